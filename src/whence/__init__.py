@@ -1,0 +1,1 @@
+"""Whence: which code, which version, which environment did this trace come from?"""

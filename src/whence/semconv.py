@@ -1,0 +1,214 @@
+"""Every attribute and metadata key that Whence reads or writes, as data.
+
+Three vocabularies meet here: OpenTelemetry's semantic conventions, MLflow's reserved keys, and the
+few of our own (`whence.*`). Tables give *candidates in order*: the first key present wins.
+"""
+
+from __future__ import annotations
+
+# --- Metadata keys (immutable, on the trace; MLflow's names) ---------------------------------
+SOURCE_NAME = "mlflow.source.name"
+SOURCE_TYPE = "mlflow.source.type"
+GIT_COMMIT = "mlflow.source.git.commit"
+GIT_BRANCH = "mlflow.source.git.branch"
+GIT_REPO_URL = "mlflow.source.git.repoURL"
+SOURCE_RUN = "mlflow.sourceRun"
+MODEL_ID = "mlflow.modelId"
+USER = "mlflow.user"
+SESSION = "mlflow.trace.session"
+TRACE_USER = "mlflow.trace.user"
+TOKEN_USAGE = "mlflow.trace.tokenUsage"  # noqa: S105 - a key, not a secret
+COST = "mlflow.trace.cost"
+SIZE_BYTES = "mlflow.trace.sizeBytes"
+SIZE_STATS = "mlflow.trace.sizeStats"
+SCHEMA_VERSION = "mlflow.trace_schema.version"
+ENVIRONMENT = "environment"
+APP_VERSION = "app_version"
+DEPLOYMENT_ID = "deployment_id"
+REGION = "region"
+TRUNCATED = "whence.truncated"  # comma-separated metadata keys whose values were cut
+
+# --- Limits on metadata ----------------------------------------------------------------------
+MAX_KEY_CHARS = 250
+MAX_VALUE_CHARS = 8000
+MAX_PREVIEW_CHARS = 1000
+
+# --- Tags (mutable) --------------------------------------------------------------------------
+TRACE_NAME_TAG = "mlflow.traceName"
+
+# --- Span attributes -------------------------------------------------------------------------
+# Inputs and outputs: `whence.inputs` and `whence.outputs` always hold JSON text (our SDK).
+# `mlflow.spanInputs` and `mlflow.spanOutputs` hold the decoded value itself (an MLflow client).
+INPUTS = "whence.inputs"
+OUTPUTS = "whence.outputs"
+MLFLOW_INPUTS = "mlflow.spanInputs"
+MLFLOW_OUTPUTS = "mlflow.spanOutputs"
+SPAN_TYPE = "mlflow.spanType"
+SPAN_FUNCTION_NAME = "mlflow.spanFunctionName"
+SPAN_LOG_LEVEL = "mlflow.spanLogLevel"
+SPAN_DESCRIPTION = "mlflow.spanDescription"
+CHAT_TOKEN_USAGE = "mlflow.chat.tokenUsage"  # noqa: S105
+LLM_MODEL = "mlflow.llm.model"
+LLM_PROVIDER = "mlflow.llm.provider"
+LLM_COST = "mlflow.llm.cost"
+TRACE_REQUEST_ID = "mlflow.traceRequestId"
+CHUNK_EVENT_PREFIX = "mlflow.chunk.item."
+CHUNK_VALUE = "mlflow.chunk.value"
+GENERATOR_RETURN = "whence.generator.return_value"  # JSON text
+GENERATOR_CLOSED = "whence.generator.closed_early"  # true
+CAPTURE_PROBLEM = "whence.capture.problem"  # what could not be captured, in words
+
+# Per-trace context travels on the root (or local root) span.
+METADATA_PREFIX = "whence.metadata."  # whence.metadata.<key> = value, a string
+TRACE_TAG_PREFIX = "mlflow.traceTag."  # mlflow.traceTag.<key> = value, a string
+CLIENT_REQUEST_ID = "whence.client_request_id"
+REQUEST_PREVIEW = "whence.request_preview"
+RESPONSE_PREVIEW = "whence.response_preview"
+TRACE_STATE = "whence.state"  # OK or ERROR, set by update_current_trace(state=…)
+LOCAL_ROOT = "whence.local_root"  # true: our topmost span under a parent that we did not record
+PENDING = "whence.pending"  # true: the span has not ended; a later record replaces this one
+
+# --- Resource attributes ---------------------------------------------------------------------
+# Process-constant context that has no OpenTelemetry name travels as `whence.metadata.<key>` too.
+EXPERIMENT_ID = "mlflow.experimentId"
+EXPERIMENT_NAME = "whence.experiment.name"
+EXPERIMENT_HEADER = "x-mlflow-experiment-id"
+DEFAULT_EXPERIMENT_ID = "0"
+DEFAULT_EXPERIMENT_NAME = "Default"
+
+# What OpenTelemetry programs say, and the metadata key it becomes. Read from the root span's
+# attributes first, then from its resource.
+METADATA_SOURCES: dict[str, tuple[str, ...]] = {
+    APP_VERSION: ("service.version",),
+    ENVIRONMENT: ("deployment.environment.name", "deployment.environment"),
+    GIT_COMMIT: ("vcs.ref.head.revision", "vcs.repository.ref.revision"),
+    GIT_BRANCH: ("vcs.ref.head.name", "vcs.repository.ref.name"),
+    GIT_REPO_URL: ("vcs.repository.url.full",),
+    SESSION: ("session.id", "gen_ai.conversation.id", "langfuse.session.id"),
+    TRACE_USER: ("user.id", "enduser.id", "langfuse.user.id"),
+    DEPLOYMENT_ID: ("deployment.id",),
+    REGION: ("cloud.region",),
+    "service.name": ("service.name",),
+    "service.instance.id": ("service.instance.id",),
+    "cloud.availability_zone": ("cloud.availability_zone",),
+    "k8s.cluster.name": ("k8s.cluster.name",),
+    "k8s.namespace.name": ("k8s.namespace.name",),
+    "k8s.deployment.name": ("k8s.deployment.name",),
+    "k8s.pod.name": ("k8s.pod.name",),
+    "k8s.node.name": ("k8s.node.name",),
+    "container.image.name": ("container.image.name",),
+    "container.image.tags": ("container.image.tags",),
+    "host.name": ("host.name",),
+}
+
+# The metadata key in a dedicated column of `traces`; every other key lies in the `metadata` map.
+# Columns hold the verbatim value, NULL where the key is absent.
+COLUMN_OF_METADATA: dict[str, str] = {
+    ENVIRONMENT: "metadata_environment",
+    APP_VERSION: "app_version",
+    GIT_COMMIT: "commit",
+    GIT_BRANCH: "branch",
+    SESSION: "session",
+    TRACE_USER: "user",
+}
+
+# Verbatim environment (lower case) → OpenTelemetry's well-known name, for the bare field
+# `environment` and its column. A name not listed is kept, in lower case.
+WELL_KNOWN_ENVIRONMENTS: dict[str, str] = {
+    "prod": "production",
+    "prd": "production",
+    "production": "production",
+    "live": "production",
+    "stage": "staging",
+    "stg": "staging",
+    "staging": "staging",
+    "preprod": "staging",
+    "pre-production": "staging",
+    "dev": "development",
+    "devel": "development",
+    "develop": "development",
+    "development": "development",
+    "local": "development",
+    "test": "test",
+    "testing": "test",
+    "ci": "test",
+}
+
+
+def normalise_environment(verbatim: str) -> str:
+    """Return OpenTelemetry's well-known name for an environment, or the name itself, lower case."""
+    name = verbatim.strip().lower()
+    return WELL_KNOWN_ENVIRONMENTS.get(name, name)
+
+
+# --- GenAI dialects, per field: the first key present wins ------------------------------------
+INPUT_KEYS = (
+    INPUTS,
+    MLFLOW_INPUTS,
+    "input.value",
+    "gen_ai.input.messages",
+    "gen_ai.tool.call.arguments",
+    "traceloop.entity.input",
+    "langfuse.observation.input",
+)
+OUTPUT_KEYS = (
+    OUTPUTS,
+    MLFLOW_OUTPUTS,
+    "output.value",
+    "gen_ai.output.messages",
+    "gen_ai.tool.call.result",
+    "traceloop.entity.output",
+    "langfuse.observation.output",
+)
+MODEL_KEYS = (
+    LLM_MODEL,
+    "gen_ai.response.model",
+    "gen_ai.request.model",
+    "llm.response.model_name",
+    "llm.model_name",
+    "llm.request.model_name",
+    "embedding.model_name",
+    "reranker.model_name",
+)
+PROVIDER_KEYS = (LLM_PROVIDER, "gen_ai.provider.name", "llm.provider", "gen_ai.system", "llm.system")
+INPUT_TOKEN_KEYS = (
+    "gen_ai.usage.input_tokens",
+    "llm.token_count.prompt",
+    "gen_ai.usage.prompt_tokens",
+    "llm.usage.prompt_tokens",
+)
+OUTPUT_TOKEN_KEYS = (
+    "gen_ai.usage.output_tokens",
+    "llm.token_count.completion",
+    "gen_ai.usage.completion_tokens",
+    "llm.usage.completion_tokens",
+)
+TOTAL_TOKEN_KEYS = ("gen_ai.usage.total_tokens", "llm.token_count.total", "llm.usage.total_tokens")
+CACHE_READ_TOKEN_KEYS = (
+    "gen_ai.usage.cache_read.input_tokens",
+    "llm.token_count.prompt_details.cache_read",
+    "gen_ai.usage.cache_read_input_tokens",
+)
+CACHE_CREATION_TOKEN_KEYS = (
+    "gen_ai.usage.cache_creation.input_tokens",
+    "gen_ai.usage.cache_write.input_tokens",
+    "llm.token_count.prompt_details.cache_write",
+    "gen_ai.usage.cache_creation_input_tokens",
+)
+SPAN_TYPE_KEYS = (SPAN_TYPE, "openinference.span.kind", "traceloop.span.kind", "langfuse.observation.type")
+SPAN_TYPE_OF_OPERATION: dict[str, str] = {  # gen_ai.operation.name
+    "chat": "CHAT_MODEL",
+    "create_agent": "AGENT",
+    "invoke_agent": "AGENT",
+    "embeddings": "EMBEDDING",
+    "execute_tool": "TOOL",
+    "generate_content": "LLM",
+    "text_completion": "LLM",
+    "response": "LLM",
+}
+SPAN_TYPE_OF_TRACELOOP: dict[str, str] = {
+    "workflow": "WORKFLOW",
+    "task": "TASK",
+    "agent": "AGENT",
+    "tool": "TOOL",
+}
