@@ -1,0 +1,29 @@
+# Recipes; `uv run just` lists them.
+
+_default:
+    @just --list
+
+# The test command: everything CI runs.
+test *args:
+    uv run pytest {{args}}
+
+# The second recipe: the slow tier as well (large data, full simulations, benches).
+test-slow *args:
+    uv run pytest --slow --timeout 1800 {{args}}
+
+# Format and mend what a machine can mend.
+format:
+    uv run ruff format .
+    uv run ruff check --fix .
+
+# Refresh the exact versions that pyproject.toml pins.
+pin:
+    uv run python scripts/pin.py
+
+# Regenerate the pages that are made from code.
+docs:
+    uv run python scripts/generate_docs.py
+
+# What a span costs in the calling thread, beside the OpenTelemetry SDK.
+bench:
+    uv run python bench/calling_thread.py
