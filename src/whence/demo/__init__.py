@@ -1,0 +1,1 @@
+"""A small application that records real traces, for `whence demo`."""
