@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+
 from serving import clean_environment, serving
 
 ROOT = Path(__file__).resolve().parents[2]
