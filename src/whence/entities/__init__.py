@@ -1,11 +1,24 @@
 """The nouns of the public API, one file each; light to import and independent of the rest.
 
-`span_type`, `span_status`, `span_event` and `document` are the parts of a span, `experiment` and
-`trace_state` those of a trace.
+`span` stands on `span_type`, `span_status`, `span_event` and `span_ids`; `trace_info` on
+`trace_state`, `experiment` and `assessment` (with `assessment_source`); `trace` on both; `rest`
+builds them from the answers of the server. `document` is what a retriever returns.
 """
 
 from __future__ import annotations
 
+from whence.entities.assessment import (
+    Assessment,
+    Expectation,
+    ExpectationValue,
+    Feedback,
+    FeedbackValue,
+)
+from whence.entities.assessment_source import (
+    AssessmentError,
+    AssessmentSource,
+    AssessmentSourceType,
+)
 from whence.entities.document import Document
 from whence.entities.experiment import (
     Experiment,
@@ -14,23 +27,42 @@ from whence.entities.experiment import (
     TraceLocationType,
     experiment_id_of,
 )
+from whence.entities.rest import info_from_api, span_from_api, trace_from_api
+from whence.entities.span import Span
 from whence.entities.span_event import Link, SpanEvent
 from whence.entities.span_status import SpanStatus, SpanStatusCode
 from whence.entities.span_type import SpanLogLevel, SpanType
+from whence.entities.trace import Trace, TraceData
+from whence.entities.trace_info import TraceInfo
 from whence.entities.trace_state import TraceState
 
 __all__ = [
+    "Assessment",
+    "AssessmentError",
+    "AssessmentSource",
+    "AssessmentSourceType",
     "Document",
+    "Expectation",
+    "ExpectationValue",
     "Experiment",
+    "Feedback",
+    "FeedbackValue",
     "Link",
     "MlflowExperimentLocation",
+    "Span",
     "SpanEvent",
     "SpanLogLevel",
     "SpanStatus",
     "SpanStatusCode",
     "SpanType",
+    "Trace",
+    "TraceData",
+    "TraceInfo",
     "TraceLocation",
     "TraceLocationType",
     "TraceState",
     "experiment_id_of",
+    "info_from_api",
+    "span_from_api",
+    "trace_from_api",
 ]
