@@ -212,3 +212,34 @@ SPAN_TYPE_OF_TRACELOOP: dict[str, str] = {
     "agent": "AGENT",
     "tool": "TOOL",
 }
+
+# --- More of the dialects, for the server ------------------------------------------------------
+OPERATION_NAME = "gen_ai.operation.name"
+SPAN_TYPE_OF_REQUEST: dict[str, str] = {  # llm.request.type (OpenLLMetry)
+    "chat": "CHAT_MODEL",
+    "completion": "LLM",
+    "embedding": "EMBEDDING",
+    "rerank": "RERANKER",
+}
+REQUEST_TYPE = "llm.request.type"
+SPAN_TYPE_OF_LANGFUSE: dict[str, str] = {"generation": "LLM", "span": "UNKNOWN", "event": "UNKNOWN"}
+UNKNOWN_SPAN_TYPE = "UNKNOWN"
+AGENT_SPAN_TYPE = "AGENT"
+
+# Messages spread over indexed attributes: `<prefix>N.<rest>`, gathered into a list of messages.
+INDEXED_INPUT_PREFIXES = ("gen_ai.prompt.", "llm.input_messages.")
+INDEXED_OUTPUT_PREFIXES = ("gen_ai.completion.", "llm.output_messages.", "retrieval.documents.")
+
+# Costs in USD that the program states itself, where `mlflow.llm.cost` is absent.
+INPUT_COST_KEYS = ("llm.cost.prompt", "gen_ai.usage.input_cost")
+OUTPUT_COST_KEYS = ("llm.cost.completion", "gen_ai.usage.output_cost")
+TOTAL_COST_KEYS = ("llm.cost.total", "gen_ai.usage.cost", "gen_ai.usage.total_cost")
+
+# Tags that only the server writes; setting one is refused, in a header it is dropped.
+SERVER_TAGS = (
+    "mlflow.artifactLocation",
+    "mlflow.trace.spansLocation",
+    "mlflow.trace.archiveLocation",
+    "mlflow.trace.archivalFailure",
+)
+DELETABLE_SERVER_TAGS = ("mlflow.trace.archivalFailure",)
