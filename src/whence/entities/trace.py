@@ -143,6 +143,9 @@ class Trace:
         except ValueError as problem:
             msg = f"The trace is not JSON: {problem}."
             raise InvalidInputError(msg) from problem
+        if not isinstance(data, dict):
+            msg = f"A trace is a JSON object, not {type(data).__name__}."
+            raise InvalidInputError(msg)
         return cls.from_dict(data)
 
     def to_pandas_dataframe_row(self) -> dict[str, Any]:
