@@ -103,7 +103,12 @@ class UnavailableError(WhenceError):
 
 
 class StoreError(WhenceError):
-    """The engine refused a statement."""
+    """The engine refused a statement; `code` and `name` are its own, None where it gave none."""
+
+    def __init__(self, message: str, *, code: int | None = None, name: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.name = name
 
 
 class StoreInUseError(StoreError):

@@ -1,5 +1,6 @@
 -- Truth is append-only: `spans` and `headers`. What people change lies in `tags` and `assessments`.
 -- Deletions are tombstones. `traces` and `open_traces` are derived and can be rebuilt.
+-- An acknowledged row is on the disk (fsync), and stays there through merges.
 -- Absent text is '' in `spans` and NULL in `traces`, where absent and '' must differ.
 
 CREATE TABLE IF NOT EXISTS spans
@@ -34,7 +35,12 @@ CREATE TABLE IF NOT EXISTS spans
     version          UInt64
 )
 ENGINE = ReplacingMergeTree(version)
-ORDER BY (trace_id, span_id);
+ORDER BY (trace_id, span_id)
+SETTINGS
+    fsync_after_insert = 1,
+    fsync_part_directory = 1,
+    min_rows_to_fsync_after_merge = 1,
+    min_compressed_bytes_to_fsync_after_merge = 1;
 
 CREATE TABLE IF NOT EXISTS headers
 (
@@ -44,7 +50,12 @@ CREATE TABLE IF NOT EXISTS headers
     version        UInt64
 )
 ENGINE = ReplacingMergeTree(version)
-ORDER BY trace_id;
+ORDER BY trace_id
+SETTINGS
+    fsync_after_insert = 1,
+    fsync_part_directory = 1,
+    min_rows_to_fsync_after_merge = 1,
+    min_compressed_bytes_to_fsync_after_merge = 1;
 
 CREATE TABLE IF NOT EXISTS traces
 (
@@ -82,12 +93,22 @@ CREATE TABLE IF NOT EXISTS traces
     INDEX by_commit commit TYPE bloom_filter(0.01) GRANULARITY 1
 )
 ENGINE = ReplacingMergeTree(version, deleted)
-ORDER BY (experiment_id, -request_time_ms, trace_id);
+ORDER BY (experiment_id, -request_time_ms, trace_id)
+SETTINGS
+    fsync_after_insert = 1,
+    fsync_part_directory = 1,
+    min_rows_to_fsync_after_merge = 1,
+    min_compressed_bytes_to_fsync_after_merge = 1;
 
 -- Traces that have not ended: the same columns, replaced by trace id, because their time may move.
 CREATE TABLE IF NOT EXISTS open_traces AS traces
 ENGINE = ReplacingMergeTree(version, deleted)
-ORDER BY trace_id;
+ORDER BY trace_id
+SETTINGS
+    fsync_after_insert = 1,
+    fsync_part_directory = 1,
+    min_rows_to_fsync_after_merge = 1,
+    min_compressed_bytes_to_fsync_after_merge = 1;
 
 CREATE TABLE IF NOT EXISTS tags
 (
@@ -98,7 +119,12 @@ CREATE TABLE IF NOT EXISTS tags
     deleted  UInt8
 )
 ENGINE = ReplacingMergeTree(version)
-ORDER BY (trace_id, key);
+ORDER BY (trace_id, key)
+SETTINGS
+    fsync_after_insert = 1,
+    fsync_part_directory = 1,
+    min_rows_to_fsync_after_merge = 1,
+    min_compressed_bytes_to_fsync_after_merge = 1;
 
 CREATE TABLE IF NOT EXISTS assessments
 (
@@ -121,7 +147,12 @@ CREATE TABLE IF NOT EXISTS assessments
     deleted             UInt8
 )
 ENGINE = ReplacingMergeTree(version)
-ORDER BY (trace_id, assessment_id);
+ORDER BY (trace_id, assessment_id)
+SETTINGS
+    fsync_after_insert = 1,
+    fsync_part_directory = 1,
+    min_rows_to_fsync_after_merge = 1,
+    min_compressed_bytes_to_fsync_after_merge = 1;
 
 CREATE TABLE IF NOT EXISTS deletions
 (
@@ -130,7 +161,12 @@ CREATE TABLE IF NOT EXISTS deletions
     deleted_at_us Int64
 )
 ENGINE = ReplacingMergeTree(deleted_at_us)
-ORDER BY trace_id;
+ORDER BY trace_id
+SETTINGS
+    fsync_after_insert = 1,
+    fsync_part_directory = 1,
+    min_rows_to_fsync_after_merge = 1,
+    min_compressed_bytes_to_fsync_after_merge = 1;
 
 -- Writes that came too late or contradicted immutable metadata: the loser is kept and shown.
 CREATE TABLE IF NOT EXISTS conflicts
@@ -143,7 +179,12 @@ CREATE TABLE IF NOT EXISTS conflicts
     at_us    Int64
 )
 ENGINE = ReplacingMergeTree(at_us)
-ORDER BY (trace_id, key, refused);
+ORDER BY (trace_id, key, refused)
+SETTINGS
+    fsync_after_insert = 1,
+    fsync_part_directory = 1,
+    min_rows_to_fsync_after_merge = 1,
+    min_compressed_bytes_to_fsync_after_merge = 1;
 
 CREATE TABLE IF NOT EXISTS experiments
 (
@@ -155,4 +196,9 @@ CREATE TABLE IF NOT EXISTS experiments
     version         UInt64
 )
 ENGINE = ReplacingMergeTree(version)
-ORDER BY experiment_id;
+ORDER BY experiment_id
+SETTINGS
+    fsync_after_insert = 1,
+    fsync_part_directory = 1,
+    min_rows_to_fsync_after_merge = 1,
+    min_compressed_bytes_to_fsync_after_merge = 1;

@@ -1,0 +1,315 @@
+"""Opening a store, and the three things done with it: query, insert, command.
+
+`url` is a directory (the embedded engine, in `<directory>/db`) or a ClickHouse server's URL
+(`clickhouse://user:password@host:8123/database`, `https://…`). The same SQL runs on both.
+
+Contract: a call blocks until the engine has answered. An insert that returns is durable: its rows
+are fsynced. Calls may come from any thread; queries run side by side, each on a client of its own,
+and inserts one after another. Where the engine refuses, StoreError carries its code and name;
+what may succeed later (full disk, out of memory, no connection) is UnavailableError.
+
+Limits: one directory per process, and no use in a forked child (a StoreError, where the engine
+itself would hang).
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import re
+import shutil
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from clickhouse_connect.driver.exceptions import Error as EngineError
+
+from whence.errors import StoreError, UnavailableError
+from whence.store import engine, migrations
+from whence.store.directory import DirectoryLock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from clickhouse_connect.driver.client import Client
+    from clickhouse_connect.driver.insert import InsertContext
+    from typing_extensions import Self
+
+DEFAULT_READERS = 6
+DEFAULT_DISK_RESERVE_BYTES = 512 * engine.MEBIBYTE
+READER_WAIT_S = 60.0
+CLOSE_WAIT_S = 10.0
+
+# A ClickHouse server takes a form field of 128 KiB (`http_max_field_value_size`). Longer lists are
+# cut into several parameters; every string may double in size when it is escaped.
+MAX_PARAMETER_BYTES = 120_000
+_ARRAY_PLACEHOLDER = re.compile(r"\{(\w+):Array\(String\)\}")
+
+
+class Rows(msgspec.Struct, frozen=True):
+    """The answer to a query: column names, and a tuple of values per row."""
+
+    columns: tuple[str, ...]
+    rows: list[tuple[Any, ...]]
+
+    def dicts(self) -> list[dict[str, Any]]:
+        """Return every row as a dict by column name."""
+        return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
+
+
+def open_store(
+    url: str | Path,
+    *,
+    readers: int = DEFAULT_READERS,
+    memory_bytes: int | None = None,
+    disk_reserve_bytes: int = DEFAULT_DISK_RESERVE_BYTES,
+) -> Store:
+    """Open the store at `url` and bring its schema up to date.
+
+    `memory_bytes` bounds the embedded engine (default: a quarter of the machine's memory, 2 GiB at
+    least); one query may take half of it. Inserts are refused while the disk has less than
+    `disk_reserve_bytes` free. Both concern a directory; a ClickHouse server has its own limits.
+
+    Raises StoreInUseError when another process holds the directory, StoreError when the engine or
+    the schema can't be used, UnavailableError when the server doesn't answer.
+    """
+    text = str(url)
+    if engine.is_server_url(text):
+        return Store(text, lambda: engine.open_server_client(text), readers=readers)
+    directory = Path(text.removeprefix("file://")).expanduser().resolve()
+    machine = engine.read_machine_memory_bytes()
+    memory = memory_bytes or max(machine // 4, min(2048 * engine.MEBIBYTE, machine // 2))
+    limits = engine.Limits(
+        server_memory_bytes=memory,
+        query_memory_bytes=memory // 2,
+        disk_reserve_bytes=disk_reserve_bytes,
+    )
+    lock = DirectoryLock(directory)
+    try:
+        engine.prepare_directory(directory, limits)
+        return Store(
+            str(directory),
+            lambda: engine.open_embedded_client(directory, limits),
+            readers=readers,
+            lock=lock,
+            disk_reserve_bytes=disk_reserve_bytes,
+        )
+    except BaseException:
+        lock.close()
+        raise
+
+
+class Store:
+    """An open store; close it, or use it as a context manager. Made by `open_store`."""
+
+    def __init__(
+        self,
+        url: str,
+        open_client: Callable[[], Client],
+        *,
+        readers: int,
+        lock: DirectoryLock | None = None,
+        disk_reserve_bytes: int = 0,
+    ) -> None:
+        """Connect, and migrate the schema."""
+        self.url = engine.redact(url) if lock is None else url
+        self._open_client = open_client
+        self._lock = lock
+        self._disk_reserve_bytes = disk_reserve_bytes
+        self._pid = os.getpid()
+        self._closed = False
+        self._writer = open_client()
+        self._writer_lock = threading.Lock()
+        self._contexts: dict[str, InsertContext] = {}
+        self._reader_count = max(1, readers)
+        # Filled with None: clients are opened on demand, and the last one used is the next.
+        self._readers: queue.LifoQueue[Client | None] = queue.LifoQueue()
+        for _ in range(self._reader_count):
+            self._readers.put(None)
+        try:
+            migrations.migrate(self)
+        except BaseException:
+            self.close()
+            raise
+
+    def query(
+        self,
+        sql: str,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        settings: Mapping[str, Any] | None = None,
+    ) -> Rows:
+        """Run a SELECT. `parameters` fill `{name:Type}` placeholders on the engine's side.
+
+        A list for `{name:Array(String)}` may be of any length. `settings` hold for this query only.
+        """
+        sql, values = _split_long_arrays(sql, parameters or {})
+        with self._lend_reader() as client, _translated():
+            result = client.query(sql, parameters=values, settings=dict(settings or {}))
+            return Rows(tuple(result.column_names), list(map(tuple, result.result_rows)))
+
+    def insert(self, table: str, rows: Sequence[msgspec.Struct]) -> None:
+        """Insert rows of one struct whose fields are columns of `table`; durable on return.
+
+        A lone surrogate in text, which no encoding can hold, becomes U+FFFD.
+        """
+        if not rows:
+            return
+        self._check()
+        columns = list(zip(*map(msgspec.structs.astuple, rows), strict=True))
+        with self._writer_lock:
+            self._check()
+            context = self._contexts.get(table)
+            names = rows[0].__struct_fields__
+            try:
+                with _translated():
+                    if context is None or tuple(context.column_names) != names:
+                        context = self._writer.create_insert_context(
+                            table, list(names), column_oriented=True
+                        )
+                    try:
+                        context.data = columns
+                        self._writer.insert(context=context)
+                    except UnicodeEncodeError:
+                        context.data = [_replace_surrogates(column) for column in columns]
+                        self._writer.insert(context=context)
+            except BaseException:
+                # A context that failed may hold half of its data.
+                self._contexts.pop(table, None)
+                raise
+            self._contexts[table] = context
+
+    def command(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
+        """Run a statement that gives no rows (DDL, DELETE, OPTIMIZE)."""
+        self._check()
+        with self._writer_lock:
+            self._check()
+            with _translated():
+                self._writer.command(sql, parameters=dict(parameters or {}))
+
+    def ready(self) -> None:
+        """Return when the store can take inserts, raise UnavailableError when it can't."""
+        self._check()
+        if self._lock is not None:
+            free = shutil.disk_usage(self.url).free
+            if free < self._disk_reserve_bytes:
+                raise UnavailableError(
+                    f"only {free // engine.MEBIBYTE} MiB are free at {self.url}, and "
+                    f"{self._disk_reserve_bytes // engine.MEBIBYTE} MiB are kept in reserve; "
+                    "make room, or lower the reserve",
+                    retry_after_s=engine.RETRY_AFTER_S,
+                )
+        self.query("SELECT 1")
+
+    def close(self) -> None:
+        """Wait for what is running, at most some seconds, and let go of the directory.
+
+        In a forked child this does nothing: the engine belongs to the parent.
+        """
+        if self._closed or os.getpid() != self._pid:
+            return
+        self._closed = True
+        if self._writer_lock.acquire(timeout=CLOSE_WAIT_S):
+            try:
+                self._writer.close()
+            finally:
+                self._writer_lock.release()
+        for _ in range(self._reader_count):
+            try:
+                reader = self._readers.get(timeout=CLOSE_WAIT_S)
+            except queue.Empty:
+                # A query still runs. The engine then stays open until this process ends, and so
+                # does the lock on its directory.
+                return
+            if reader is not None:
+                reader.close()
+        if self._lock is not None:
+            self._lock.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _check(self) -> None:
+        if self._pid != os.getpid():
+            raise StoreError(
+                f"this store was opened by process {self._pid} and can't be used in its forked "
+                f"child {os.getpid()}; open stores after the fork, or ask the server"
+            )
+        if self._closed:
+            raise StoreError("this store has been closed; open it again")
+
+    @contextmanager
+    def _lend_reader(self) -> Iterator[Client]:
+        self._check()
+        try:
+            reader = self._readers.get(timeout=READER_WAIT_S)
+        except queue.Empty:
+            raise UnavailableError(
+                f"all {self._reader_count} readers of the store have been busy for "
+                f"{READER_WAIT_S:.0f} s; narrow the queries, or open it with more readers"
+            ) from None
+        try:
+            self._check()
+            if reader is None:
+                reader = self._open_client()
+            yield reader
+        finally:
+            self._readers.put(reader)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except EngineError as error:
+        raise engine.explain(error) from error
+
+
+def _split_long_arrays(sql: str, parameters: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Cut lists that exceed a form field into parts: `{x:…}` → `arrayConcat({x_0:…}, {x_1:…})`.
+
+    The engine folds that into one constant array, so an index on the column is still used.
+    """
+    values = dict(parameters)
+    for name in dict.fromkeys(_ARRAY_PLACEHOLDER.findall(sql)):
+        parts = _split(values.get(name, ()))
+        if len(parts) < 2:  # noqa: PLR2004
+            continue
+        del values[name]
+        names = [f"{name}_{index}" for index in range(len(parts))]
+        values.update(zip(names, parts, strict=True))
+        placeholders = ", ".join(f"{{{part}:Array(String)}}" for part in names)
+        sql = sql.replace(f"{{{name}:Array(String)}}", f"arrayConcat({placeholders})")
+    return sql, values
+
+
+def _split(items: Sequence[str]) -> list[list[str]]:
+    parts: list[list[str]] = [[]]
+    room = MAX_PARAMETER_BYTES
+    for item in items:
+        size = 2 * len(item.encode(errors="replace")) + 4
+        if size > room and parts[-1]:
+            parts.append([])
+            room = MAX_PARAMETER_BYTES
+        parts[-1].append(item)
+        room -= size
+    return parts
+
+
+def _replace_surrogates(column: Sequence[Any]) -> list[Any]:
+    return [_replace_in(value) for value in column]
+
+
+def _replace_in(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode(errors="surrogatepass").decode(errors="replace")
+    if isinstance(value, dict):
+        return {_replace_in(key): _replace_in(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_replace_in(item) for item in value]
+    return value
