@@ -1,0 +1,116 @@
+"""What all commands share: the application, their options, how they end.
+
+Exit codes: 0 done, 1 something failed, 2 the input was wrong, 130 interrupted. An error of ours is
+one line on stderr; Ctrl-C and a closed pipe are silent. Output to a pipe or a file is plain text.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar
+
+import typer
+
+from whence.errors import FilterError, InvalidInputError, WhenceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.console import Console
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+FAILED, WRONG_INPUT, INTERRUPTED = 1, 2, 130
+PIPE_WIDTH = 10_000  # a table that nobody looks at is not cut
+
+app = typer.Typer(
+    name="whence",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # loading rich for the help alone takes 170 ms
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def _whence() -> None:
+    """Find the code, the version and the environment that every GenAI trace came from."""
+
+
+# --- Options that several commands take --------------------------------------------------------
+Url = Annotated[
+    str | None,
+    typer.Option(
+        "--url",
+        envvar="WHENCE_URL",
+        help="Server (http://host:port) or store directory. Default: ./.whence",
+        show_default=False,
+    ),
+]
+Experiments = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--experiment", "-e", help="Name or id; may be repeated. Default: all.", show_default=False
+    ),
+]
+FilterText = Annotated[
+    str, typer.Argument(metavar="[FILTER]", help="Such as: metadata.environment = 'production'")
+]
+
+
+def command(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Make a function a command; its docstring is its help."""
+
+    def register(function: Callable[P, R]) -> Callable[P, R]:
+        guarded = _guard(function)
+        app.command(name)(guarded)
+        return guarded
+
+    return register
+
+
+def _guard(function: Callable[P, R]) -> Callable[P, R]:
+    @functools.wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            result = function(*args, **kwargs)
+            sys.stdout.flush()
+        except WhenceError as error:
+            fail(error, kwargs.get("filter_string"))
+        except KeyboardInterrupt:
+            raise typer.Exit(INTERRUPTED) from None
+        except BrokenPipeError:
+            # The reader has seen enough; what Python flushes at exit must not complain again.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(0) from None
+        return result
+
+    return run
+
+
+def fail(error: WhenceError, filter_string: Any = None) -> None:
+    """Print an error and end the program. A wrong filter is shown with its place."""
+    typer.echo(f"whence: {error.message}", err=True)
+    column = error.column if isinstance(error, FilterError) else None
+    if column and isinstance(filter_string, str) and "\n" not in filter_string:
+        typer.echo(f"  {filter_string}\n  {' ' * (column - 1)}^", err=True)
+    raise typer.Exit(WRONG_INPUT if isinstance(error, InvalidInputError) else FAILED)
+
+
+def console() -> Console:
+    """Return the console for results: colours on a terminal only, and no cut lines elsewhere."""
+    from rich.console import Console
+
+    width = None if sys.stdout.isatty() else PIPE_WIDTH
+    return Console(width=width, highlight=False, soft_wrap=False)
+
+
+def notes() -> Console:
+    """Return the console for progress and remarks: stderr."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False)

@@ -1,0 +1,59 @@
+"""The OpenAPI document, from the very structs that the server reads and writes.
+
+A route says `responses=answers(Page)` and `openapi_extra=takes(SearchBody)`; the schemas of these
+msgspec structs become the document's components, so that a type generated from the document cannot
+differ from what is sent.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from fastapi.openapi.utils import get_openapi
+
+from whence.server.problems import JSON, Problem
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+OPENAPI_PATH = "/api/openapi.json"
+REFERENCE = "#/components/schemas/{name}"
+_documented: set[Any] = {Problem}
+
+
+def answers(kind: Any, description: str = "Done", *, missing: str | None = None) -> dict[Any, Any]:
+    """Say what a route answers; `missing` says what a 404 means."""
+    responses: dict[Any, Any] = {
+        200: {"description": description, "content": _content(kind)},
+        "default": {"description": "The request failed", "content": _content(Problem)},
+    }
+    if missing is not None:
+        responses[404] = {"description": missing, "content": _content(Problem)}
+    return responses
+
+
+def takes(kind: Any) -> dict[str, Any]:
+    """Say what a route reads from the request's body."""
+    return {"requestBody": {"required": True, "content": _content(kind)}}
+
+
+def _content(kind: Any) -> dict[str, Any]:
+    _documented.add(kind)
+    (schema,), _ = msgspec.json.schema_components([kind], ref_template=REFERENCE)
+    return {JSON: {"schema": schema}}
+
+
+def add_openapi(app: FastAPI) -> None:
+    """Make `app.openapi()` name our structs."""
+
+    def build() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            document = get_openapi(title=app.title, version=app.version, routes=app.routes)
+            kinds = sorted(_documented, key=str)
+            _, components = msgspec.json.schema_components(kinds, ref_template=REFERENCE)
+            document.setdefault("components", {}).setdefault("schemas", {}).update(components)
+            app.openapi_schema = document
+        return app.openapi_schema
+
+    app.openapi = build  # type: ignore[method-assign]  # FastAPI's documented way to extend it

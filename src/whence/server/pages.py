@@ -1,0 +1,57 @@
+"""The web pages: built files under `/assets/`, and `index.html` for every path that is not an API.
+
+The files are made from `ui/` when the package is built. A server without them says how to build
+them, and works otherwise. Limits: files are served from memory-mapped disk by the event loop's
+thread pool; put a CDN in front where that matters.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fastapi import APIRouter
+from starlette.exceptions import HTTPException
+from starlette.responses import FileResponse, HTMLResponse, Response
+
+from whence.server.security import KEYED_SEGMENTS, PAGE_HEADERS
+
+STATIC = Path(__file__).parent / "static"
+FOREVER = "public, max-age=31536000, immutable"  # file names carry a hash of their content
+NEVER = "no-cache"
+MISSING_PAGE = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>Whence</title>
+<h1>The server runs; its web pages are not built</h1>
+<p>In a clone, <code>just ui</code> (or <code>uv sync --reinstall-package whence</code>) builds them
+into <code>src/whence/server/static</code>. Nothing else is missing: see
+<a href="/api/openapi.json">/api/openapi.json</a> and the <code>whence</code> command.</p>
+</html>
+"""
+
+
+def pages_router(static: Path = STATIC) -> APIRouter:
+    """Serve the web pages. Include this router last: it takes every path."""
+    router = APIRouter(include_in_schema=False)
+    root = static.resolve()
+
+    @router.get("/assets/{path:path}")
+    @router.head("/assets/{path:path}")
+    def get_asset(path: str) -> Response:
+        file = (root / "assets" / path).resolve()
+        if not file.is_relative_to(root / "assets") or not file.is_file():
+            raise HTTPException(404)
+        return FileResponse(file, headers={"cache-control": FOREVER})
+
+    @router.get("/{path:path}")
+    @router.head("/{path:path}")
+    def get_page(path: str) -> Response:
+        if path.partition("/")[0] in KEYED_SEGMENTS:
+            raise HTTPException(404)
+        file = (root / path).resolve()
+        if path and file.is_relative_to(root) and file.is_file():
+            return FileResponse(file, headers={**PAGE_HEADERS, "cache-control": NEVER})
+        index = root / "index.html"
+        if index.is_file():
+            return FileResponse(index, headers={**PAGE_HEADERS, "cache-control": NEVER})
+        return HTMLResponse(MISSING_PAGE, headers={**PAGE_HEADERS, "cache-control": NEVER})
+
+    return router

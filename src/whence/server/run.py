@@ -1,0 +1,135 @@
+"""The server's process: from settings to exit code.
+
+Order of a start: bind the address, open the store, answer requests, then write `server.json`.
+Order of an end (SIGTERM, SIGINT, or idle): remove `server.json`, stop listening, answer what was
+accepted (each once it is durable), close the ingestor, and leave by `os._exit`, because a Python
+clean-up inside the engine can hang or crash (it is built to be killed, and so are its tables).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import uvicorn
+
+from whence.errors import WhenceError
+from whence.server.app import create_app
+from whence.server.log import configure_log
+from whence.server.presence import Presence, url_of
+from whence.server.services import VERSION, open_services
+
+if TYPE_CHECKING:
+    from whence.server.services import Services
+    from whence.server.settings import Settings
+
+IDLE_CHECK_S = 1.0
+KEEP_ALIVE_S = 75
+
+
+def run_server(settings: Settings) -> NoReturn:
+    """Serve until told to stop; ends the process."""
+    configure_log(settings.log_level, access=settings.access_log)
+    code = 1
+    try:
+        code = _serve(settings)
+    except WhenceError as error:
+        print(f"whence server: {error.message}", file=sys.stderr)  # noqa: T201
+    except BaseException:  # noqa: BLE001 - os._exit would hide it
+        sys.excepthook(*sys.exc_info())
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):  # nobody reads it any more
+            stream.flush()
+    os._exit(code)
+
+
+def _serve(settings: Settings) -> int:
+    directory = local_directory(settings.store)
+    listener = _listen(settings)
+    services = open_services(settings, directory)
+    presence = None if directory is None else Presence(directory)
+    # uvicorn raises the signal again when it is done; by then there is nothing left to do.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
+    try:
+        _Server(services, presence, listener).run(sockets=[listener])
+    finally:
+        if presence is not None:
+            presence.withdraw()
+        services.close()
+    return 0
+
+
+def local_directory(store: str) -> Path | None:
+    """Return the directory of a local store, or None for a store behind a URL."""
+    return None if "://" in store else Path(store).expanduser().resolve()
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host.strip("[]"), settings.port))
+    except OSError as error:
+        listener.close()
+        where = f"{settings.host}:{settings.port}"
+        raise WhenceError(
+            f"can't listen on {where}: {error.strerror}; choose another --port (0 picks a free one)"
+        ) from None
+    return listener
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, with our beginning and end."""
+
+    def __init__(
+        self, services: Services, presence: Presence | None, listener: socket.socket
+    ) -> None:
+        settings = services.settings
+        config = uvicorn.Config(
+            create_app(services),
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            timeout_keep_alive=KEEP_ALIVE_S,
+            timeout_graceful_shutdown=int(settings.shutdown_grace_s),
+        )
+        super().__init__(config)
+        self._services = services
+        self._presence = presence
+        self._port = int(listener.getsockname()[1])
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, then say so."""
+        await super().startup(sockets=sockets)
+        settings = self._services.settings
+        url = url_of(settings.host, self._port)
+        if self._presence is not None:
+            self._presence.announce(host=settings.host, port=self._port, store=settings.store)
+        print(f"whence {VERSION} is ready at {url}, store {self._services.store.url}", flush=True)  # noqa: T201
+        if settings.idle_exit_s is not None:
+            self._idle_watch = asyncio.create_task(self._leave_when_idle(settings.idle_exit_s))
+
+    async def _leave_when_idle(self, idle_exit_s: float) -> None:
+        activity = self._services.activity
+        while not self.should_exit:
+            left_s = idle_exit_s - activity.idle_s()
+            if left_s <= 0:
+                self.should_exit = True
+            else:
+                await asyncio.sleep(min(left_s, IDLE_CHECK_S))
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Withdraw first, end the listeners of the live tail, then let requests finish."""
+        if self._presence is not None:
+            self._presence.withdraw()
+        self._services.leaving.set()
+        await super().shutdown(sockets=sockets)

@@ -1,0 +1,93 @@
+"""What a running server holds: store, ingestor, intake, and the threads that work for requests.
+
+The event loop only moves bytes. Queries run on `readers` threads (the store gives each its own
+client), decoding on `decoders` threads, all inserts on the ingestor's one writer thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+from whence.entities import experiment_id_of
+from whence.errors import WhenceError
+from whence.ingest.ingestor import Ingestor
+from whence.ingest.intake import Intake
+from whence.server.activity import Activity
+from whence.server.body import Budget
+from whence.store.connection import open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from whence.server.settings import Settings
+    from whence.store.connection import Store
+
+P = ParamSpec("P")
+T = TypeVar("T")
+SPOOL_NAME = "spool"
+SPARE_READERS = 2  # for the writer's own questions and for health checks
+VERSION = version("whence")
+
+
+class Services:
+    """Owns everything that must be closed when the server leaves."""
+
+    def __init__(
+        self, settings: Settings, store: Store, ingestor: Ingestor, intake: Intake | None
+    ) -> None:
+        self.settings = settings
+        self.store = store
+        self.ingestor = ingestor
+        self.intake = intake
+        self.activity = Activity()
+        self.budget = Budget(settings.max_inflight_bytes)
+        self.leaving = asyncio.Event()  # set when the server stops: listeners of the tail end
+        self._readers = ThreadPoolExecutor(settings.readers, thread_name_prefix="whence-reader")
+        self._decoders = ThreadPoolExecutor(settings.decoders, thread_name_prefix="whence-decoder")
+
+    async def read(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a query on a reader thread."""
+        return await asyncio.wrap_future(self._readers.submit(function, *args, **kwargs))
+
+    async def decode(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run decoding work on a decoder thread."""
+        return await asyncio.wrap_future(self._decoders.submit(function, *args, **kwargs))
+
+    async def why_not_ready(self) -> str | None:
+        """Return why the store can't take traces now, or None."""
+        if self.leaving.is_set():
+            return "the server is stopping"
+        try:
+            await self.decode(self.store.ready)
+        except WhenceError as error:
+            return error.message
+        return None
+
+    def close(self) -> None:
+        """Finish what was accepted; the engine itself is left to the end of the process."""
+        if self.intake is not None:
+            self.intake.close()
+        self.ingestor.close()
+        self._readers.shutdown(wait=False, cancel_futures=True)
+        self._decoders.shutdown(wait=False, cancel_futures=True)
+
+
+def open_services(settings: Settings, directory: Path | None) -> Services:
+    """Open the store and start what feeds it; `directory` is None for a store behind a URL."""
+    store = open_store(
+        settings.store,
+        readers=settings.readers + SPARE_READERS,
+        memory_bytes=settings.memory_bytes,
+        disk_reserve_bytes=settings.disk_reserve_bytes,
+    )
+    given = settings.default_experiment
+    experiment_id = given if given.isdigit() else experiment_id_of(given)
+    ingestor = Ingestor(store, default_experiment_id=experiment_id)
+    if not given.isdigit():
+        ingestor.create_experiment(given)
+    intake = None if directory is None else Intake(ingestor, directory / SPOOL_NAME)
+    return Services(settings, store, ingestor, intake)
