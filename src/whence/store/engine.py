@@ -22,6 +22,7 @@ from clickhouse_connect.driver.exceptions import Error as EngineError
 from clickhouse_connect.driver.exceptions import OperationalError
 
 from whence.errors import StoreError, StoreInUseError, UnavailableError, WhenceError
+from whence.store import fork
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -108,7 +109,7 @@ def open_embedded_client(directory: Path, limits: Limits) -> Client:
     """
     path = str(directory / ENGINE_FOLDER)
     try:
-        return clickhouse_connect.get_client(
+        client = clickhouse_connect.get_client(
             interface="chdb",
             path=path,
             chdb_options={"config-file": str(directory / CONFIG_FILE)},
@@ -127,6 +128,8 @@ def open_embedded_client(directory: Path, limits: Limits) -> Client:
                 "stop it first"
             ) from error
         raise explain(error) from error
+    fork.guard_client(client)
+    return client
 
 
 def _read_engine_holder(directory: Path) -> int | None:
