@@ -8,6 +8,7 @@ from fastapi import FastAPI
 
 from whence.server.health import health_router
 from whence.server.openapi import OPENAPI_PATH, add_openapi
+from whence.server.otlp import otlp_router
 from whence.server.pages import pages_router
 from whence.server.problems import add_problem_handlers
 from whence.server.requests import Requests
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 # One line for each noun of the API; a new router is added here. The pages' comes last: it takes
 # every path that is left.
-ROUTERS = (health_router,)
+ROUTERS = (health_router, otlp_router)
 
 
 def create_app(services: Services) -> FastAPI:
@@ -30,6 +31,7 @@ def create_app(services: Services) -> FastAPI:
         openapi_url=OPENAPI_PATH,
         docs_url=None,  # they would load scripts from elsewhere
         redoc_url=None,
+        redirect_slashes=False,
     )
     for make_router in ROUTERS:
         app.include_router(make_router(services))

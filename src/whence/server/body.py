@@ -39,22 +39,42 @@ class Budget:
         self._held_bytes = 0
 
     @contextmanager
-    def hold(self, size_bytes: int) -> Iterator[None]:
-        """Hold memory for the block; `UnavailableError` when there is none left."""
+    def hold(self) -> Iterator[Hold]:
+        """Hold memory for the block, as much as the block takes."""
+        hold = Hold(self)
+        try:
+            yield hold
+        finally:
+            self._held_bytes -= hold.size_bytes
+
+    def take(self, size_bytes: int) -> None:
+        """Take memory; `UnavailableError` when others have left too little."""
         if self._held_bytes and self._held_bytes + size_bytes > self._limit_bytes:
             raise UnavailableError("too many large requests at once; try again", retry_after_s=1.0)
         self._held_bytes += size_bytes
-        try:
-            yield
-        finally:
-            self._held_bytes -= size_bytes
 
 
-async def read_body(request: Request, limit_bytes: int) -> bytes:
+class Hold:
+    """What one request has taken from the budget."""
+
+    def __init__(self, budget: Budget) -> None:
+        self._budget = budget
+        self.size_bytes = 0
+
+    def grow_to(self, size_bytes: int) -> None:
+        """Take what is missing to this size."""
+        if size_bytes > self.size_bytes:
+            self._budget.take(size_bytes - self.size_bytes)
+            self.size_bytes = size_bytes
+
+
+async def read_body(request: Request, limit_bytes: int, hold: Hold) -> bytes:
     """Read a body as sent; `PayloadTooLargeError` above the limit."""
     declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > limit_bytes:
-        raise _too_large(f"the request body of {declared} bytes", limit_bytes)
+    if declared.isdigit():
+        if int(declared) > limit_bytes:
+            raise _too_large(f"the request body of {declared} bytes", limit_bytes)
+        hold.grow_to(int(declared))
     chunks: list[bytes] = []
     size = 0
     try:
@@ -62,6 +82,7 @@ async def read_body(request: Request, limit_bytes: int) -> bytes:
             size += len(chunk)
             if size > limit_bytes:
                 raise _too_large("the request body", limit_bytes)
+            hold.grow_to(size)
             chunks.append(chunk)
     except ClientDisconnect:
         raise MalformedPayloadError(f"the client left after {size} bytes of the body") from None

@@ -1,0 +1,146 @@
+"""`POST /v1/traces`: OTLP/HTTP, protobuf and JSON. The answer comes once the spans are durable.
+
+The answer, also an error's, is in the request's encoding: a protobuf request is refused with a
+protobuf `google.rpc.Status`, as OTLP says; a JSON one with our error form, which is a `Status` too.
+
+| status | when |
+|---|---|
+| 200 | stored; `partialSuccess` names what was refused. An empty request is fine |
+| 400 | malformed: broken compression or encoding, a wrong id, an experiment id that is no integer |
+| 401 | no API key, or a wrong one |
+| 413 | larger than `WHENCE_MAX_BODY_BYTES`, as sent or decompressed |
+| 415 | another content type or content encoding |
+| 503 | the writer is full or the disk is; try again after `Retry-After` seconds |
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import msgspec
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from whence.errors import InvalidInputError, UnsupportedMediaError, WhenceError
+from whence.otlp import json as otlp_json
+from whence.otlp import protobuf as otlp_protobuf
+from whence.otlp.json import JSON_TYPE, PROTOBUF_TYPE
+from whence.semconv import EXPERIMENT_HEADER
+from whence.server.body import check_encoding, decompress, read_body
+from whence.server.problems import headers_of, request_id_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from whence.otlp.records import ResourceSpans
+    from whence.server.services import Services
+
+DECODERS: dict[str, Callable[[bytes], list[ResourceSpans]]] = {
+    PROTOBUF_TYPE: otlp_protobuf.decode_request,
+    JSON_TYPE: otlp_json.decode_request,
+}
+RPC_CODES = {400: 3, 401: 16, 404: 5, 409: 6, 413: 8, 415: 3, 429: 8, 503: 14}
+RPC_INTERNAL = 13
+MAX_EXPERIMENT_DIGITS = 20
+
+
+class OtlpStatus(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """The JSON of a refusal: our error form and `google.rpc.Status` in one."""
+
+    code: int
+    message: str
+    error_code: str
+    request_id: str
+
+
+def otlp_router(services: Services) -> APIRouter:
+    """Take OTLP requests."""
+    router = APIRouter(tags=["otlp"])
+    body_kinds = {kind: {"schema": {"type": "object"}} for kind in DECODERS}
+
+    @router.post(
+        "/v1/traces",
+        operation_id="export_traces",
+        openapi_extra={"requestBody": {"required": True, "content": body_kinds}},
+        responses={200: {"description": "Stored", "content": body_kinds}},
+    )
+    async def export_traces(request: Request) -> Response:
+        content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        try:
+            answer = await _take(services, request, content_type)
+        except WhenceError as error:
+            return _refuse(request, error, content_type)
+        return Response(answer, media_type=content_type)
+
+    return router
+
+
+async def _take(services: Services, request: Request, content_type: str) -> bytes:
+    decode = DECODERS.get(content_type)
+    if decode is None:
+        raise UnsupportedMediaError(
+            f"Content-Type {content_type!r} is not supported; use {PROTOBUF_TYPE} or {JSON_TYPE}"
+        )
+    encoding = check_encoding(request.headers.get("content-encoding"))
+    experiment_id = read_experiment_header(request)
+    limit = services.settings.max_body_bytes
+    with services.budget.hold() as hold:
+        body = await read_body(request, limit, hold)
+        groups = await services.decode(_decode, decode, body, encoding, limit)
+        if not groups:
+            return otlp_json.encode_partial_success(0, "", content_type=content_type)
+        result = await asyncio.wrap_future(
+            services.ingestor.submit(groups, experiment_id=experiment_id)
+        )
+    return otlp_json.encode_partial_success(
+        result.rejected_spans, result.message, content_type=content_type
+    )
+
+
+def _decode(
+    decode: Callable[[bytes], list[ResourceSpans]], body: bytes, encoding: str, limit_bytes: int
+) -> list[ResourceSpans]:
+    plain = decompress(body, encoding, limit_bytes)
+    return decode(plain) if plain else []
+
+
+def read_experiment_header(request: Request) -> str | None:
+    """Return the experiment that a request names, or None."""
+    given = request.headers.get(EXPERIMENT_HEADER)
+    if given is None:
+        return None
+    text = given.strip()
+    if not (text.isascii() and text.isdigit() and len(text) <= MAX_EXPERIMENT_DIGITS):
+        raise InvalidInputError(f"{EXPERIMENT_HEADER} must be an integer, got {given!r}")
+    return text
+
+
+def _refuse(request: Request, error: WhenceError, content_type: str) -> Response:
+    code = RPC_CODES.get(error.http_status, RPC_INTERNAL)
+    if content_type == PROTOBUF_TYPE:
+        body, kind = _encode_rpc_status(code, error.message), PROTOBUF_TYPE
+    else:
+        status = OtlpStatus(
+            code=code,
+            message=error.message,
+            error_code=error.error_code,
+            request_id=request_id_of(request.scope),
+        )
+        body, kind = msgspec.json.encode(status), JSON_TYPE
+    return Response(body, status_code=error.http_status, media_type=kind, headers=headers_of(error))
+
+
+def _encode_rpc_status(code: int, message: str) -> bytes:
+    """Write `google.rpc.Status`: field 1 is the code, field 2 the message."""
+    text = message.encode(errors="replace")
+    return b"\x08" + _varint(code) + b"\x12" + _varint(len(text)) + text
+
+
+def _varint(number: int) -> bytes:
+    out = bytearray()
+    while number > 0x7F:  # noqa: PLR2004 - seven bits a byte
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    out.append(number)
+    return bytes(out)
