@@ -1,0 +1,216 @@
+"""The one assembly rule: a trace row is a pure function of the spans and the header stored.
+
+Any order and any repetition of deliveries that don't contradict each other gives the same row;
+where they contradict, `claims` says who wins. Linear in the spans, plus one sort of their sizes.
+
+State: the header's OK or ERROR; else the root's once it ended (`whence.state`, else ERROR where
+its status is, else OK); without a true root the same of the first local root that ended; else
+IN_PROGRESS. An IN_PROGRESS header says nothing about a trace whose root has ended.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from whence import semconv
+from whence.ingest import claims
+from whence.ingest.cost import TOTAL_COST, parse_cost, sum_cost
+from whence.ingest.header import FINAL_STATES, IN_PROGRESS, Header, Refusal
+from whence.ingest.jsontext import to_json
+from whence.ingest.tokens import INPUT, OUTPUT, TOTAL, parse_usage, sum_usage
+from whence.ingest.tree import find_speakers
+from whence.store.rows import ConflictRow, TraceRow
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from whence.ingest.facts import SpanFacts
+
+MAX_NAME_CHARS = 4096
+_NS_PER_MS = 1_000_000
+_MAX_INT64 = 2**63 - 1
+
+
+def assemble(
+    trace_id: str,
+    spans: Collection[SpanFacts],
+    header: Header | None = None,
+    *,
+    refusals: Sequence[Refusal] = (),
+    default_experiment_id: str = semconv.DEFAULT_EXPERIMENT_ID,
+    version: int = 0,
+    at_us: int = 0,
+) -> tuple[TraceRow, list[ConflictRow]]:
+    """Return the trace's row and its conflicts.
+
+    `refusals` are values that were turned away before they could be stored (of a second final
+    record of a span, of a second header). `version` and `at_us` go into the rows as they are.
+    """
+    ranks = claims.rank_spans(spans)
+    said = claims.claim_metadata(header, ranks)
+    experiment_id, late = claims.claim_experiment(header, spans, default_experiment_id)
+    state = _read_state(header, ranks)
+    metadata = said.metadata
+    _add_sums(metadata, spans)
+    _add_sizes(metadata, spans, header)
+    if said.cut:
+        metadata[semconv.TRUNCATED] = ",".join(sorted(said.cut))[: semconv.MAX_VALUE_CHARS]
+    usage = parse_usage(metadata.get(semconv.TOKEN_USAGE)) or {}
+    cost = parse_cost(metadata.get(semconv.COST)) or {}
+    environment = metadata.get(semconv.ENVIRONMENT)
+    kept = {**metadata, semconv.EXPERIMENT_ID: experiment_id, "state": state}
+    columns = {
+        column: metadata.pop(key, None) for key, column in semconv.COLUMN_OF_METADATA.items()
+    }
+    row = TraceRow(
+        experiment_id=experiment_id,
+        trace_id=trace_id,
+        request_time_ms=_read_request_time(header, ranks, spans),
+        duration_ns=_read_duration(header, ranks, spans),
+        state=state,
+        trace_name=_read_name(header, ranks),
+        environment=None if environment is None else semconv.normalise_environment(environment),
+        metadata=metadata,
+        tags=claims.claim_tags(header, ranks),
+        client_request_id=_read_text(header, ranks, "client_request_id"),
+        request_preview=_read_text(header, ranks, "request_preview"),
+        response_preview=_read_text(header, ranks, "response_preview"),
+        span_count=len(spans),
+        error_count=sum(span.error for span in spans),
+        input_tokens=usage.get(INPUT),
+        output_tokens=usage.get(OUTPUT),
+        total_tokens=usage.get(TOTAL),
+        cost_usd=cost.get(TOTAL_COST),
+        size_bytes=sum(span.size_bytes for span in spans),
+        models=sorted({span.model for span in spans if span.model}),
+        version=version,
+        **columns,  # type: ignore[arg-type]
+    )
+    lost = [Refusal(key, value, source) for (key, value), source in said.conflicts.items()]
+    return row, _list_conflicts(row, kept, (*lost, *late, *refusals), at_us)
+
+
+def is_complete(row: TraceRow) -> bool:
+    """Tell whether the row belongs into `traces`, rather than `open_traces`."""
+    return row.state != IN_PROGRESS
+
+
+def _list_conflicts(
+    row: TraceRow, kept: dict[str, str], refusals: Sequence[Refusal], at_us: int
+) -> list[ConflictRow]:
+    rows: dict[tuple[str, str], ConflictRow] = {}
+    for refusal in refusals:
+        value = kept.get(refusal.key)
+        if value is None:
+            value = str(getattr(row, refusal.key, ""))
+        if value != refusal.refused:
+            rows.setdefault(
+                (refusal.key, refusal.refused),
+                ConflictRow(
+                    trace_id=row.trace_id,
+                    key=refusal.key,
+                    kept=value,
+                    refused=refusal.refused,
+                    source=refusal.source,
+                    at_us=at_us,
+                ),
+            )
+    return [rows[key] for key in sorted(rows)]
+
+
+def _read_state(header: Header | None, ranks: claims.Ranks) -> str:
+    if header is not None and header.state in FINAL_STATES:
+        return header.state or IN_PROGRESS
+    candidates = ranks.roots[:1] or [span for span in ranks.local_roots if span.end_time_ns][:1]
+    for span in candidates:
+        if span.end_time_ns:
+            if span.state in FINAL_STATES:
+                return span.state or IN_PROGRESS
+            return "ERROR" if span.error else "OK"
+    return IN_PROGRESS
+
+
+def _read_request_time(
+    header: Header | None, ranks: claims.Ranks, spans: Collection[SpanFacts]
+) -> int:
+    if header is not None and header.request_time_ms is not None:
+        return header.request_time_ms
+    for span in (*ranks.roots[:1], *ranks.local_roots[:1]):
+        return span.start_time_ns // _NS_PER_MS
+    return min((span.start_time_ns for span in spans), default=0) // _NS_PER_MS
+
+
+def _read_duration(
+    header: Header | None, ranks: claims.Ranks, spans: Collection[SpanFacts]
+) -> int | None:
+    if header is not None and header.duration_ns is not None:
+        return header.duration_ns
+    for root in ranks.roots[:1]:
+        if root.end_time_ns:
+            return max(0, root.end_time_ns - root.start_time_ns)
+    end_time_ns = max((span.end_time_ns for span in spans), default=0)
+    if not end_time_ns:
+        return None
+    return max(0, end_time_ns - min(span.start_time_ns for span in spans))
+
+
+def _read_name(header: Header | None, ranks: claims.Ranks) -> str | None:
+    if header is not None and header.tags.get(semconv.TRACE_NAME_TAG):
+        return header.tags[semconv.TRACE_NAME_TAG][:MAX_NAME_CHARS]
+    for span in (*ranks.roots[:1], *ranks.local_roots[:1]):
+        return span.name[:MAX_NAME_CHARS]
+    return None
+
+
+def _read_text(header: Header | None, ranks: claims.Ranks, field: str) -> str | None:
+    for source in (header, *ranks):
+        text = getattr(source, field, None)
+        if isinstance(text, str):
+            return text
+    return None
+
+
+def _add_sums(metadata: dict[str, str], spans: Collection[SpanFacts]) -> None:
+    """Add tokens and cost of the tree, unless the header or the program states them."""
+    users = {span.span_id: span.usage for span in spans if span.usage}
+    payers = {span.span_id: span.cost for span in spans if span.cost}
+    if not users and not payers:
+        return
+    parent_of = {span.span_id: span.parent_id for span in spans}
+    usage = sum_usage(users[span_id] for span_id in find_speakers(parent_of, sorted(users)))
+    cost = sum_cost(payers[span_id] for span_id in find_speakers(parent_of, sorted(payers)))
+    if usage:
+        metadata.setdefault(semconv.TOKEN_USAGE, to_json(usage))
+    if cost:
+        metadata.setdefault(semconv.COST, to_json(cost))
+
+
+def _add_sizes(
+    metadata: dict[str, str], spans: Collection[SpanFacts], header: Header | None
+) -> None:
+    """Add the sizes of the spans. A header keeps its own; a program can't set them."""
+    if not spans:
+        return
+    stated = header.trace_metadata if header is not None else {}
+    sizes = sorted(span.size_bytes for span in spans)
+    total = sum(sizes)
+    if semconv.SIZE_BYTES not in stated:
+        metadata[semconv.SIZE_BYTES] = str(min(total, _MAX_INT64))
+    if semconv.SIZE_STATS not in stated:
+        metadata[semconv.SIZE_STATS] = to_json(
+            {
+                "total_size_bytes": total,
+                "num_spans": len(sizes),
+                "max": sizes[-1],
+                "p25": _interpolate(sizes, 25),
+                "p50": _interpolate(sizes, 50),
+                "p75": _interpolate(sizes, 75),
+            }
+        )
+
+
+def _interpolate(ordered: list[int], percent: int) -> int:
+    position, rest = divmod((len(ordered) - 1) * percent, 100)
+    low = ordered[position]
+    high = ordered[min(position + 1, len(ordered) - 1)]
+    return low + (high - low) * rest // 100

@@ -1,0 +1,75 @@
+"""JSON text of attribute values, and back.
+
+Text that can't be read as JSON becomes a JSON string, so every stored payload can be decoded. The
+codec's limit is about 1,000 levels; a value nested deeper is stored as a note of that.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder()
+
+TOO_DEEP = '"(nested deeper than 1,000 levels)"'
+
+
+def to_json(value: Any) -> str:
+    """Return the JSON text of a decoded attribute value."""
+    try:
+        return _encoder.encode(value).decode()
+    except RecursionError:
+        return TOO_DEEP
+    except UnicodeEncodeError:
+        return _encoder.encode(_without_surrogates(value)).decode()
+
+
+def keep_json(text: str) -> str:
+    """Return text that is JSON as it is, and any other text as a JSON string."""
+    try:
+        _decoder.decode(text)
+    except (msgspec.MsgspecError, RecursionError, UnicodeError):
+        return to_json(text)
+    return text
+
+
+def sniff_json(value: Any) -> str:
+    """Return JSON text of a value that may hold an object or a list as text already."""
+    if isinstance(value, str):
+        if value[:1] in ("{", "[") or value[:1].isspace():
+            return keep_json(value)
+        return to_json(value)
+    return to_json(value)
+
+
+def from_json(text: str) -> Any:
+    """Return the value of JSON text; the text itself where it isn't JSON."""
+    try:
+        return _decoder.decode(text)
+    except (msgspec.MsgspecError, RecursionError, UnicodeError):
+        return text
+
+
+def to_plain_text(json_text: str) -> str:
+    """Return what a JSON string says, and the JSON text of any other value."""
+    value = from_json(json_text)
+    return value if isinstance(value, str) else json_text
+
+
+def clean(text: str) -> str:
+    """Return text that UTF-8 can carry: a lone surrogate becomes U+FFFD."""
+    if text.isascii():
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _without_surrogates(value: Any) -> Any:
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, dict):
+        return {clean(str(key)): _without_surrogates(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_surrogates(item) for item in value]
+    return value

@@ -1,0 +1,229 @@
+"""From what the wire says to rows of `spans`: dialects read, payloads as JSON text, sizes counted.
+
+Pure, and done in the caller's thread. What only the writer knows (`received_at_us`, `version`)
+stays 0. Times are clamped into 0 … 2**63-1 ns. A span whose ids are not 32 and 16 hex digits is
+rejected; nothing else is. The attributes that inputs and outputs were taken from are not stored a
+second time.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from whence import semconv
+from whence.entities import experiment_id_of
+from whence.ingest.cost import read_cost
+from whence.ingest.dialects import read_payload, read_span_type, read_text
+from whence.ingest.jsontext import clean, to_json
+from whence.ingest.previews import ASSISTANT, USER, make_preview
+from whence.ingest.tokens import read_usage
+from whence.otlp.records import KIND_NAMES, STATUS_NAMES, Event, ResourceSpans, SpanRecord
+from whence.store.rows import SpanRow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+TRACE_ID_PREFIX = "tr-"
+MAX_INT64 = 2**63 - 1
+_TRACE_ID = re.compile(r"(?!0{32})[0-9a-f]{32}")
+_SPAN_ID = re.compile(r"(?!0{16})[0-9a-f]{16}")
+
+
+class Normalised(msgspec.Struct):
+    """Rows of one request, the experiments it names (id → name or ''), and what was refused."""
+
+    rows: list[SpanRow]
+    experiments: dict[str, str]
+    rejected: int = 0
+    message: str = ""
+
+
+def normalise(
+    batch: Iterable[ResourceSpans],
+    *,
+    experiment_id: str | None = None,
+    default_experiment_id: str = semconv.DEFAULT_EXPERIMENT_ID,
+) -> Normalised:
+    """Make rows of a request. `experiment_id` (the request's header) outranks the resources'."""
+    found = Normalised([], {})
+    for group in batch:
+        resource = group.resource.attributes
+        named, name = _read_experiment(resource)
+        experiment = experiment_id or named or default_experiment_id
+        known = name if experiment == named else ""
+        if known or experiment not in found.experiments:
+            found.experiments[experiment] = known
+        resource_texts = _to_texts(resource)
+        for record in group.spans:
+            problem = _find_problem(record)
+            if problem:
+                found.rejected += 1
+                found.message = found.message or problem
+                continue
+            found.rows.append(_make_row(record, experiment, resource_texts))
+    return found
+
+
+def _read_experiment(resource: Mapping[str, Any]) -> tuple[str | None, str]:
+    name = resource.get(semconv.EXPERIMENT_NAME)
+    name = clean(name) if isinstance(name, str) else ""
+    stated = resource.get(semconv.EXPERIMENT_ID)
+    if isinstance(stated, int) and not isinstance(stated, bool):
+        stated = str(stated)
+    if isinstance(stated, str) and stated:
+        return clean(stated), name
+    return (experiment_id_of(name) if name else None), name
+
+
+def _find_problem(record: SpanRecord) -> str:
+    for id_name, value, pattern in (
+        ("trace_id", record.trace_id, _TRACE_ID),
+        ("span_id", record.span_id, _SPAN_ID),
+    ):
+        if not pattern.fullmatch(value):
+            return f"span {record.name[:100]!r} was rejected: {id_name} {value[:100]!r} is no id"
+    return ""
+
+
+def _make_row(record: SpanRecord, experiment_id: str, resource: dict[str, str]) -> SpanRow:
+    attributes = record.attributes
+    inputs, input_keys = read_payload(
+        attributes, semconv.INPUT_KEYS, semconv.INDEXED_INPUT_PREFIXES
+    )
+    outputs, output_keys = read_payload(
+        attributes, semconv.OUTPUT_KEYS, semconv.INDEXED_OUTPUT_PREFIXES
+    )
+    if record.events and not (inputs and outputs):
+        inputs = inputs or _read_from_events(record.events, semconv.INPUT_KEYS)
+        outputs = outputs or _read_from_events(record.events, semconv.OUTPUT_KEYS)
+    texts = _to_texts(attributes, leave=(*input_keys, *output_keys))
+    span_type = read_span_type(attributes)
+    model = read_text(attributes, semconv.MODEL_KEYS)
+    provider = read_text(attributes, semconv.PROVIDER_KEYS)
+    usage = read_usage(attributes)
+    start_time_ns = _clamp(record.start_time_ns)
+    cost = read_cost(
+        attributes,
+        span_type=span_type,
+        model=model,
+        provider=provider,
+        usage=usage,
+        start_time_ns=start_time_ns,
+    )
+    request_preview, response_preview = _make_previews(record, inputs, outputs)
+    events, links = _write_events(record.events), _write_links(record)
+    pending = attributes.get(semconv.PENDING) is True
+    parent_id = record.parent_id or ""
+    return SpanRow(
+        experiment_id=experiment_id,
+        trace_id=TRACE_ID_PREFIX + record.trace_id,
+        span_id=record.span_id,
+        parent_id=clean(parent_id),
+        name=clean(record.name),
+        span_type=clean(span_type),
+        kind=_name(KIND_NAMES, record.kind),
+        start_time_ns=start_time_ns,
+        end_time_ns=0 if pending else _clamp(record.end_time_ns),
+        status=_name(STATUS_NAMES, record.status),
+        status_message=clean(record.status_message),
+        attributes=texts,
+        inputs=inputs,
+        outputs=outputs,
+        events=events,
+        links=links,
+        resource=resource,
+        scope=clean(record.scope),
+        trace_state=clean(record.trace_state),
+        model=clean(model),
+        provider=clean(provider),
+        usage=to_json(usage) if usage else "",
+        cost=to_json(cost) if cost else "",
+        request_preview=request_preview,
+        response_preview=response_preview,
+        size_bytes=_measure(record, texts, inputs, outputs, events, links),
+    )
+
+
+def _to_texts(attributes: Mapping[str, Any], leave: tuple[str, ...] = ()) -> dict[str, str]:
+    return {clean(key): to_json(value) for key, value in attributes.items() if key not in leave}
+
+
+def _read_from_events(events: list[Event], keys: tuple[str, ...]) -> str:
+    """Find a payload in an event, where `gen_ai.client.inference.operation.details` has it."""
+    for event in events:
+        text, _ = read_payload(event.attributes, keys, ())
+        if text:
+            return text
+    return ""
+
+
+def _make_previews(record: SpanRecord, inputs: str, outputs: str) -> tuple[str, str]:
+    """Return what the program stated; for a root or local root, else, an extract."""
+    attributes = record.attributes
+    request = attributes.get(semconv.REQUEST_PREVIEW)
+    response = attributes.get(semconv.RESPONSE_PREVIEW)
+    if not record.parent_id or attributes.get(semconv.LOCAL_ROOT) is True:
+        if request is None:
+            request = make_preview(inputs, USER)
+        if response is None:
+            response = make_preview(outputs, ASSISTANT)
+    return _to_preview(request), _to_preview(response)
+
+
+def _to_preview(value: Any) -> str:
+    if value is None:
+        return ""
+    return clean(value if isinstance(value, str) else to_json(value)).replace("\0", "\ufffd")
+
+
+def _write_events(events: list[Event]) -> str:
+    if not events:
+        return ""
+    return to_json(
+        [
+            {
+                "name": event.name,
+                "time_ns": str(_clamp(event.time_ns)),
+                "attributes": event.attributes,
+            }
+            for event in events
+        ]
+    )
+
+
+def _write_links(record: SpanRecord) -> str:
+    if not record.links:
+        return ""
+    return to_json(
+        [
+            {
+                "trace_id": TRACE_ID_PREFIX + link.trace_id,
+                "span_id": link.span_id,
+                "attributes": link.attributes,
+            }
+            for link in record.links
+        ]
+    )
+
+
+def _measure(record: SpanRecord, texts: dict[str, str], *payloads: str) -> int:
+    """Count the bytes of what the span says: about the length of its JSON."""
+    size = len(record.name) + len(record.status_message)
+    for key, text in texts.items():
+        size += len(key) + _count_bytes(text)
+    return size + sum(map(_count_bytes, payloads))
+
+
+def _count_bytes(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode())
+
+
+def _name(names: tuple[str, ...], number: int) -> str:
+    return names[number] if 0 <= number < len(names) else names[0]
+
+
+def _clamp(time_ns: int) -> int:
+    return min(max(time_ns, 0), MAX_INT64)
