@@ -11,6 +11,7 @@ import re
 
 SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*)://")
 REMOTE_HELPER = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*::)(.+)$", re.DOTALL)
+PORT = re.compile(r"^[^/:@]*:\d+(?=/|$)")
 SSH_SCHEMES = frozenset({"ssh", "git+ssh", "ssh+git"})
 
 
@@ -28,23 +29,20 @@ def strip_credentials(url: str) -> str:
     scheme = SCHEME.match(url)
     if scheme is None:
         return _strip_scp_form(url)
-    rest = re.split(r"[?#]", url[scheme.end() :], maxsplit=1)[0]
-    # A password may hold '/' and '@' as they are, so the last '@' of all ends the user's part.
+    rest = url[scheme.end() :]
+    # A password may hold '/', '@', '#' as they are, so the last '@' of all ends the user's part.
     user, at, host_and_path = rest.rpartition("@")
     if at and "/" in user and not _looks_like_user(user):
         user, at, host_and_path = "", "", rest  # an '@' in the path, such as /scope/@name
     keep_user = scheme[1].lower() in SSH_SCHEMES and user and "/" not in user
     kept = user.split(":", 1)[0] + "@" if keep_user else ""
-    return scheme[0] + kept + host_and_path
+    return scheme[0] + kept + re.split(r"[?#]", host_and_path, maxsplit=1)[0]
 
 
 def _looks_like_user(text: str) -> bool:
     """Tell `name:pass/word` (a user's part) from `host:8080/path` and `host/path`."""
-    authority = text.split("/", 1)[0]
-    if "@" in authority:
-        return True
-    _, colon, port = authority.partition(":")
-    return bool(colon) and not port.isdigit()
+    without_port = PORT.sub("", text, count=1)
+    return ":" in without_port or "@" in without_port.split("/", 1)[0]
 
 
 def _strip_scp_form(url: str) -> str:
