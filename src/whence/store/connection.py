@@ -21,7 +21,7 @@ import shutil
 import threading
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 from clickhouse_connect.driver.exceptions import Error as EngineError
@@ -31,11 +31,13 @@ from whence.store import engine, migrations
 from whence.store.directory import DirectoryLock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from clickhouse_connect.driver.client import Client
     from clickhouse_connect.driver.insert import InsertContext
     from typing_extensions import Self
+
+RowT = TypeVar("RowT", bound=msgspec.Struct)
 
 DEFAULT_READERS = 6
 DEFAULT_DISK_RESERVE_BYTES = 512 * engine.MEBIBYTE
@@ -45,6 +47,7 @@ CLOSE_WAIT_S = 10.0
 # A ClickHouse server takes a form field of 128 KiB (`http_max_field_value_size`). Longer lists are
 # cut into several parameters; every string may double in size when it is escaped.
 MAX_PARAMETER_BYTES = 120_000
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _ARRAY_PLACEHOLDER = re.compile(r"\{(\w+):Array\(String\)\}")
 
 
@@ -57,6 +60,16 @@ class Rows(msgspec.Struct, frozen=True):
     def dicts(self) -> list[dict[str, Any]]:
         """Return every row as a dict by column name."""
         return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
+
+    def structs(self, row_type: type[RowT]) -> list[RowT]:
+        """Return every row as `row_type`; a field that the query did not select has its default."""
+        return [row_type(**dict(zip(self.columns, row, strict=True))) for row in self.rows]
+
+
+def list_columns(row_type: type[msgspec.Struct], *, without: Collection[str] = ()) -> str:
+    """Return a struct's fields as the column list of a SELECT."""
+    names = (name for name in row_type.__struct_fields__ if name not in without)
+    return ", ".join(f"`{name}`" for name in names)
 
 
 def open_store(
@@ -182,7 +195,10 @@ class Store:
             self._contexts[table] = context
 
     def command(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
-        """Run a statement that gives no rows (DDL, DELETE, OPTIMIZE)."""
+        """Run a statement that gives no rows (DDL, DELETE, OPTIMIZE).
+
+        Parameters travel in a URL: cut a long list with `split_list`, and run one command a part.
+        """
         self._check()
         with self._writer_lock:
             self._check()
@@ -277,7 +293,7 @@ def _split_long_arrays(sql: str, parameters: Mapping[str, Any]) -> tuple[str, di
     """
     values = dict(parameters)
     for name in dict.fromkeys(_ARRAY_PLACEHOLDER.findall(sql)):
-        parts = _split(values.get(name, ()))
+        parts = split_list(values.get(name, ()))
         if len(parts) < 2:  # noqa: PLR2004
             continue
         del values[name]
@@ -288,7 +304,8 @@ def _split_long_arrays(sql: str, parameters: Mapping[str, Any]) -> tuple[str, di
     return sql, values
 
 
-def _split(items: Sequence[str]) -> list[list[str]]:
+def split_list(items: Iterable[str]) -> list[list[str]]:
+    """Cut a list into parts, each small enough for one parameter; an empty list is one part."""
     parts: list[list[str]] = [[]]
     room = MAX_PARAMETER_BYTES
     for item in items:
@@ -307,7 +324,7 @@ def _replace_surrogates(column: Sequence[Any]) -> list[Any]:
 
 def _replace_in(value: Any) -> Any:
     if isinstance(value, str):
-        return value.encode(errors="surrogatepass").decode(errors="replace")
+        return _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", value)
     if isinstance(value, dict):
         return {_replace_in(key): _replace_in(item) for key, item in value.items()}
     if isinstance(value, list):

@@ -1,0 +1,27 @@
+"""The table `conflicts`: refused writes to immutable metadata, by (trace_id, key, refused)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from whence.store.connection import list_columns
+from whence.store.rows import ConflictRow
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from whence.store.connection import Store
+
+_SELECT = f"""\
+SELECT {list_columns(ConflictRow)}
+FROM conflicts FINAL
+WHERE trace_id IN {{trace_ids:Array(String)}}
+ORDER BY trace_id, key, refused
+"""
+
+
+def read_conflicts(store: Store, trace_ids: Collection[str]) -> list[ConflictRow]:
+    """Return the conflicts of these traces, each once."""
+    if not trace_ids:
+        return []
+    return store.query(_SELECT, {"trace_ids": list(trace_ids)}).structs(ConflictRow)

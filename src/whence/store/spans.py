@@ -1,0 +1,60 @@
+"""The table `spans`: what arrived, one row per (trace_id, span_id), the highest version counting.
+
+Append-only, except that a deleted trace's spans are removed. Order of the rows read is not defined.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from whence.store.connection import list_columns, split_list
+from whence.store.rows import SpanRow
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from whence.store.connection import Store
+
+PAYLOAD_COLUMNS = ("inputs", "outputs", "events", "links")
+
+_SELECT = f"""\
+SELECT {list_columns(SpanRow)}
+FROM spans FINAL
+WHERE trace_id IN {{trace_ids:Array(String)}}
+"""
+
+_SELECT_FACTS = f"""\
+SELECT {list_columns(SpanRow, without=PAYLOAD_COLUMNS)}
+FROM spans FINAL
+WHERE trace_id IN {{trace_ids:Array(String)}}
+"""
+
+_DELETE = """\
+DELETE FROM spans
+WHERE trace_id IN {trace_ids:Array(String)}
+"""
+
+
+def read_spans(store: Store, trace_ids: Collection[str]) -> list[SpanRow]:
+    """Return the spans of these traces, whole."""
+    if not trace_ids:
+        return []
+    return store.query(_SELECT, {"trace_ids": list(trace_ids)}).structs(SpanRow)
+
+
+def read_span_facts(store: Store, trace_ids: Collection[str]) -> list[SpanRow]:
+    """Return the spans of these traces with their payload columns left empty.
+
+    That is all a trace is assembled from, and payloads are most of the bytes.
+    """
+    if not trace_ids:
+        return []
+    return store.query(_SELECT_FACTS, {"trace_ids": list(trace_ids)}).structs(SpanRow)
+
+
+def delete_spans(store: Store, trace_ids: Collection[str]) -> None:
+    """Remove the spans of these traces: hidden on return, gone from the disk after a merge."""
+    if not trace_ids:
+        return
+    for part in split_list(trace_ids):
+        store.command(_DELETE, {"trace_ids": part})
