@@ -39,7 +39,7 @@ class Comparison:
     field: Field
     operator: Operator
     values: tuple[Literal, ...] = ()
-    column: int = dataclasses.field(default=1, compare=False)
+    column: int = dataclasses.field(default=1, compare=False, repr=False)
 
 
 @dataclass(frozen=True)

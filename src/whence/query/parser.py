@@ -231,9 +231,7 @@ class _Parser:
         inner = self.read_or()
         closing = self.peek()
         if closing is None or closing.token_type is not TokenType.R_PAREN:
-            raise self.error(
-                f"the parenthesis at column {token.start + 1} is never closed", closing
-            )
+            raise self.error("this parenthesis is never closed", token)
         self.at += 1
         return And((inner,)) if is_about_span(inner) else inner
 

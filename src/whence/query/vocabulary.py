@@ -100,7 +100,7 @@ ALIASES: dict[str, str] = {
     "request_id": "trace_id",
 }
 SPAN_FIELDS: dict[str, Holds] = {
-    "name": Holds.TEXT,
+    "name": Holds.WORD,
     "type": Holds.WORD,
     "status": Holds.WORD,
     "content": Holds.CONTENT,
