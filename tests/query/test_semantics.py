@@ -80,9 +80,15 @@ EXPERIMENT = "774201"
 
 
 @pytest.fixture(scope="module")
-def hostile_store(store):
-    insert(store, EXPERIMENT, PLAIN, stale=True)
-    return store
+def hostile_store(chdb_store):
+    insert(chdb_store, EXPERIMENT, PLAIN, stale=True)
+    return chdb_store
+
+
+@pytest.fixture(scope="module")
+def hostile_server(clickhouse_store):
+    insert(clickhouse_store, EXPERIMENT, PLAIN, stale=True)
+    return clickhouse_store
 
 
 def found(store, text):
@@ -92,11 +98,21 @@ def found(store, text):
     return set(ids)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+def check(store, tree):
+    expected = {plain["trace_id"] for plain in PLAIN if reference.matches(tree, plain)}
+    assert found(store, render(tree)) == expected
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 @given(tree=generate.filters().filter(generate.renderable))
 def test_sql_and_reference_find_the_same_traces(hostile_store, tree):
-    expected = {plain["trace_id"] for plain in PLAIN if reference.matches(tree, plain)}
-    assert found(hostile_store, render(tree)) == expected
+    check(hostile_store, tree)
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@given(tree=generate.filters().filter(generate.renderable))
+def test_a_clickhouse_server_finds_the_same_traces(hostile_server, tree):
+    check(hostile_server, tree)
 
 
 def test_not_finds_the_complement(hostile_store):
