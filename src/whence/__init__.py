@@ -1,1 +1,76 @@
-"""Whence: which code, which version, which environment did this trace come from?"""
+"""Whence: which code, which version, which environment did this trace come from?
+
+The story, folder by folder: `otlp` is the wire; `sdk` captures what a program does and sends it;
+`store` keeps it; `ingest` brings it there, assembled to traces; `query` finds it again;
+`analysis` compares versions; `server` serves all of that, and `cli` drives it from a terminal.
+`entities`, `semconv` and `errors` are the ground they stand on.
+
+Importing this package loads only the capture side. What needs a server is an HTTP call.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from whence import entities, tracing
+from whence.sdk.configure import configure, get_tracking_uri, set_tracking_uri
+from whence.sdk.current import (
+    delete_trace_tag,
+    get_active_trace_id,
+    get_current_active_span,
+    get_last_active_trace_id,
+    set_experiment,
+    set_trace_tag,
+    update_current_trace,
+)
+from whence.sdk.decorator import trace
+from whence.sdk.scope import start_span, start_span_no_context
+
+if TYPE_CHECKING:
+    from whence.sdk.client import get_trace, search_traces
+    from whence.sdk.flush import flush, flush_trace_async_logging
+
+__all__ = [
+    "configure",
+    "delete_trace_tag",
+    "entities",
+    "flush",
+    "flush_trace_async_logging",
+    "get_active_trace_id",
+    "get_current_active_span",
+    "get_last_active_trace_id",
+    "get_trace",
+    "get_tracking_uri",
+    "search_traces",
+    "set_experiment",
+    "set_trace_tag",
+    "set_tracking_uri",
+    "start_span",
+    "start_span_no_context",
+    "trace",
+    "tracing",
+    "update_current_trace",
+]
+
+# Loaded at first use (PEP 562): the client and the exporter bring modules that capture can do
+# without.
+_LAZY = {
+    "flush": "whence.sdk.flush",
+    "flush_trace_async_logging": "whence.sdk.flush",
+    "get_trace": "whence.sdk.client",
+    "search_traces": "whence.sdk.client",
+}
+
+
+def __getattr__(name: str) -> Any:
+    module = _LAZY.get(name)
+    if module is None:
+        raise AttributeError(f"module 'whence' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = globals()[name] = getattr(import_module(module), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,138 @@
+"""`whence.configure(...)`: everything a program may say about itself and its tracing, in one call."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from whence import semconv
+from whence.errors import InvalidInputError
+from whence.sdk import runtime, settings
+from whence.sdk.current import set_experiment
+from whence.sdk.processors import check_processors
+from whence.sdk.trace_context import check_mapping, clean
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from types import TracebackType
+
+
+def configure(
+    *,
+    environment: str | None = None,
+    app_version: str | None = None,
+    deployment_id: str | None = None,
+    region: str | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    url: str | os.PathLike[str] | None = None,
+    experiment: str | None = None,
+    otel: bool = False,
+    span_processors: Iterable[Callable[[Any], None]] | None = None,
+    sampling_ratio: float | None = None,
+    follow_parent_sampling: bool | None = None,
+) -> None:
+    """Say which environment and version this process is, and how it traces.
+
+    What is not given stays as it was; every part has an environment variable too. `environment`,
+    `app_version`, `deployment_id`, `region` and `metadata` hold for every trace of the process;
+    `whence.update_current_trace` overrides them for one trace. `url` is a server or the path of a
+    local store. `otel=True` makes Whence OpenTelemetry's global tracer provider. `span_processors`
+    are functions that may change every span before it leaves (`[]` removes them).
+    `sampling_ratio`, 0.0 to 1.0, is the share of new traces to record. Spans under a parent from
+    elsewhere that is not sampled are recorded unless `follow_parent_sampling` is true.
+
+    >>> import whence
+    >>> whence.configure(environment="staging", app_version="2.1.0")
+    """
+    named = {
+        semconv.ENVIRONMENT: environment,
+        semconv.APP_VERSION: app_version,
+        semconv.DEPLOYMENT_ID: deployment_id,
+        semconv.REGION: region,
+    }
+    check_mapping(metadata, "metadata")
+    processors = None if span_processors is None else check_processors(list(span_processors))
+    if sampling_ratio is not None:
+        sampling_ratio = settings.check_ratio(sampling_ratio, "sampling_ratio")
+    if url is not None:
+        set_tracking_uri(url)
+    if experiment is not None:
+        set_experiment(experiment)
+    if processors is not None:
+        settings.current.span_processors = processors
+    if sampling_ratio is not None:
+        settings.current.sampling_ratio = sampling_ratio
+    if follow_parent_sampling is not None:
+        settings.current.follow_parent_sampling = follow_parent_sampling
+    declare(
+        {**(metadata or {}), **{key: value for key, value in named.items() if value is not None}}
+    )
+    if otel:
+        from whence.sdk.tracer import become_global
+
+        become_global()
+
+
+def declare(given: Mapping[str, Any]) -> None:
+    """Add to the metadata that holds for every trace of this process."""
+    if given:
+        settings.declared.update(clean(given, "metadata")[0])
+        pipeline = runtime.running_pipeline()
+        if pipeline is not None:
+            pipeline.invalidate_resource()
+
+
+def set_tracking_uri(uri: str | os.PathLike[str]) -> None:
+    """Send traces to a server (`http://…`) or into a local store (a path) from now on."""
+    from whence.sdk.destination import parse_destination
+
+    destination = parse_destination(uri)
+    settings.current.url = os.fspath(uri)
+    pipeline = runtime.running_pipeline()
+    if pipeline is not None:
+        pipeline.set_destination(destination)
+
+
+def get_tracking_uri() -> str:
+    """Return where traces go: what was set, else the environment's word, else `./.whence`."""
+    return settings.active_url()
+
+
+class ProcessorScope:
+    """The span processors just set; as a context manager it restores the former ones at its end."""
+
+    def __init__(self, before: tuple[Callable[[Any], Any], ...]) -> None:
+        self._before = before
+
+    def __enter__(self) -> None:
+        """Keep the processors that were set."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        stack: TracebackType | None,
+    ) -> None:
+        settings.current.span_processors = self._before
+
+
+def configure_processors(
+    span_processors: list[Callable[[Any], None]] | None = None,
+) -> ProcessorScope:
+    """Set the functions that see, and may change, every span just before it ends.
+
+    None or [] removes them. Use the result as a context manager to restore the former ones.
+    What is not a function raises `InvalidInputError` at once. A processor that raises is skipped,
+    and the inputs and outputs of that span are withheld.
+    """
+    checked = check_processors(span_processors)
+    before = settings.current.span_processors
+    settings.current.span_processors = checked
+    return ProcessorScope(before)
+
+
+def check_flag(value: Any, name: str) -> bool | None:
+    """Return True, False or None, or raise `InvalidInputError`."""
+    if value is None or isinstance(value, bool):
+        return value
+    raise InvalidInputError(f"`{name}` must be True, False or None, but got {value!r}.")

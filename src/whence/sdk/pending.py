@@ -1,0 +1,50 @@
+"""What is known of traces that are still open, so that a crash does not lose their context.
+
+The exporter asks about once a second. A trace open for over a second gives the record of its root
+as it stands, again whenever its context changed. Where span processors are set, they run on a
+copy first, so nothing leaves unredacted; if one raises, that copy is not sent.
+"""
+
+# ruff: noqa: SLF001 - copies a span from within
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING
+
+from whence.sdk import active, diagnostics, processors, settings
+from whence.sdk.record import PendingRoot
+
+if TYPE_CHECKING:
+    from whence.sdk.pipeline import Exportable
+    from whence.sdk.span import LiveSpan
+
+
+def collect_pending() -> list[Exportable]:
+    """Return the roots to report as pending now. Never raises."""
+    found: list[Exportable] = []
+    try:
+        for trace in active.changed_traces():
+            span: LiveSpan | None = trace.root
+            if settings.current.span_processors:
+                span = redacted_copy(trace.root)
+            if span is not None:
+                found.append(PendingRoot(span))
+    except Exception as error:  # noqa: BLE001 - tracing never breaks the program
+        diagnostics.caught("collecting unfinished traces", error)
+    return found
+
+
+def redacted_copy(span: LiveSpan) -> LiveSpan | None:
+    """Return a copy of an open root after the span processors, or None where one raised."""
+    trace = copy.copy(span._trace)
+    trace.metadata = trace.metadata.copy()
+    trace.tags = trace.tags.copy()
+    twin = object.__new__(type(span))
+    twin.__dict__.update(span.__dict__)
+    twin._name, twin._start_time_ns = span._name, span._start_time_ns
+    twin._stored = span._stored.copy()
+    twin._record_events = list(span._record_events or ())
+    twin._record_links = list(span._record_links or ())
+    twin._trace = trace
+    trace.root = twin
+    return twin if processors.run_before_end(twin) else None

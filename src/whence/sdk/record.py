@@ -1,0 +1,94 @@
+# ruff: noqa: SLF001 - a part of the span, in a file of its own because it runs in another thread
+"""The wire form of a live span, made in the exporter's thread so that the caller does not pay."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from whence import semconv
+from whence.entities.span_type import SpanLogLevel
+from whence.otlp.records import KIND_NAMES, Event, Link, SpanRecord
+from whence.sdk.active import describe
+from whence.sdk.capture import decode
+
+if TYPE_CHECKING:
+    from whence.sdk.span import LiveSpan
+
+
+def load_values(stored: dict[str, Any]) -> dict[str, Any]:
+    """Return stored attribute values decoded."""
+    return {
+        key: decode(bytes(value)) if type(value) is msgspec.Raw else value
+        for key, value in stored.copy().items()
+    }
+
+
+def describe_span(span: LiveSpan, *, is_pending: bool = False) -> SpanRecord:
+    """Return the record of a span: the final one, or that of a root still open."""
+    trace = span._trace
+    return SpanRecord(
+        trace_id=f"{trace.trace_id:032x}",
+        span_id=span.span_id,
+        parent_id=span.parent_id,
+        name=span.name,
+        kind=KIND_NAMES.index(span.kind),
+        start_time_ns=span.start_time_ns,
+        end_time_ns=0 if is_pending else span.end_time_ns or 0,
+        status=span._status_code,
+        status_message=span._status_message,
+        attributes=_attributes(span, is_pending=is_pending),
+        events=[
+            Event(event.name, event.time_ns, load_values(event.attributes))
+            for event in list(span._record_events or ())
+        ],
+        links=[
+            Link(link.trace_id, link.span_id, load_values(link.attributes))
+            for link in list(span._record_links or ())
+        ],
+        scope=span.scope,
+        trace_state=trace.trace_state.to_header() if trace.trace_state else "",
+    )
+
+
+def _attributes(span: LiveSpan, *, is_pending: bool) -> dict[str, Any]:
+    attributes = load_values(span._stored)
+    if span._inputs is not None:
+        attributes[semconv.INPUTS] = span._inputs.decode()
+    if span._outputs is not None:
+        attributes[semconv.OUTPUTS] = span._outputs.decode()
+    level = span._level
+    if level is None and not span.is_from_tracer and not is_pending:
+        level = int(SpanLogLevel.default_for(attributes.get(semconv.SPAN_TYPE)))
+    if level is not None:
+        attributes[semconv.SPAN_LOG_LEVEL] = level
+    if span._problems:
+        attributes[semconv.CAPTURE_PROBLEM] = "; ".join(span._problems)
+    trace = span._trace
+    if trace.root is span:
+        attributes.update(describe(trace))
+    if is_pending:
+        attributes[semconv.PENDING] = True
+    return attributes
+
+
+class PendingRoot:
+    """The topmost span of a trace that is still open, as far as it is known."""
+
+    def __init__(self, span: LiveSpan) -> None:
+        self._span = span
+
+    @property
+    def experiment_id(self) -> str:
+        """The experiment that the trace goes to."""
+        return self._span.experiment_id
+
+    @property
+    def experiment_name(self) -> str:
+        """The experiment's name, or ""."""
+        return self._span.experiment_name
+
+    def to_record(self) -> SpanRecord:
+        """Return the pending record."""
+        return describe_span(self._span, is_pending=True)

@@ -1,0 +1,105 @@
+"""The one pipeline of this process: made with the first trace; it renews itself in a forked child.
+
+`submit` never raises and never blocks. `whence.testing.capture_spans` puts a list in its place.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import TYPE_CHECKING, Any
+
+from whence.sdk import active, diagnostics, ids, settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from whence.sdk.pipeline import Exportable, Pipeline
+
+
+_lock = threading.RLock()
+_pipeline: Pipeline | None = None
+_sink: Callable[[Exportable], object] | None = None
+
+
+def submit(item: Exportable) -> None:
+    """Hand a finished span over."""
+    (_sink or start())(item)
+
+
+def start() -> Callable[[Exportable], object]:
+    """Return where finished spans go; the first call starts the exporter."""
+    global _sink  # noqa: PLW0603 - process-wide by nature
+    with _lock:
+        if _sink is None:
+            try:
+                _sink = get_pipeline().submit
+            except Exception as error:  # noqa: BLE001 - tracing never breaks the program
+                diagnostics.caught("starting the exporter", error)
+                _sink = discard
+        return _sink
+
+
+def get_pipeline() -> Pipeline:
+    """Return the pipeline of this process."""
+    global _pipeline  # noqa: PLW0603
+    with _lock:
+        if _pipeline is None:
+            from whence.sdk.context import resource_attributes
+            from whence.sdk.pending import collect_pending
+            from whence.sdk.pipeline import Pipeline
+
+            _pipeline = Pipeline(
+                resource_attributes=resource_attributes, collect_pending=collect_pending
+            )
+        return _pipeline
+
+
+def running_pipeline() -> Pipeline | None:
+    """Return the pipeline if it was started."""
+    return _pipeline
+
+
+def discard(_item: Any) -> None:
+    """Drop a span because the exporter could not be started."""
+    diagnostics.count("dropped_without_exporter")
+
+
+def redirect(sink: Callable[[Exportable], object] | None) -> Callable[[Exportable], object] | None:
+    """Send finished spans elsewhere (None: to the exporter); return where they went before."""
+    global _sink  # noqa: PLW0603
+    with _lock:
+        before, _sink = _sink, sink
+        return before
+
+
+def shut_down() -> None:
+    """Deliver what is queued and stop; the next span starts a new pipeline."""
+    global _pipeline, _sink  # noqa: PLW0603
+    with _lock:
+        stopping, _pipeline = _pipeline, None
+        if stopping is not None:
+            _sink = None
+    if stopping is not None:
+        stopping.shutdown()
+
+
+def follow_settings() -> None:
+    """Tell a running pipeline that destination and resource may have changed."""
+    if _pipeline is not None:
+        from whence.sdk.destination import parse_destination
+
+        _pipeline.set_destination(parse_destination(settings.active_url()))
+        _pipeline.invalidate_resource()
+
+
+def _renew_after_fork() -> None:
+    global _lock  # noqa: PLW0603
+    _lock = threading.RLock()
+    active.forget()
+    ids.reseed()
+    diagnostics.renew_after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_after_fork)

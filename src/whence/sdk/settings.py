@@ -1,0 +1,132 @@
+"""What the program configured, and the environment variables that stand in where it did not.
+
+Read on the hot path, so plain module-level state: `current` is replaced field by field, never
+locked. `declared` is the metadata that the program states about itself for the whole process;
+`whence.sdk.context` sends it as resource attributes.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from whence import semconv
+from whence.entities.experiment import experiment_id_of
+from whence.errors import InvalidInputError
+from whence.sdk import diagnostics
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+URL_VARIABLES = ("WHENCE_URL", "MLFLOW_TRACKING_URI")
+EXPERIMENT_NAME_VARIABLES = ("WHENCE_EXPERIMENT", "MLFLOW_EXPERIMENT_NAME")
+EXPERIMENT_ID_VARIABLES = ("MLFLOW_EXPERIMENT_ID",)
+SAMPLING_VARIABLES = ("WHENCE_SAMPLING_RATIO", "MLFLOW_TRACE_SAMPLING_RATIO")
+DISABLED_VARIABLE = "WHENCE_DISABLED"
+TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
+DEFAULT_URL = "./.whence"
+
+ExperimentKey = tuple[str, str]  # (id, name); the name is "" where only the id is known
+
+declared: dict[str, str] = {}
+
+
+@dataclass
+class Settings:
+    """The state of this process."""
+
+    enabled: bool = True
+    url: str | None = None
+    experiment: ExperimentKey | None = None
+    sampling_ratio: float = 1.0
+    follow_parent_sampling: bool = False
+    span_processors: tuple[Callable[[Any], Any], ...] = field(default=())
+
+
+def from_environment(names: tuple[str, ...]) -> str | None:
+    """Return the first of these variables that is set and not empty."""
+    return next((os.environ[name] for name in names if os.environ.get(name)), None)
+
+
+def read_environment() -> Settings:
+    """Return the settings of a process that has configured nothing."""
+    disabled = os.environ.get(DISABLED_VARIABLE, "").strip().lower() in TRUE_WORDS
+    return Settings(enabled=not disabled, sampling_ratio=_sampling_from_environment())
+
+
+def _sampling_from_environment() -> float:
+    text = from_environment(SAMPLING_VARIABLES)
+    if text is None:
+        return 1.0
+    try:
+        return check_ratio(float(text), "the sampling ratio")
+    except (ValueError, InvalidInputError):
+        diagnostics.warn_once(
+            "bad_settings",
+            "%s must be a number from 0 to 1, not %r; every trace is recorded.",
+            " or ".join(SAMPLING_VARIABLES),
+            text,
+        )
+        return 1.0
+
+
+def check_ratio(ratio: float, name: str) -> float:
+    """Return the ratio, or raise `InvalidInputError` where it is not within 0 and 1."""
+    if isinstance(ratio, bool) or not isinstance(ratio, (int, float)) or not 0.0 <= ratio <= 1.0:
+        raise InvalidInputError(f"{name} must be between 0.0 and 1.0, got {ratio}")
+    return float(ratio)
+
+
+def experiment_key(name: str | None, experiment_id: str | None) -> ExperimentKey:
+    """Return (id, name) from whichever is known."""
+    if name:
+        return experiment_id_of(name), name
+    known = str(experiment_id)
+    is_default = known == semconv.DEFAULT_EXPERIMENT_ID
+    return known, semconv.DEFAULT_EXPERIMENT_NAME if is_default else ""
+
+
+DEFAULT_EXPERIMENT: ExperimentKey = (
+    semconv.DEFAULT_EXPERIMENT_ID,
+    semconv.DEFAULT_EXPERIMENT_NAME,
+)
+
+
+def active_experiment() -> ExperimentKey:
+    """Return (id, name) of the experiment that new traces go to."""
+    if current.experiment is None:
+        current.experiment = _experiment_from_environment()
+    return current.experiment
+
+
+def _experiment_from_environment() -> ExperimentKey:
+    name = from_environment(EXPERIMENT_NAME_VARIABLES)
+    experiment_id = from_environment(EXPERIMENT_ID_VARIABLES)
+    if name is None and experiment_id is None:
+        return DEFAULT_EXPERIMENT
+    key = experiment_key(name, experiment_id)
+    if experiment_id not in (None, key[0]):
+        diagnostics.warn_once(
+            "bad_settings",
+            "MLFLOW_EXPERIMENT_ID %r is not the id of the experiment %r; traces go to the latter.",
+            experiment_id,
+            name,
+        )
+    return key
+
+
+def active_url() -> str:
+    """Return where traces go: what was set, else the environment, else `./.whence`."""
+    return current.url or from_environment(URL_VARIABLES) or DEFAULT_URL
+
+
+def reset() -> None:
+    """Go back to what the environment says."""
+    fresh = read_environment()
+    for name, value in vars(fresh).items():
+        setattr(current, name, value)
+    declared.clear()
+
+
+current = read_environment()

@@ -1,0 +1,128 @@
+"""Switches and scopes of tracing, under the names that MLflow gives them."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from whence.sdk import active, diagnostics, keys, processors, settings
+from whence.sdk.configure import check_flag
+from whence.sdk.configure import configure_processors as configure
+from whence.sdk.propagation import (
+    get_tracing_context_headers_for_http_request,
+    set_tracing_context_from_http_request_headers,
+)
+from whence.sdk.trace_context import (
+    EMPTY_SCOPE,
+    Scope,
+    check_mapping,
+    clean,
+    with_session_and_user,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from whence.sdk.flush import Stats
+
+__all__ = [
+    "configure",
+    "context",
+    "disable",
+    "disable_notebook_display",
+    "enable",
+    "enable_notebook_display",
+    "get_tracing_context_headers_for_http_request",
+    "reset",
+    "set_tracing_context_from_http_request_headers",
+    "stats",
+]
+
+
+@contextmanager
+def context(
+    metadata: dict[str, Any] | None = None,
+    tags: dict[str, Any] | None = None,
+    enabled: bool | None = None,
+    session_id: str | list[str] | None = None,
+    user: str | None = None,
+) -> Iterator[None]:
+    """Give metadata, tags, a session and a user to every trace that starts inside the block.
+
+    Blocks nest: they are merged and the inner one wins; `whence.update_current_trace` beats them
+    all. `enabled=False` records nothing inside, for this thread or task only; `enabled=True` in a
+    block within records again.
+
+    >>> import whence
+    >>> with whence.tracing.context(session_id="session-1", user="u-7"):
+    ...     with whence.start_span("turn"):
+    ...         pass
+    """
+    check_flag(enabled, "enabled")
+    given = with_session_and_user(check_mapping(metadata, "metadata"), session_id, user)
+    entries, cut = clean(given, "metadata")
+    tag_entries, _ = clean(check_mapping(tags, "tags"), "tags")
+    before = keys.get_current()
+    outer = before.get(keys.SCOPE)
+    if not isinstance(outer, Scope):
+        outer = EMPTY_SCOPE
+    inner = Scope(
+        {**outer.metadata, **entries},
+        {**outer.tags, **tag_entries},
+        (outer.truncated - frozenset(entries)) | frozenset(cut),
+    )
+    changes: dict[str, object] = {keys.SCOPE: inner}
+    if enabled is False:
+        changes[keys.NEAREST] = keys.MUTED
+    elif enabled and before.get(keys.NEAREST) is keys.MUTED:
+        changes[keys.NEAREST] = None
+    inside = keys.derive(before, changes)
+    token = keys.attach(inside)
+    try:
+        yield
+    finally:
+        keys.restore(token, inside, before)
+
+
+def disable() -> None:
+    """Stop recording in this process: decorated functions just run."""
+    settings.current.enabled = False
+
+
+def enable() -> None:
+    """Record again."""
+    settings.current.enabled = True
+
+
+def reset() -> None:
+    """Forget what was configured and every open trace; spans that ended are still delivered.
+
+    Settings are read from the environment anew.
+    """
+    settings.reset()
+    processors.reset()
+    diagnostics.reset()
+    active.forget()
+    from whence.sdk import context as process_context
+    from whence.sdk import runtime
+
+    process_context.forget()
+    runtime.follow_settings()
+
+
+def stats() -> Stats:
+    """Return the counts of this process: spans recorded, exported, spooled, retried and dropped.
+
+    `problems` counts, by kind, what went wrong in capture.
+    """
+    from whence.sdk.flush import stats as collect
+
+    return collect()
+
+
+def disable_notebook_display() -> None:
+    """Do nothing: Whence shows traces in its own interface, not in notebook cells."""
+
+
+def enable_notebook_display() -> None:
+    """Do nothing, as `disable_notebook_display`."""
