@@ -53,7 +53,10 @@ _writers: weakref.WeakSet[SegmentWriter] = weakref.WeakSet()
 
 
 class SegmentWriter:
-    """Appends lines to this process's segment in `directory`. For one thread at a time."""
+    """Appends lines to this process's segment in `directory`. For one thread at a time.
+
+    `segment` is the file it writes to now (None between two), `size` how much it holds.
+    """
 
     def __init__(
         self,
@@ -68,7 +71,7 @@ class SegmentWriter:
         self._segment_bytes = segment_bytes
         self._fd = -1
         self._pid = os.getpid()
-        self._size = 0
+        self.size = 0
         self._room = 0
         self._scanned_s = float("-inf")
         _writers.add(self)
@@ -85,7 +88,7 @@ class SegmentWriter:
             self.abandon()
         if not self._fits(len(line) + 1):
             return False
-        if self._fd >= 0 and self._size and self._size + len(line) >= self._segment_bytes:
+        if self._fd >= 0 and self.size and self.size + len(line) >= self._segment_bytes:
             self.close()
         if self._fd < 0:
             self._open()
@@ -127,7 +130,7 @@ class SegmentWriter:
             if _lock(fd) and path.exists():
                 break
             os.close(fd)  # a reader found it empty and unlocked, and removed it
-        self._fd, self.segment, self._size = fd, path, 0
+        self._fd, self.segment, self.size = fd, path, 0
 
     def _write(self, data: bytes) -> None:
         try:
@@ -137,10 +140,10 @@ class SegmentWriter:
             raise
         if written < len(data):  # the disk is full: take the half line back
             with contextlib.suppress(OSError):
-                os.ftruncate(self._fd, self._size)
+                os.ftruncate(self._fd, self.size)
             self.close()
             raise OSError(f"{written} of {len(data)} bytes were written to {self.directory}")
-        self._size += written
+        self.size += written
         self._room -= written
 
 
