@@ -1,4 +1,4 @@
-"""Whence: which code, which version, which environment did this trace come from?
+"""Whence says which code, which version and which environment a trace came from.
 
 The story, folder by folder: `otlp` is the wire; `sdk` captures what a program does and sends it;
 `store` keeps it; `ingest` brings it there, assembled to traces; `query` finds it again;

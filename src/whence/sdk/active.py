@@ -87,6 +87,15 @@ class ActiveTrace:
         self.tags.update(clean(given, "tags")[0])
         self.revision += 1
 
+    def say(self, **said: str | None) -> None:
+        """Set `client_request_id`, the previews or the state; None leaves one as it is."""
+        if self.refuses_writes("context"):
+            return
+        for name, text in said.items():
+            if text is not None:
+                setattr(self, name, text)
+                self.revision += 1
+
     def refuses_writes(self, what: str) -> bool:
         """Return whether it is too late to write; say so in the log."""
         if self.is_closed:
@@ -154,16 +163,16 @@ def describe(trace: ActiveTrace) -> dict[str, Any]:
     attributes: dict[str, Any] = {
         semconv.METADATA_PREFIX + key: value for key, value in trace.metadata.copy().items()
     }
-    for key, value in trace.tags.copy().items():
-        attributes[semconv.TRACE_TAG_PREFIX + key] = value
-    for name, text in (
-        (semconv.CLIENT_REQUEST_ID, trace.client_request_id),
-        (semconv.REQUEST_PREVIEW, trace.request_preview),
-        (semconv.RESPONSE_PREVIEW, trace.response_preview),
-        (semconv.TRACE_STATE, trace.state),
-    ):
-        if text is not None:
-            attributes[name] = text
+    attributes.update(
+        {semconv.TRACE_TAG_PREFIX + key: value for key, value in trace.tags.copy().items()}
+    )
+    said = {
+        semconv.CLIENT_REQUEST_ID: trace.client_request_id,
+        semconv.REQUEST_PREVIEW: trace.request_preview,
+        semconv.RESPONSE_PREVIEW: trace.response_preview,
+        semconv.TRACE_STATE: trace.state,
+    }
+    attributes.update({name: text for name, text in said.items() if text is not None})
     if trace.truncated:
         attributes[semconv.METADATA_PREFIX + semconv.TRUNCATED] = ",".join(sorted(trace.truncated))
     if trace.is_local:

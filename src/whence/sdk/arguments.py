@@ -50,7 +50,7 @@ class Arguments:
     def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any] | None:
         """Return the named arguments, or None where the call does not fit the function."""
         if self.is_simple and not kwargs and len(args) == self.named_count == self.count:
-            return dict(zip(self.positional, args))
+            return dict(zip(self.positional, args, strict=True))
         if not self.is_known:
             return {"args": list(args), "kwargs": kwargs}
         return self._bind(args, kwargs)
@@ -58,14 +58,12 @@ class Arguments:
     def _bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any] | None:
         if len(args) > self.count and self.rest is None:
             return None
-        given = dict(zip(self.positional, args))
+        given = dict(zip(self.positional, args, strict=False))
         others = {}
         for name, value in kwargs.items():
-            if name in self.by_keyword:
-                if name in given:
-                    return None
+            if name in self.by_keyword and name not in given:
                 given[name] = value
-            elif self.keywords is None:
+            elif name in self.by_keyword or self.keywords is None:
                 return None
             else:
                 others[name] = value
@@ -77,6 +75,9 @@ class Arguments:
             given[self.rest] = list(args[self.count :])
         if self.keywords is not None:
             given[self.keywords] = others
+        return self._in_order(given)
+
+    def _in_order(self, given: dict[str, Any]) -> dict[str, Any]:
         if self.has_self:
             del given["self"]
         if self.has_class and isinstance(given.get("cls"), type):

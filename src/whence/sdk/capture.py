@@ -59,7 +59,9 @@ def text_of(value: Any) -> str:
         return f"<{type(value).__name__} whose str() recursed without end>"
 
 
-def _is_plain(value: Any, depth: int, budget: list[int]) -> bool:
+def _is_plain(  # noqa: C901, PLR0911, PLR0912 - the hot path, unrolled
+    value: Any, depth: int, budget: list[int]
+) -> bool:
     kind = type(value)
     if kind in LEAVES:
         return kind is not str or len(value) <= MAX_TEXT
@@ -138,7 +140,7 @@ class _SlowRoad:
             self.problems.append(what)
         return f"<{what}>"
 
-    def convert(self, value: Any, depth: int = 0) -> Any:
+    def convert(self, value: Any, depth: int = 0) -> Any:  # noqa: PLR0911 - one a kind
         if value is None or value is True or value is False:
             return value
         if isinstance(value, str):
@@ -159,7 +161,7 @@ class _SlowRoad:
         finally:
             self.ancestors.discard(id(value))
 
-    def convert_object(self, value: Any, depth: int) -> Any:
+    def convert_object(self, value: Any, depth: int) -> Any:  # noqa: PLR0911 - one a kind
         kind = type(value)
         if isinstance(value, dict):
             items = list(dict.items(value))
@@ -204,7 +206,7 @@ class _SlowRoad:
         for name in names:
             try:
                 child = getattr(value, name)
-            except Exception as error:  # noqa: BLE001 - a property of the user's may raise anything
+            except Exception as error:  # noqa: BLE001, PERF203 - the user's property
                 converted[name] = self.leave_out(f"{name} raised {type(error).__name__}")
             else:
                 converted[name] = self.convert(child, depth + 1)

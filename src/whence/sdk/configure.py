@@ -1,4 +1,4 @@
-"""`whence.configure(...)`: everything a program may say about itself and its tracing, in one call."""
+"""`whence.configure(...)`: all that a program may say about itself and its tracing, in one call."""
 
 from __future__ import annotations
 

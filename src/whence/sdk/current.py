@@ -82,30 +82,29 @@ def update_current_trace(
     tags_given = check_mapping(tags, "tags")
     metadata_given = check_mapping(metadata, "metadata")
     metadata_given = with_session_and_user(metadata_given, session_id, user, model_id)
-    previews = {"request_preview": request_preview, "response_preview": response_preview}
-    for name, preview in previews.items():
-        if preview is not None and not isinstance(preview, str):
-            raise InvalidInputError(
-                f"The `{name}` parameter must be a string, but got {type(preview).__name__}."
-            )
-    state_name = None if state is None else check_state(state)
-
-    trace = span._trace  # noqa: SLF001 - the trace is ours as well
-    if trace.refuses_writes("context"):
-        return
+    said = {
+        "client_request_id": None if client_request_id is None else _text(client_request_id),
+        "request_preview": check_preview(request_preview, "request_preview"),
+        "response_preview": check_preview(response_preview, "response_preview"),
+        "state": None if state is None else check_state(state),
+    }
+    trace = span.active_trace
     if metadata_given:
         trace.add_metadata(metadata_given)
     if tags_given:
         trace.add_tags(tags_given)
-    if client_request_id is not None:
-        trace.client_request_id = _text(client_request_id)
-    if request_preview is not None:
-        trace.request_preview = _text(request_preview)
-    if response_preview is not None:
-        trace.response_preview = _text(response_preview)
-    if state_name is not None:
-        trace.state = state_name
-    trace.revision += 1
+    trace.say(**said)
+
+
+def check_preview(preview: Any, name: str) -> str | None:
+    """Return the preview, or raise `InvalidInputError` where it is not a string."""
+    if preview is None:
+        return None
+    if not isinstance(preview, str):
+        raise InvalidInputError(
+            f"The `{name}` parameter must be a string, but got {type(preview).__name__}."
+        )
+    return _text(preview)
 
 
 def check_state(state: TraceState | str) -> str:

@@ -59,13 +59,13 @@ class Recipe:
                     self.name,
                 )
             else:
-                span._inputs, problem = capture(inputs)  # noqa: SLF001 - hot
+                span.inputs_json, problem = capture(inputs)
                 if problem is not None:
-                    span._note("inputs", problem)  # noqa: SLF001
+                    span.note("inputs", problem)
             if self.level is not None:
                 span.set_log_level(self.level)
             if self.problems:
-                span._problems += self.problems  # noqa: SLF001
+                span.problems += self.problems
             for link in self.links:
                 span.add_link(link)
         return span
@@ -93,8 +93,8 @@ def succeed(frame: Frame, result: Any) -> None:
         span, token, context, before = frame
         keys.restore(token, context, before)
         if isinstance(span, LiveSpan):
-            end_time_ns = span._trace.now_ns()  # noqa: SLF001 - hot
-            if span._outputs is None or span._outputs == NULL:  # noqa: SLF001
+            end_time_ns = span.active_trace.now_ns()
+            if span.outputs_json is None or span.outputs_json == NULL:
                 span.set_outputs(result)
             span.finish(end_time_ns)
     except Exception as error:  # noqa: BLE001
@@ -235,7 +235,7 @@ def _store(attributes: dict[str, Any] | None, stored: dict[str, Any]) -> tuple[s
 def _kind_of(function: Any) -> Callable[[Any, Recipe], Any]:
     candidates = [function]
     if not inspect.isroutine(function) and not isinstance(function, functools.partial):
-        candidates.append(getattr(type(function), "__call__", None))  # an object that can be called
+        candidates.append(getattr(type(function), "__call__", None))  # noqa: B004  # an object that can be called
     for candidate in candidates:
         if inspect.iscoroutinefunction(candidate):
             return _wrap_coroutine_function

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from whence.sdk import diagnostics, runtime
-from whence.sdk.delivery import Stats as DeliveryStats
+from whence.sdk.stats import Stats as DeliveryStats
 
 FLUSH_TIMEOUT_S = 30.0
 
@@ -15,7 +15,7 @@ class Stats(DeliveryStats):
     (to a span or trace that had ended), `unsampled`, `unbound_arguments`, `non_string_metadata`, ….
     """
 
-    problems: dict[str, int] = {}
+    problems: dict[str, int] = {}  # noqa: RUF012 - msgspec copies it
 
 
 def stats() -> Stats:

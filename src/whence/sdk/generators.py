@@ -1,4 +1,4 @@
-"""Traced generators: `send`, `throw`, return values and early `close` pass through and are recorded.
+"""Traced generators: `send`, `throw`, return values and early `close` pass and are recorded.
 
 The span starts with the first `next` and is current only while the generator's own code runs,
 together with whatever that code had made current when it yielded. Each item becomes an event
@@ -83,13 +83,13 @@ class Run:
             text, problem = capture(item)
             self.room -= len(text)
             self.texts.append(text)
-            self.span._note(f"item {position}", problem)  # noqa: SLF001 - a part of the span
-            if self.span._record_events is None:  # noqa: SLF001
-                self.span._record_events = []  # noqa: SLF001
-            self.span._record_events.append(  # noqa: SLF001
+            self.span.note(f"item {position}", problem)
+            if self.span.event_records is None:
+                self.span.event_records = []
+            self.span.event_records.append(
                 records.Event(
                     f"{semconv.CHUNK_EVENT_PREFIX}{position}",
-                    self.span._trace.now_ns(),  # noqa: SLF001
+                    self.span.active_trace.now_ns(),
                     {semconv.CHUNK_VALUE: text.decode()},
                 )
             )
@@ -110,7 +110,7 @@ class Run:
             return
         try:
             self.span = None
-            end_time_ns = span._trace.now_ns()  # noqa: SLF001
+            end_time_ns = span.active_trace.now_ns()
             if span.is_recording():
                 self._describe(span, error, returned)
             span.finish(end_time_ns)
@@ -118,14 +118,14 @@ class Run:
             diagnostics.caught("ending a generator's span", problem)
 
     def _describe(self, span: LiveSpan, error: BaseException | None, returned: Any) -> None:
-        if span._outputs is None or span._outputs == NULL:  # noqa: SLF001
+        if span.outputs_json is None or span.outputs_json == NULL:
             self._set_outputs(span)
         if self.count > len(self.texts):
-            span._note("outputs", f"{self.count - len(self.texts):,} further items")  # noqa: SLF001
+            span.note("outputs", f"{self.count - len(self.texts):,} further items")
         if returned is not None:
             text, problem = capture(returned)
             span.set_attribute(semconv.GENERATOR_RETURN, text.decode())
-            span._note("return value", problem)  # noqa: SLF001
+            span.note("return value", problem)
         if isinstance(error, GeneratorExit):
             span.set_attribute(semconv.GENERATOR_CLOSED, True)
         elif error is not None:
@@ -141,7 +141,7 @@ class Run:
             else:
                 span.set_outputs(outputs)
                 return
-        span._outputs = b"[" + b",".join(self.texts) + b"]"  # noqa: SLF001
+        span.outputs_json = b"[" + b",".join(self.texts) + b"]"
 
 
 def wrap_generator(function: Callable[..., Generator[Any, Any, Any]], recipe: Recipe) -> Any:

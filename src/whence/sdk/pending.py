@@ -5,7 +5,6 @@ as it stands, again whenever its context changed. Where span processors are set,
 copy first, so nothing leaves unredacted; if one raises, that copy is not sent.
 """
 
-# ruff: noqa: SLF001 - copies a span from within
 from __future__ import annotations
 
 import copy
@@ -36,15 +35,11 @@ def collect_pending() -> list[Exportable]:
 
 def redacted_copy(span: LiveSpan) -> LiveSpan | None:
     """Return a copy of an open root after the span processors, or None where one raised."""
-    trace = copy.copy(span._trace)
+    trace = copy.copy(span.active_trace)
     trace.metadata = trace.metadata.copy()
     trace.tags = trace.tags.copy()
     twin = object.__new__(type(span))
-    twin.__dict__.update(span.__dict__)
-    twin._name, twin._start_time_ns = span._name, span._start_time_ns
-    twin._stored = span._stored.copy()
-    twin._record_events = list(span._record_events or ())
-    twin._record_links = list(span._record_links or ())
-    twin._trace = trace
+    span.copy_into(twin)
+    twin.active_trace = trace
     trace.root = twin
     return twin if processors.run_before_end(twin) else None

@@ -46,7 +46,7 @@ def run_before_end(span: LiveSpan) -> bool:
         for function in functions:
             try:
                 result = function(span)
-            except Exception as error:  # noqa: BLE001 - a processor of the user's may raise anything
+            except Exception as error:  # noqa: BLE001, PERF203 - the user's function
                 succeeded = False
                 name = getattr(function, "__name__", type(function).__name__)
                 diagnostics.caught(f"span processor {name}", error)
@@ -66,7 +66,7 @@ def run_at_start(span: LiveSpan, context: keys.Context) -> None:
     for processor in otel_processors:
         try:
             processor.on_start(span, parent_context=context)
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:  # noqa: BLE001, PERF203
             diagnostics.caught("on_start of a span processor", error)
 
 
@@ -80,7 +80,7 @@ def run_after_end(span: LiveSpan) -> None:
     for processor in otel_processors:
         try:
             processor.on_end(readable)
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:  # noqa: BLE001, PERF203
             diagnostics.caught("on_end of a span processor", error)
 
 

@@ -7,7 +7,6 @@ here; everything else is the live span's.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from opentelemetry.trace import SpanKind, Status, StatusCode
@@ -16,6 +15,8 @@ from whence import semconv
 from whence.sdk import capture
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from opentelemetry.trace import SpanContext
 
     from whence.sdk.span import LiveSpan
@@ -89,7 +90,7 @@ class ReadableSpan:
     @property
     def parent(self) -> SpanContext | None:
         """The parent's ids, or None for a root."""
-        parent = self._span._parent  # noqa: SLF001 - a part of the span
+        parent = self._span.parent_span
         return None if parent is None else parent.get_span_context()
 
     @property
@@ -135,7 +136,7 @@ class ReadableSpan:
         flags = TraceFlags(TraceFlags.SAMPLED)
         return [
             Link(
-                SpanContext(int(one.trace_id, 16), int(one.span_id, 16), True, flags),  # noqa: FBT003 - remote
+                SpanContext(int(one.trace_id, 16), int(one.span_id, 16), True, flags),
                 as_primitives(one.attributes),
             )
             for one in self._span.to_record().links

@@ -1,4 +1,3 @@
-# ruff: noqa: SLF001 - a part of the span, in a file of its own because it runs in another thread
 """The wire form of a live span, made in the exporter's thread so that the caller does not pay."""
 
 from __future__ import annotations
@@ -14,20 +13,22 @@ from whence.sdk.active import describe
 from whence.sdk.capture import decode
 
 if TYPE_CHECKING:
-    from whence.sdk.span import LiveSpan
+    from whence.sdk.recorded import RecordedSpan
+
+
+def load_value(value: Any) -> Any:
+    """Return the decoded value of a stored attribute."""
+    return decode(bytes(value)) if type(value) is msgspec.Raw else value
 
 
 def load_values(stored: dict[str, Any]) -> dict[str, Any]:
     """Return stored attribute values decoded."""
-    return {
-        key: decode(bytes(value)) if type(value) is msgspec.Raw else value
-        for key, value in stored.copy().items()
-    }
+    return {key: load_value(value) for key, value in stored.copy().items()}
 
 
-def describe_span(span: LiveSpan, *, is_pending: bool = False) -> SpanRecord:
+def describe_span(span: RecordedSpan, *, is_pending: bool = False) -> SpanRecord:
     """Return the record of a span: the final one, or that of a root still open."""
-    trace = span._trace
+    trace = span.active_trace
     return SpanRecord(
         trace_id=f"{trace.trace_id:032x}",
         span_id=span.span_id,
@@ -36,36 +37,36 @@ def describe_span(span: LiveSpan, *, is_pending: bool = False) -> SpanRecord:
         kind=KIND_NAMES.index(span.kind),
         start_time_ns=span.start_time_ns,
         end_time_ns=0 if is_pending else span.end_time_ns or 0,
-        status=span._status_code,
-        status_message=span._status_message,
+        status=span.code,
+        status_message=span.code_message,
         attributes=_attributes(span, is_pending=is_pending),
         events=[
             Event(event.name, event.time_ns, load_values(event.attributes))
-            for event in list(span._record_events or ())
+            for event in list(span.event_records or ())
         ],
         links=[
             Link(link.trace_id, link.span_id, load_values(link.attributes))
-            for link in list(span._record_links or ())
+            for link in list(span.link_records or ())
         ],
         scope=span.scope,
         trace_state=trace.trace_state.to_header() if trace.trace_state else "",
     )
 
 
-def _attributes(span: LiveSpan, *, is_pending: bool) -> dict[str, Any]:
-    attributes = load_values(span._stored)
-    if span._inputs is not None:
-        attributes[semconv.INPUTS] = span._inputs.decode()
-    if span._outputs is not None:
-        attributes[semconv.OUTPUTS] = span._outputs.decode()
-    level = span._level
+def _attributes(span: RecordedSpan, *, is_pending: bool) -> dict[str, Any]:
+    attributes = load_values(span.stored)
+    if span.inputs_json is not None:
+        attributes[semconv.INPUTS] = span.inputs_json.decode()
+    if span.outputs_json is not None:
+        attributes[semconv.OUTPUTS] = span.outputs_json.decode()
+    level = span.level
     if level is None and not span.is_from_tracer and not is_pending:
         level = int(SpanLogLevel.default_for(attributes.get(semconv.SPAN_TYPE)))
     if level is not None:
         attributes[semconv.SPAN_LOG_LEVEL] = level
-    if span._problems:
-        attributes[semconv.CAPTURE_PROBLEM] = "; ".join(span._problems)
-    trace = span._trace
+    if span.problems:
+        attributes[semconv.CAPTURE_PROBLEM] = "; ".join(span.problems)
+    trace = span.active_trace
     if trace.root is span:
         attributes.update(describe(trace))
     if is_pending:
@@ -76,7 +77,7 @@ def _attributes(span: LiveSpan, *, is_pending: bool) -> dict[str, Any]:
 class PendingRoot:
     """The topmost span of a trace that is still open, as far as it is known."""
 
-    def __init__(self, span: LiveSpan) -> None:
+    def __init__(self, span: RecordedSpan) -> None:
         self._span = span
 
     @property

@@ -67,7 +67,7 @@ def discard(_item: Any) -> None:
 
 def redirect(sink: Callable[[Exportable], object] | None) -> Callable[[Exportable], object] | None:
     """Send finished spans elsewhere (None: to the exporter); return where they went before."""
-    global _sink  # noqa: PLW0603
+    global _sink
     with _lock:
         before, _sink = _sink, sink
         return before

@@ -22,7 +22,6 @@ from whence.sdk.start import (
     run_metadata,
     start,
 )
-
 from whence.sdk.trace_context import check_mapping
 
 if TYPE_CHECKING:
@@ -56,7 +55,7 @@ class SpanScope:
         self._span = span if isinstance(span, LiveSpan) else None
         return self._span or NO_OP_SPAN  # type: ignore[return-value]  # it has the same methods
 
-    def __exit__(self, kind: Any, error: BaseException | None, stack: Any) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, stack: object) -> None:
         try:
             if self._token is not None:
                 keys.restore(self._token, self._attached, self._before)

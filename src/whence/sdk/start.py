@@ -61,8 +61,8 @@ def start(
     nearest = context.get(keys.NEAREST)
     if nearest is keys.MUTED:
         return None
-    if isinstance(parent, LiveSpan) and parent._generation == active.generation:  # noqa: SLF001 - hot
-        span = kind(parent._trace, name, parent, parent._number, stored, start_time_ns)  # noqa: SLF001
+    if isinstance(parent, LiveSpan) and parent.generation == active.generation:
+        span = kind(parent.active_trace, name, parent, parent.number, stored, start_time_ns)
     else:
         started = _start_below_foreign(
             context, parent, nearest, name, stored, options, kind, start_time_ns
@@ -75,7 +75,7 @@ def start(
     return span
 
 
-def _start_below_foreign(  # noqa: PLR0917 - one caller, on the hot path
+def _start_below_foreign(
     context: keys.Context,
     parent: object,
     nearest: object,
@@ -95,7 +95,7 @@ def _start_below_foreign(  # noqa: PLR0917 - one caller, on the hot path
         span = kind(trace, name, None, 0, stored, start_time_ns)
     else:
         if isinstance(nearest, LiveSpan) and _is_same_trace(nearest, above):
-            return kind(nearest._trace, name, parent, above.span_id, stored, start_time_ns)  # type: ignore[arg-type]  # noqa: SLF001
+            return kind(nearest.active_trace, name, parent, above.span_id, stored, start_time_ns)  # type: ignore[arg-type]
         if settings.current.follow_parent_sampling and not above.trace_flags.sampled:
             return UNSAMPLED
         trace = _new_trace(above.trace_id, context, options)
@@ -109,8 +109,8 @@ def _start_below_foreign(  # noqa: PLR0917 - one caller, on the hot path
 
 def _is_same_trace(nearest: LiveSpan, above: SpanContext) -> bool:
     return (
-        nearest._trace.trace_id == above.trace_id  # noqa: SLF001
-        and nearest._generation == active.generation  # noqa: SLF001
+        nearest.active_trace.trace_id == above.trace_id
+        and nearest.generation == active.generation
         and not above.is_remote
     )
 
@@ -144,7 +144,7 @@ def current_span(context: keys.Context | None = None) -> LiveSpan | None:
         if above.is_valid and not _is_same_trace(nearest, above):
             return None
         span = nearest
-    return span if span._generation == active.generation else None  # noqa: SLF001
+    return span if span.generation == active.generation else None
 
 
 def experiment_of(destination: Any) -> ExperimentKey | None:

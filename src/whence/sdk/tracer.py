@@ -47,12 +47,9 @@ class WhenceTracer(Tracer):
             span = start(inside, name, {}, NO_OPTIONS, TracerSpan, start_time)
             if not isinstance(span, TracerSpan):
                 return _parent(context)
-            span._scope = self._scope.name  # noqa: SLF001 - made here
-            span.instrumentation_scope = self._scope
+            span.come_from(self._scope, kind.name)
             span.records_exceptions = record_exception
             span.fails_on_exceptions = set_status_on_exception
-            if kind is not SpanKind.INTERNAL:
-                span._kind = kind.name  # noqa: SLF001
             if attributes:
                 span.set_attributes(attributes)
             for link in links or ():
@@ -115,7 +112,7 @@ class CurrentSpan:
             self._token = keys.attach(self._attached)
         return self._span
 
-    def __exit__(self, kind: Any, error: BaseException | None, stack: Any) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, stack: object) -> None:
         keys.restore(self._token, self._attached, self._before)
         span = self._span
         if isinstance(span, TracerSpan):
@@ -173,7 +170,7 @@ class WhenceTracerProvider(TracerProvider):
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Deliver everything that has ended, processors of OpenTelemetry's first."""
-        flushed = all([one.force_flush(timeout_millis) for one in processors.otel_processors])
+        flushed = all(one.force_flush(timeout_millis) for one in processors.otel_processors)
         pipeline = runtime.running_pipeline()
         return flushed and (pipeline is None or pipeline.flush(timeout_millis / 1000))
 
