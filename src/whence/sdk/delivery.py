@@ -30,6 +30,7 @@ FIRST_PAUSE_S = 0.5
 MAX_PAUSE_S = 30.0
 CATCH_UP_INTERVAL_S = 30.0
 CATCH_UP_BUDGET_S = 0.5
+FAILED_JUST_NOW_S = 0.1
 
 
 class Delivery(Protocol):
@@ -46,6 +47,9 @@ class Delivery(Protocol):
 
         `at_once` doesn't wait for the end of a pause, unless the server asked for it.
         """
+
+    def pause_s(self) -> float:
+        """Return in how many seconds `catch_up` wants to be called."""
 
     def is_settled(self) -> bool:
         """Say whether everything that this process handed over has arrived or is counted lost."""
@@ -99,6 +103,10 @@ class StoreDelivery:
             self.keep(body)
         return False
 
+    def pause_s(self) -> float:
+        """Ask for a call when something waits for the disk."""
+        return FIRST_PAUSE_S if self._spool.has_memory() else MAX_PAUSE_S
+
     def is_settled(self) -> bool:
         """Say whether everything is written."""
         return not self._spool.has_memory()
@@ -129,7 +137,7 @@ class ServerDelivery:
         self._outbox = Outbox(outbox_directory(server.url))
         self._failures = 0
         self._away_until_s = self._asked_until_s = float("-inf")
-        self._catch_up_at_s = float("-inf")
+        self._failed_at_s = self._catch_up_at_s = float("-inf")
         self._in_flight: bytes | None = None
         self._in_flight_since_s = 0.0
         self._receipt: Receipt | None = None
@@ -162,9 +170,11 @@ class ServerDelivery:
     def catch_up(self, *, at_once: bool = False) -> bool:
         """Send what waits in the outbox, of this process and of dead ones."""
         now_s = time.monotonic()
-        if now_s < (self._asked_until_s if at_once else self._away_until_s):
-            return False
-        if now_s < self._catch_up_at_s:
+        # At once, but not a second time for a batch that failed just now.
+        pause_until_s = self._away_until_s
+        if at_once:
+            pause_until_s = max(self._asked_until_s, self._failed_at_s + FAILED_JUST_NOW_S)
+        if now_s < max(pause_until_s, self._catch_up_at_s):
             return False
         self._catch_up_at_s = now_s + CATCH_UP_INTERVAL_S
         deadline_s = now_s + CATCH_UP_BUDGET_S
@@ -178,6 +188,10 @@ class ServerDelivery:
         if not self._outbox.drain(send):
             self._catch_up_at_s = float("-inf")
         return is_late
+
+    def pause_s(self) -> float:
+        """Ask for a call when the server may be back, or when a dead process may have left some."""
+        return max(self._away_until_s, self._catch_up_at_s) - time.monotonic()
 
     def is_settled(self) -> bool:
         """Say whether nothing of this process waits in the outbox."""
@@ -256,6 +270,7 @@ class ServerDelivery:
         asked_s = outcome.retry_after_s * random.uniform(1.0, 1.1)  # noqa: S311
         now_s = time.monotonic()
         self._failures = min(self._failures + 1, 10)
+        self._failed_at_s = now_s
         self._asked_until_s = now_s + asked_s
         self._away_until_s = now_s + max(pause_s, asked_s)
         diagnostics.warn(

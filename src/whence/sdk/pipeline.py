@@ -209,7 +209,8 @@ class Pipeline:
         if not (self._queue or self._has_more or self._is_called()):
             self._sleeps = True
             if not (self._queue or self._is_called()):  # what came before it could see us asleep
-                self._bell.wait(PENDING_INTERVAL_S)
+                pause_s = self._delivery.pause_s() if self._delivery else PENDING_INTERVAL_S
+                self._bell.wait(min(pause_s, PENDING_INTERVAL_S))
             self._sleeps = False
         due_s = max(time.monotonic() + GATHER_S, self._exported_at_s + INTERVAL_S)
         while 0 < len(self._queue) < HURRY_SPANS and not self._is_called():
