@@ -6,8 +6,8 @@ dataclasses field by field, other objects as `str(value)`) where those give vali
 a placeholder where a value refers to itself, nests deeper than `MAX_DEPTH`, is larger than the
 limits or raises when printed. Non-finite floats are written as "NaN", "Infinity", "-Infinity".
 
-Limits: 200 levels, 500,000 elements and 32 M characters a value, 1 M characters for the text of
-an object. What was left out is said in words, for the span's `whence.capture.problem`.
+Limits: 200 levels, 500,000 elements (100,000 on the slow road) and 32 M characters a value,
+1 M characters for the text of an object. What was left out is said in words, for the span's `whence.capture.problem`.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from whence.sdk import keys
 MAX_DEPTH = 200
 MAX_DEPTH_NEAR_LIMIT = 16  # when the program itself is close to its recursion limit
 MAX_ELEMENTS = 500_000
+MAX_CONVERTED = 100_000  # elements on the slow road, some 2 us each
 MAX_TEXT = 32_000_000
 MAX_OBJECT_TEXT = 1_000_000
 MAX_PROBLEMS = 8
@@ -53,10 +54,7 @@ def decode(text: bytes) -> Any:
 
 def text_of(value: Any) -> str:
     """Return `str(value)` for a log line or a metadata value; a placeholder where that raises."""
-    try:
-        return _SlowRoad(MAX_DEPTH).print(value)
-    except RecursionError:
-        return f"<{type(value).__name__} whose str() recursed without end>"
+    return _SlowRoad(MAX_DEPTH_NEAR_LIMIT).print(value)
 
 
 def _is_plain(  # noqa: C901, PLR0911, PLR0912 - the hot path, unrolled
@@ -67,17 +65,16 @@ def _is_plain(  # noqa: C901, PLR0911, PLR0912 - the hot path, unrolled
         return kind is not str or len(value) <= MAX_TEXT
     if kind is float:
         return isfinite(value)
-    if kind is dict:
-        if not all(type(key) is str for key in value):
-            return False
-        children = value.values()
-    elif kind is list or kind is tuple:
-        children = value
-    else:
+    if kind is not dict and kind is not list and kind is not tuple:
         return False
     budget[0] -= len(value)
     if depth >= MAX_DEPTH or budget[0] < 0:
         return False
+    children = value
+    if kind is dict:
+        if not all(type(key) is str for key in value):
+            return False
+        children = value.values()
     if len(value) > LONG_LIST:
         kinds = set(map(type, children))
         if kinds <= NUMBERS and (float not in kinds or kinds == {float}):
@@ -127,7 +124,7 @@ class _SlowRoad:
 
     def __init__(self, max_depth: int) -> None:
         self.max_depth = max_depth
-        self.elements = MAX_ELEMENTS
+        self.elements = MAX_CONVERTED
         self.characters = MAX_TEXT
         self.ancestors: set[int] = set()
         self.problems: list[str] = []
@@ -184,13 +181,13 @@ class _SlowRoad:
         return self.print(value)
 
     def take(self, children: Any) -> Any:
-        """Yield children until the element budget is used up."""
-        for position, child in enumerate(children):
-            if self.elements <= 0:
-                self.leave_out(f"{len(children) - position:,} further elements")
-                return
-            self.elements -= 1
-            yield child
+        """Return the children that the budget allows; it is taken before theirs."""
+        allowed = min(len(children), self.elements)
+        self.elements -= allowed
+        if allowed < len(children):
+            self.leave_out(f"{len(children) - allowed:,} further elements")
+            return children[:allowed]
+        return children
 
     def key(self, key: Any) -> str:
         if isinstance(key, str):
@@ -234,9 +231,11 @@ class _SlowRoad:
             return self.leave_out(f"{kind.__name__} of {len(value):,} elements")
         try:
             text = printer(value)
-        except (KeyboardInterrupt, RecursionError):
+        except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001 - a user's __str__ may raise anything
+            if isinstance(error, RecursionError) and self.max_depth > MAX_DEPTH_NEAR_LIMIT:
+                raise  # perhaps our own depth is to blame: again with less
             return self.leave_out(
                 f"{kind.__name__} whose {printer.__name__}() raised {type(error).__name__}"
             )
