@@ -8,12 +8,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from otlp_sink import Sink
+from otlp_sink import Answer, Sink
 from whence.otlp.json import decode_request
 from whence.otlp.segments import read_segments
 
@@ -333,6 +334,24 @@ print(json.dumps(counts))
     names = [span.name for span in sink.spans()]
     expected = [f"parent {n} {k}" for n, count in enumerate(counts) for k in range(count)]
     assert sorted(names) == sorted(expected + [f"child {number}" for number in range(15)])
+
+
+def test_sending_imports_nothing_that_a_fork_could_cut_in_two(sink: Sink, run: Run) -> None:
+    code = """
+from whence.sdk import transport
+transport.load()
+p = open_pipeline()
+before = set(sys.modules)
+p.submit(Item("one"))
+assert p.flush()
+print(sorted(set(sys.modules) - before))
+"""
+    sink.answers.append(Answer(503, {"Retry-After": formatdate(0, usegmt=True)}))
+    sink.answers.append(Answer(200, {}, b'{"partialSuccess":{"errorMessage":"x"}}'))
+    process = run(
+        sink.url, code.replace("assert p.flush()", "while not p.flush(): time.sleep(0.1)")
+    )
+    assert finish(process) == "[]\n"
 
 
 def test_a_forked_child_of_a_local_store_writes_its_own_segment(run: Run, tmp_path: Path) -> None:

@@ -60,11 +60,16 @@ class _Answer(msgspec.Struct, rename="camel"):
 
 
 def load() -> None:
-    """Import what sending needs, so that no import is half done when the process forks."""
+    """Do every import that sending needs.
+
+    A process that forks while this thread is within an import leaves the child with a module lock
+    that nobody will ever release, so the caller keeps forks away from here.
+    """
     from importlib import import_module
 
-    for name in ("email.utils", "http.client", "random", "selectors", "socket", "zlib"):
+    for name in ("email.utils", "hashlib", "http.client", "random", "selectors", "ssl", "zlib"):
         import_module(name)
+    "localhost".encode("idna")  # a codec that name lookup imports
 
 
 class HttpTransport:
