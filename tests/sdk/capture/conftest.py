@@ -14,7 +14,12 @@ from whence.testing import capture_spans
 
 @pytest.fixture(autouse=True)
 def fresh_tracing(monkeypatch):
-    for name in ("WHENCE_EXPERIMENT", "MLFLOW_EXPERIMENT_NAME", "MLFLOW_EXPERIMENT_ID", "WHENCE_DISABLED"):
+    for name in (
+        "WHENCE_EXPERIMENT",
+        "MLFLOW_EXPERIMENT_NAME",
+        "MLFLOW_EXPERIMENT_ID",
+        "WHENCE_DISABLED",
+    ):
         monkeypatch.delenv(name, raising=False)
     whence.tracing.reset()
     yield

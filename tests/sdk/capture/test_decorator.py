@@ -52,7 +52,9 @@ def test_a_positional_only_name_may_be_repeated_as_a_keyword(spans, inputs_of):
     assert inputs_of(spans.one()) == {"a": 1, "more": {"a": 2}}
 
 
-def test_wrong_arguments_raise_the_functions_own_error_and_leave_inputs_unset(spans, warnings_logged):
+def test_wrong_arguments_raise_the_functions_own_error_and_leave_inputs_unset(
+    spans, warnings_logged
+):
     @whence.trace
     def call(a):
         return a
@@ -139,7 +141,9 @@ async def test_coroutine_functions_are_awaited_inside_the_span(spans, outputs_of
         await asyncio.sleep(0)
         return await inner(x)
 
-    @whence.trace(name="renamed", span_type="TOOL", attributes={"k": [1, {"a": 2}]}, description="why")
+    @whence.trace(
+        name="renamed", span_type="TOOL", attributes={"k": [1, {"a": 2}]}, description="why"
+    )
     async def inner(x):
         return x * 2
 
@@ -242,7 +246,9 @@ def test_an_exception_that_cannot_be_printed_is_still_the_one_raised(spans):
 def test_bad_arguments_of_trace_itself_are_refused_at_decoration():
     with pytest.raises(InvalidInputError, match="only supported for generator functions"):
         whence.trace(lambda: 1, output_reducer=sum)
-    with pytest.raises(InvalidInputError, match="sampling_ratio_override must be between 0.0 and 1.0, got 2"):
+    with pytest.raises(
+        InvalidInputError, match="sampling_ratio_override must be between 0.0 and 1.0, got 2"
+    ):
         whence.trace(sampling_ratio_override=2)
     with pytest.raises(InvalidInputError, match="not a span log level"):
         whence.trace(log_level="LOUD")
@@ -274,7 +280,9 @@ def test_links_levels_and_destinations_are_kept(spans):
 
     link = Link("tr-" + "a" * 32, "b" * 16, {"why": "retry"})
 
-    @whence.trace(links=[link], log_level="warning", trace_destination=MlflowExperimentLocation("77"))
+    @whence.trace(
+        links=[link], log_level="warning", trace_destination=MlflowExperimentLocation("77")
+    )
     def call():
         span = whence.get_current_active_span()
         assert span.links == [link]

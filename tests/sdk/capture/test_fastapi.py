@@ -64,7 +64,10 @@ def make_app() -> FastAPI:
     @app.post("/async", response_model=Answer)
     async def trace_outside_async(request: Request, chat_request: ChatRequest):
         describe_trace(request)
-        return {"response": f"Processed message: '{chat_request.message}'", "secret": "not in the model"}
+        return {
+            "response": f"Processed message: '{chat_request.message}'",
+            "secret": "not in the model",
+        }
 
     @app.post("/async-inside")
     @mlflow.trace
@@ -76,7 +79,9 @@ def make_app() -> FastAPI:
 
     @mlflow.trace
     @router.post("/chat")
-    def trace_outside_router(request: Request, chat_request: ChatRequest, user: str = Depends(find_user)):
+    def trace_outside_router(
+        request: Request, chat_request: ChatRequest, user: str = Depends(find_user)
+    ):
         describe_trace(request)
         return {"response": f"Processed message: '{chat_request.message}'"}
 
@@ -141,7 +146,9 @@ HEADERS = {"X-Request-ID": "req-123", "X-Session-ID": "session-abc-456", "X-User
 
 
 @pytest.mark.parametrize("path", ROUTES)
-def test_every_decorator_order_records_one_trace_with_all_its_metadata(spans, inputs_of, base_url, path, monkeypatch):
+def test_every_decorator_order_records_one_trace_with_all_its_metadata(
+    spans, inputs_of, base_url, path, monkeypatch
+):
     monkeypatch.setenv("APP_VERSION", "2.1.0")
     for _ in range(2):
         answer = httpx.post(base_url + path, json={"message": "hi"}, headers=HEADERS)
@@ -170,7 +177,13 @@ def test_an_absent_header_leaves_its_key_out(spans, base_url, path, warnings_log
     record = spans.one()
     assert semconv.CLIENT_REQUEST_ID not in record.attributes
     metadata = strip_prefix(record.attributes, semconv.METADATA_PREFIX)
-    assert sorted(metadata) == ["app_version", "deployment_id", "environment", "mlflow.source.type", "region"]
+    assert sorted(metadata) == [
+        "app_version",
+        "deployment_id",
+        "environment",
+        "mlflow.source.type",
+        "region",
+    ]
     assert "None" not in metadata.values()
     assert warnings_logged() == []
 

@@ -181,7 +181,14 @@ def test_interleaved_generators_keep_their_own_spans(spans):
                 yield whence.get_current_active_span().name
 
     left, right = worker("l"), worker("r")
-    assert [name for pair in zip(left, right) for name in pair] == ["l0", "r0", "l1", "r1", "l2", "r2"]
+    assert [name for pair in zip(left, right) for name in pair] == [
+        "l0",
+        "r0",
+        "l1",
+        "r1",
+        "l2",
+        "r2",
+    ]
     assert next(left, None) is None
     assert next(right, None) is None
     parents = {record.span_id: record for record in spans.records if record.name == "worker"}
@@ -286,7 +293,10 @@ async def test_interleaved_async_generators_keep_their_own_spans(spans):
     parents = {record.span_id: record for record in spans.records if record.name == "worker"}
     for record in spans.records:
         if record.name != "worker":
-            assert json.loads(parents[record.parent_id].attributes[semconv.INPUTS])["name"] == record.name[0]
+            assert (
+                json.loads(parents[record.parent_id].attributes[semconv.INPUTS])["name"]
+                == record.name[0]
+            )
 
 
 def test_a_long_stream_keeps_a_bounded_record(spans):

@@ -128,7 +128,9 @@ HOSTILE = {
     "dataclass in itself": looped_node,
     "list 5,000 deep": lambda: nested(5000),
     "dict 5,000 deep": lambda: nested(5000, dict),
-    "dataclasses 1,000 deep": lambda: __import__("functools").reduce(lambda inner, _: Node("n", inner), range(1000), None),
+    "dataclasses 1,000 deep": lambda: __import__("functools").reduce(
+        lambda inner, _: Node("n", inner), range(1000), None
+    ),
     "unprintable": Unprintable,
     "unprintable in a list": lambda: [1, Unprintable(), 2],
     "exits when printed": Exits,
@@ -210,8 +212,14 @@ CAPTURED = {
     "plain enum": (Colour.RED, "Colour.RED"),
     "str enum": (Word.YES, "yes"),
     "int enum": (Level.HIGH, 3),
-    "dataclass": (Node("a", Node("b"), [1]), {"name": "a", "next": {"name": "b", "next": None, "more": []}, "more": [1]}),
-    "pydantic": (Model(name="a", inner=Model(name="b")), {"name": "a", "when": None, "inner": {"name": "b", "when": None, "inner": None}}),
+    "dataclass": (
+        Node("a", Node("b"), [1]),
+        {"name": "a", "next": {"name": "b", "next": None, "more": []}, "more": [1]},
+    ),
+    "pydantic": (
+        Model(name="a", inner=Model(name="b")),
+        {"name": "a", "when": None, "inner": {"name": "b", "when": None, "inner": None}},
+    ),
     "numpy float": (np.float64(1.5), 1.5),
     "numpy int": (np.int64(3), 3),
     "numpy bool": (np.bool_(True), True),
@@ -273,7 +281,9 @@ def test_tracing_works_close_to_the_recursion_limit(spans):
         try:
             until_the_limit()
         except RecursionError:
-            results.append(whence.trace(lambda x: x)({"a": [looped_list()]}) if len(results) > 60 else None)
+            results.append(
+                whence.trace(lambda x: x)({"a": [looped_list()]}) if len(results) > 60 else None
+            )
             results.append(None)
             raise
 
@@ -284,7 +294,16 @@ def test_tracing_works_close_to_the_recursion_limit(spans):
 
 def test_attributes_of_any_value_are_typed_or_said_in_words(spans):
     with whence.start_span("s") as span:
-        span.set_attributes({"list": [1, 2], "dict": {"a": {1}}, "nan": float("nan"), "none": None, 7: "key", "u": Unprintable()})
+        span.set_attributes(
+            {
+                "list": [1, 2],
+                "dict": {"a": {1}},
+                "nan": float("nan"),
+                "none": None,
+                7: "key",
+                "u": Unprintable(),
+            }
+        )
         span.set_attributes("not a dict")
         assert span.get_attribute("dict") == {"a": "{1}"}
     attributes = spans.one().attributes
