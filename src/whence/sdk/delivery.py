@@ -87,20 +87,14 @@ class StoreDelivery:
 
     def keep(self, body: bytes) -> None:
         """Append a body; the spool is the destination."""
-        spans = count_spans(body)
-        receipt = self._spool.put(body)
-        if receipt is None:
-            _drop_for_lack_of_room(self._stats, spans)
-        elif isinstance(receipt, tuple):
-            self._stats.exported += spans
-        else:
-            self._stats.spooled += spans
+        if not self._append(body):
+            self._stats.spooled += count_spans(body)
 
     def catch_up(self, *, at_once: bool = False) -> bool:
         """Write what had to wait in memory."""
         del at_once  # a disk asks for no pause
         for body in self._spool.take_memory():
-            self.keep(body)
+            self._append(body)
         return False
 
     def pause_s(self) -> float:
@@ -110,6 +104,16 @@ class StoreDelivery:
     def is_settled(self) -> bool:
         """Say whether everything is written."""
         return not self._spool.has_memory()
+
+    def _append(self, body: bytes) -> bool:
+        """Put a body into the spool; False where it has to wait in memory."""
+        spans = count_spans(body)
+        receipt = self._spool.put(body)
+        if receipt is None:
+            _drop_for_lack_of_room(self._stats, spans)
+        elif isinstance(receipt, tuple):
+            self._stats.exported += spans
+        return not isinstance(receipt, bytes)
 
     def rescue(self, bodies: list[bytes]) -> None:
         """Append bodies through a segment of their own."""

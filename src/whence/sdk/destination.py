@@ -55,8 +55,9 @@ def parse_destination(uri: str | os.PathLike[str]) -> Destination:
         return _parse_server(text)
     if colon and scheme == "file":
         return LocalStore(_absolute(_path_of_file_uri(text, rest)))
-    # One letter before the colon is a drive, anything with a slash before it a path.
-    if scheme in _FOREIGN_STORES or (colon and len(scheme) > 1 and scheme.isidentifier()):
+    # One letter before the colon is a drive, anything with a dot or a slash before it a path.
+    is_foreign = "://" in text or (colon and len(scheme) > 1 and scheme.isidentifier())
+    if is_foreign or scheme in _FOREIGN_STORES:
         raise InvalidInputError(f"Whence can't send traces to {scheme + colon!r}; {_EXPECTED}")
     return LocalStore(_absolute(text))
 
