@@ -237,6 +237,14 @@ def test_while_the_server_is_away_spans_wait_on_disk_and_then_all_arrive(
     assert outbox_files(tmp_path) == []
 
 
+def test_the_outbox_is_for_its_owner_only(open_pipeline: Open, tmp_path: Path) -> None:
+    pipeline = open_pipeline(f"http://127.0.0.1:{unused_port()}")
+    pipeline.submit(Item("private"))
+    assert not pipeline.flush(20)
+    [segment] = outbox_files(tmp_path)
+    assert segment.parent.stat().st_mode & 0o077 == 0
+
+
 def test_what_a_dead_process_left_is_delivered_by_the_next(open_pipeline: Open) -> None:
     port = unused_port()
     first = open_pipeline(f"http://127.0.0.1:{port}")

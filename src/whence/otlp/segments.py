@@ -64,11 +64,13 @@ class SegmentWriter:
         *,
         max_bytes: int = MAX_BYTES,
         segment_bytes: int = SEGMENT_BYTES,
+        directory_mode: int = 0o777,
     ) -> None:
         self.directory = Path(directory)
         self.segment: Path | None = None
         self._max_bytes = max_bytes
         self._segment_bytes = segment_bytes
+        self._directory_mode = directory_mode
         self._fd = -1
         self._pid = os.getpid()
         self.size = 0
@@ -120,7 +122,7 @@ class SegmentWriter:
         return size <= self._room
 
     def _open(self) -> None:
-        self.directory.mkdir(parents=True, exist_ok=True)
+        self.directory.mkdir(self._directory_mode, parents=True, exist_ok=True)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
         flags |= getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
         while True:
@@ -229,7 +231,7 @@ def read_offset(segment: Path) -> int:
 def commit_offset(segment: Path, offset: int) -> None:
     """Remember, durably, that everything before `offset` is consumed."""
     path = _offset_path(segment)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}")
+    temporary = path.with_name(f"{path.name}.new")
     with temporary.open("wb") as file:
         file.write(str(offset).encode())
         file.flush()

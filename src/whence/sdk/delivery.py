@@ -138,7 +138,7 @@ class ServerDelivery:
         self._stats = stats
         self._absorb = absorb
         self._transport = HttpTransport(server)
-        self._outbox = Outbox(outbox_directory(server.url))
+        self._outbox = Outbox(outbox_directory(server.url), directory_mode=0o700)
         self._failures = 0
         self._away_until_s = self._asked_until_s = float("-inf")
         self._failed_at_s = self._catch_up_at_s = float("-inf")
@@ -182,11 +182,13 @@ class ServerDelivery:
             return False
         self._catch_up_at_s = now_s + CATCH_UP_INTERVAL_S
         deadline_s = now_s + CATCH_UP_BUDGET_S
+        sent = 0
         is_late = False
 
         def send(body: bytes) -> bool:
-            nonlocal is_late
-            is_late = time.monotonic() > deadline_s
+            nonlocal sent, is_late
+            is_late = sent > 0 and time.monotonic() > deadline_s
+            sent += 1
             return not is_late and self._try(body)
 
         if not self._outbox.drain(send):

@@ -271,6 +271,8 @@ class Pipeline:
 
     def _rescue(self) -> None:
         """Write everything that is queued to disk, whatever the exporter thread is at."""
+        if not self._queue and self._delivery is None:
+            return
         try:
             delivery = self._delivery or self._open()
             while True:

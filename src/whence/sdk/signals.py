@@ -29,6 +29,7 @@ TERM_FLUSH_S = 2.0
 _pipelines: weakref.WeakSet[Pipeline] = weakref.WeakSet()
 _process_of_finalizer = 0
 _process_of_exit = 0
+_process_of_sigterm = 0
 _previous: Any = None
 
 
@@ -60,11 +61,15 @@ def _watch_multiprocessing() -> None:
 
 
 def _watch_sigterm() -> None:
-    global _previous  # noqa: PLW0603
+    """Chain our handler in front of the one that is there, once in a process."""
+    global _previous, _process_of_sigterm  # noqa: PLW0603
+    if _process_of_sigterm == os.getpid():
+        return
     if threading.current_thread() is not threading.main_thread():
         return
+    _process_of_sigterm = os.getpid()
     handler = signal.getsignal(signal.SIGTERM)
-    if _previous is None and (handler is signal.SIG_DFL or callable(handler)):
+    if handler is not _on_sigterm and (handler is signal.SIG_DFL or callable(handler)):
         _previous = handler
         with contextlib.suppress(ValueError):  # not the main interpreter
             signal.signal(signal.SIGTERM, _on_sigterm)

@@ -43,11 +43,13 @@ class Outbox:
         *,
         max_bytes: int | None = None,
         memory_bytes: int = MEMORY_BYTES,
+        directory_mode: int = 0o777,
     ) -> None:
         self.directory = directory
         self._max_bytes = max_bytes if max_bytes is not None else _max_bytes_of_environment()
         self._memory_bytes = memory_bytes
-        self._writer = SegmentWriter(directory, max_bytes=self._max_bytes)
+        self._directory_mode = directory_mode
+        self._writer = self._open_writer()
         self._memory: deque[bytes] = deque()
         self._memory_used = 0
         self._delivered: set[Receipt] = set()
@@ -119,7 +121,7 @@ class Outbox:
 
     def rescue(self, bodies: list[bytes]) -> int:
         """From any thread, at the process's end: keep bodies on disk; returns how many."""
-        writer = SegmentWriter(self.directory, max_bytes=self._max_bytes)
+        writer = self._open_writer()
         kept = 0
         try:
             for body in bodies:
@@ -129,6 +131,11 @@ class Outbox:
         finally:
             writer.close()
         return kept
+
+    def _open_writer(self) -> SegmentWriter:
+        return SegmentWriter(
+            self.directory, max_bytes=self._max_bytes, directory_mode=self._directory_mode
+        )
 
     def _put_in_memory(self, body: bytes) -> Receipt | None:
         if self._memory_used + len(body) > self._memory_bytes:
