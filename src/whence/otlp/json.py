@@ -166,7 +166,6 @@ _SURROGATE_ESCAPES = (  # a pair, a lone half, any other escape
 )
 _KINDS = {f"SPAN_KIND_{name}": number for number, name in enumerate(records.KIND_NAMES)}
 _STATUSES = {f"STATUS_CODE_{name}": number for number, name in enumerate(records.STATUS_NAMES)}
-_HEX = frozenset("0123456789abcdef")
 
 
 class _WrongValueError(Exception):
@@ -259,8 +258,8 @@ def _read_group(group: shapes.ResourceSpans) -> ResourceSpans:
 def _read_span(span: shapes.Span, scope: str) -> SpanRecord:
     status = span.status
     return SpanRecord(
-        trace_id=_read_id(span.trace_id, 32, "traceId"),
-        span_id=_read_id(span.span_id, 16, "spanId"),
+        trace_id=_read_id(span.trace_id, 16, "traceId"),
+        span_id=_read_id(span.span_id, 8, "spanId"),
         parent_id=_read_parent(span.parent_span_id),
         name=span.name or "",
         kind=_read_enum(span.kind, _KINDS, "kind"),
@@ -290,27 +289,30 @@ def _read_event(event: shapes.Event, index: int) -> Event:
 def _read_link(link: shapes.Link, index: int) -> Link:
     try:
         return Link(
-            _read_id(link.trace_id, 32, "traceId"),
-            _read_id(link.span_id, 16, "spanId"),
+            _read_id(link.trace_id, 16, "traceId"),
+            _read_id(link.span_id, 8, "spanId"),
             _read_attributes(link.attributes, "attributes"),
         )
     except _WrongValueError as wrong:
         raise wrong.within(f"links[{index}]") from None
 
 
-def _read_id(text: str | None, digits: int, path: str) -> str:
-    found = (text or "").lower()
-    if len(found) != digits or not _HEX.issuperset(found):
-        raise _WrongValueError(path, f"expected {digits} hex digits, got {_shorten(text)}")
-    if found.count("0") == digits:
+def _read_id(text: str | None, size: int, path: str) -> str:
+    try:
+        value = bytes.fromhex(text or "")  # takes spaces too, but then the size is wrong
+    except ValueError:
+        value = b""
+    if len(value) != size or len(text or "") != 2 * size:
+        raise _WrongValueError(path, f"expected {2 * size} hex digits, got {_shorten(text)}")
+    if value == bytes(size):
         raise _WrongValueError(path, "an id may not be all zeros")
-    return found
+    return value.hex()
 
 
 def _read_parent(text: str | None) -> str | None:
     if not text or text == "0000000000000000":
         return None
-    return _read_id(text, 16, "parentSpanId")
+    return _read_id(text, 8, "parentSpanId")
 
 
 def _read_enum(value: int | str | None, names: dict[str, int], path: str) -> int:

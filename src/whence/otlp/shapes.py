@@ -13,7 +13,7 @@ import msgspec
 Int64 = int | float | str | None
 
 
-class Value(msgspec.Struct, rename="camel"):
+class Value(msgspec.Struct, rename="camel", gc=False):
     string_value: str | None = None
     bool_value: bool | None = None
     int_value: Int64 = None
@@ -23,37 +23,37 @@ class Value(msgspec.Struct, rename="camel"):
     bytes_value: str | None = None
 
 
-class KeyValue(msgspec.Struct, rename="camel"):
+class KeyValue(msgspec.Struct, rename="camel", gc=False):
     key: str | None = None
     value: Value | None = None
 
 
-class Array(msgspec.Struct, rename="camel"):
+class Array(msgspec.Struct, rename="camel", gc=False):
     values: list[Value | None] | None = None
 
 
-class KeyValues(msgspec.Struct, rename="camel"):
+class KeyValues(msgspec.Struct, rename="camel", gc=False):
     values: list[KeyValue] | None = None
 
 
-class Event(msgspec.Struct, rename="camel"):
+class Event(msgspec.Struct, rename="camel", gc=False):
     time_unix_nano: Int64 = None
     name: str | None = None
     attributes: list[KeyValue] | None = None
 
 
-class Link(msgspec.Struct, rename="camel"):
+class Link(msgspec.Struct, rename="camel", gc=False):
     trace_id: str | None = None
     span_id: str | None = None
     attributes: list[KeyValue] | None = None
 
 
-class Status(msgspec.Struct, rename="camel"):
+class Status(msgspec.Struct, rename="camel", gc=False):
     message: str | None = None
     code: int | str | None = None
 
 
-class Span(msgspec.Struct, rename="camel"):
+class Span(msgspec.Struct, rename="camel", gc=False):
     trace_id: str | None = None
     span_id: str | None = None
     trace_state: str | None = None
@@ -68,23 +68,23 @@ class Span(msgspec.Struct, rename="camel"):
     status: Status | None = None
 
 
-class Scope(msgspec.Struct, rename="camel"):
+class Scope(msgspec.Struct, rename="camel", gc=False):
     name: str | None = None
 
 
-class ScopeSpans(msgspec.Struct, rename="camel"):
+class ScopeSpans(msgspec.Struct, rename="camel", gc=False):
     scope: Scope | None = None
     spans: list[Span] | None = None
 
 
-class Resource(msgspec.Struct, rename="camel"):
+class Resource(msgspec.Struct, rename="camel", gc=False):
     attributes: list[KeyValue] | None = None
 
 
-class ResourceSpans(msgspec.Struct, rename="camel"):
+class ResourceSpans(msgspec.Struct, rename="camel", gc=False):
     resource: Resource | None = None
     scope_spans: list[ScopeSpans] | None = None
 
 
-class Request(msgspec.Struct, rename="camel"):
+class Request(msgspec.Struct, rename="camel", gc=False):
     resource_spans: list[ResourceSpans] | None = None
