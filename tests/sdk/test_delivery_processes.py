@@ -48,7 +48,7 @@ def run(tmp_path: Path) -> Iterator[Run]:
         environment = os.environ | {
             "PYTHONPATH": str(TESTS),
             "WHENCE_SPOOL": str(tmp_path / "outbox"),
-            "PYTHONWARNINGS": "error",
+            "PYTHONWARNINGS": "error,ignore:This process:DeprecationWarning",  # of os.fork
         }
         process = subprocess.Popen(
             [sys.executable, "-c", PRELUDE + code, str(destination)],

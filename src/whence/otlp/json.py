@@ -1,11 +1,11 @@
 """OTLP/JSON: an `ExportTraceServiceRequest` as bytes, and back.
 
-`encode_request` writes text straight from the records (about 1.5 µs a span with five plain
-attributes). Ids are hex, 64-bit integers are strings, names are camelCase, bytes are base64, and
-NaN and the infinities are the strings "NaN", "Infinity" and "-Infinity". What OTLP can't say is
-carried as near as it can be: an integer beyond int64 becomes its decimal text, a lone surrogate
-becomes U+FFFD, a value nested deeper than `MAX_DEPTH` becomes its JSON text, any other object
-becomes its `str`. Ids are taken as they are: `SpanRecord` promises lowercase hex.
+`encode_request` writes text straight from the records (2.5 µs a span with six attributes). Ids are
+hex, 64-bit integers are strings, names are camelCase, bytes are base64, and NaN and the infinities
+are the strings "NaN", "Infinity" and "-Infinity". What OTLP can't say is carried as near as it can
+be: an integer beyond int64 becomes its decimal text, a lone surrogate becomes U+FFFD, a value
+nested deeper than `MAX_DEPTH` becomes its JSON text, any other object becomes its `str`. Ids are
+taken as they are: `SpanRecord` promises lowercase hex.
 
 `decode_request` is tolerant as the OTLP specification asks: unknown fields are ignored, null means
 absent, a 64-bit integer may be a number or a string, an enum a number or a name. Broken JSON
