@@ -27,19 +27,29 @@ class Received(NamedTuple):
 
 
 class Sink:
-    """Listens on 127.0.0.1. `answers` are given in turn, then 200; `max_spans` gives 413."""
+    """Listens on 127.0.0.1. `answers` are given in turn, then 200; `max_spans` gives 413.
 
-    def __init__(self, port: int = 0) -> None:
+    Connections that are idle for `idle_s` are closed, and `closed` is released for each.
+    """
+
+    def __init__(self, port: int = 0, idle_s: float | None = None) -> None:
         self.requests: list[Received] = []
         self.answers: deque[Answer] = deque()
         self.max_spans: int | None = None
         self.gate = threading.Event()
         self.gate.set()
         self.arrived = threading.Condition()
+        self.closed = threading.Semaphore(0)
         sink = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            timeout = idle_s
+
+            def finish(self) -> None:
+                super().finish()
+                self.connection.close()
+                sink.closed.release()
 
             def do_POST(self) -> None:
                 sink.take(self)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -140,6 +141,14 @@ def test_a_full_directory_takes_lines_again_once_read(tmp_path: Path) -> None:
 def test_the_bound_counts_what_other_processes_wrote(tmp_path: Path) -> None:
     SegmentWriter(tmp_path, max_bytes=100).append(b"a" * 60)
     assert not SegmentWriter(tmp_path, max_bytes=100).append(b"b" * 60)
+
+
+def test_a_directory_that_was_removed_is_made_anew(tmp_path: Path) -> None:
+    writer = SegmentWriter(tmp_path / "spool")
+    writer.append(b"gone")
+    shutil.rmtree(tmp_path / "spool")
+    assert writer.append(b"kept")
+    assert lines_of(tmp_path / "spool") == [b"kept"]
 
 
 @pytest.mark.parametrize("line", [b"", b"two\nlines"])

@@ -131,6 +131,20 @@ def test_one_connection_carries_many_requests(sink: Sink, open_pipeline: Open) -
     assert len(connections) == 1
 
 
+def test_a_connection_that_the_server_closed_is_opened_anew(open_pipeline: Open) -> None:
+    sink = Sink(idle_s=0.1)
+    try:
+        pipeline = open_pipeline(sink.url)
+        for name in ("one", "two"):
+            pipeline.submit(Item(name))
+            assert pipeline.flush(20)
+            assert sink.closed.acquire(timeout=20)
+    finally:
+        sink.close()
+    assert sink.names() == {"one", "two"}
+    assert pipeline.stats().retried == 0
+
+
 def test_open_roots_are_sent_as_pending_without_any_ended_span(
     sink: Sink, open_pipeline: Open
 ) -> None:
@@ -344,6 +358,36 @@ def test_a_wrong_key_loses_nothing(sink: Sink, open_pipeline: Open) -> None:
         time.sleep(0.05)
     assert sink.names() == {"one"}
     assert pipeline.stats().dropped == 0
+
+
+def test_a_redirect_is_not_followed_and_loses_nothing(
+    sink: Sink, open_pipeline: Open, caplog: pytest.LogCaptureFixture
+) -> None:
+    sink.answers.append(Answer(308, {"Location": "https://elsewhere/v1/traces"}))
+    pipeline = open_pipeline(sink.url)
+    pipeline.submit(Item("one"))
+    assert not pipeline.flush(20)
+    assert "moved to https://elsewhere/v1/traces" in caplog.text
+    assert pipeline.stats().spooled == 1
+
+
+@pytest.mark.parametrize("key", ["two\nlines", "schlüssel-\N{SNOWMAN}"])
+def test_a_key_that_can_not_be_sent_loses_nothing(
+    sink: Sink, open_pipeline: Open, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    monkeypatch.setenv("WHENCE_API_KEY", key)
+    pipeline = open_pipeline(sink.url)
+    pipeline.submit(Item("one"))
+    assert not pipeline.flush(20)
+    stats = pipeline.stats()
+    assert (stats.spooled, stats.dropped) == (1, 0)
+
+
+def test_a_host_that_can_not_be_looked_up_loses_nothing(open_pipeline: Open) -> None:
+    pipeline = open_pipeline(f"http://{'x' * 70}.invalid")  # a label is too long for DNS
+    pipeline.submit(Item("one"))
+    assert not pipeline.flush(20)
+    assert pipeline.stats().spooled == 1
 
 
 def test_partial_success_is_counted_and_said(

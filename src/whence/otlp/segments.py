@@ -90,7 +90,10 @@ class SegmentWriter:
             self.abandon()
         if not self._fits(len(line) + 1):
             return False
-        if self._fd >= 0 and self.size and self.size + len(line) >= self._segment_bytes:
+        if self._fd >= 0 and (
+            (self.size and self.size + len(line) >= self._segment_bytes)
+            or os.fstat(self._fd).st_nlink == 0  # somebody removed the directory
+        ):
             self.close()
         if self._fd < 0:
             self._open()

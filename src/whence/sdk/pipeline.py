@@ -246,8 +246,7 @@ class Pipeline:
             items, destination = self._take(min(end, BATCH_SPANS))
             end -= len(items) + (destination is not None)
             self._exported_at_s = time.monotonic()
-            for body in self._encode(items):
-                self._current_delivery().deliver(body)
+            self._deliver(items)
             if destination is not None:
                 self._redirect(destination)
             elif not items:
@@ -257,8 +256,16 @@ class Pipeline:
         now_s = time.monotonic()
         if now_s - self._pending_at_s >= PENDING_INTERVAL_S:
             self._pending_at_s = now_s
-            for body in self._encode(self._collect_pending()):
-                self._current_delivery().deliver(body)
+            self._deliver(self._collect_pending())
+
+    def _deliver(self, items: list[Exportable]) -> None:
+        for body in self._encode(items):
+            delivery = self._current_delivery()
+            try:
+                delivery.deliver(body)
+            except Exception as error:  # noqa: BLE001 - our own fault must not lose spans
+                diagnostics.caught("delivering spans", error)
+                delivery.keep(body)
 
     def _absorb(self) -> None:
         """Bring what is queued to safety while a server lets us wait."""

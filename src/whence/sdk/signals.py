@@ -41,7 +41,7 @@ def watch(pipeline: Pipeline) -> None:
         _process_of_exit = os.getpid()
         atexit.register(_at_exit)
     _watch_multiprocessing()
-    _watch_sigterm()
+    watch_sigterm()
 
 
 def _at_exit() -> None:
@@ -60,7 +60,7 @@ def _watch_multiprocessing() -> None:
         util.Finalize(None, _at_exit, exitpriority=-100)
 
 
-def _watch_sigterm() -> None:
+def watch_sigterm() -> None:
     """Chain our handler in front of the one that is there, once in a process."""
     global _previous, _process_of_sigterm  # noqa: PLW0603
     if _process_of_sigterm == os.getpid():

@@ -89,8 +89,8 @@ class HttpTransport:
             is_kept = self._connection is not None
             try:
                 return self._post(compressed, on_wait)
-            except (OSError, http.client.HTTPException) as error:
-                self.close()
+            except (OSError, ValueError, http.client.HTTPException) as error:
+                self.close()  # ValueError: a host name or a key that can't be written
                 # A kept connection may have been closed by the other side just now.
                 if not (is_kept and isinstance(error, ConnectionError)):
                     return Outcome("retry", f"{type(error).__name__}: {error}")
@@ -233,6 +233,8 @@ def _judge(response: http.client.HTTPResponse, answer: bytes) -> Outcome:
         return Outcome("too_large", message)
     if status in (408, 429) or status >= 500:  # noqa: PLR2004
         return Outcome("retry", message, _retry_after_s(response.headers.get("Retry-After")))
+    if location := response.headers.get("Location"):
+        message += f", moved to {location}"
     if status in (401, 403, 404) or status < 400:  # noqa: PLR2004
         return Outcome("hold", message)
     return Outcome("refused", message)
