@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from whence.sdk.pipeline import Exportable, Pipeline
 
 
+FORK_PATIENCE_S = 5.0
+
 _lock = threading.RLock()
+_is_held = False
 _pipeline: Pipeline | None = None
 _sink: Callable[[Exportable], object] | None = None
 
@@ -30,6 +33,9 @@ def submit(item: Exportable) -> None:
 def start() -> Callable[[Exportable], object]:
     """Return where finished spans go; the first call starts the exporter."""
     global _sink  # noqa: PLW0603 - process-wide by nature
+    sink = _sink
+    if sink is not None:
+        return sink
     with _lock:
         if _sink is None:
             try:
@@ -93,6 +99,17 @@ def follow_settings() -> None:
         _pipeline.invalidate_resource()
 
 
+def _wait_before_fork() -> None:
+    """Let another thread finish `get_pipeline`: the child could never finish its imports."""
+    global _is_held  # noqa: PLW0603
+    _is_held = _lock.acquire(timeout=FORK_PATIENCE_S)
+
+
+def _release_after_fork() -> None:
+    if _is_held:
+        _lock.release()
+
+
 def _renew_after_fork() -> None:
     global _lock  # noqa: PLW0603
     _lock = threading.RLock()
@@ -102,4 +119,8 @@ def _renew_after_fork() -> None:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_after_fork)
+    os.register_at_fork(
+        before=_wait_before_fork,
+        after_in_parent=_release_after_fork,
+        after_in_child=_renew_after_fork,
+    )
