@@ -233,7 +233,7 @@ class _SlowRoad:
             text = printer(value)
         except KeyboardInterrupt:
             raise
-        except BaseException as error:  # noqa: BLE001 - a user's __str__ may raise anything
+        except BaseException as error:
             if isinstance(error, RecursionError) and self.max_depth > MAX_DEPTH_NEAR_LIMIT:
                 raise  # perhaps our own depth is to blame: again with less
             return self.leave_out(

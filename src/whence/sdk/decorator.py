@@ -14,106 +14,32 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from whence import entities, semconv
 from whence.errors import InvalidInputError
-from whence.sdk import diagnostics, fastapi_hook, keys, settings
+from whence.sdk import fastapi_hook, settings
 from whence.sdk.arguments import Arguments
-from whence.sdk.capture import capture
 from whence.sdk.generators import wrap_async_generator, wrap_generator
+from whence.sdk.recipe import Recipe, fail, succeed
 from whence.sdk.scope import DEFAULT_TYPE
-from whence.sdk.span import NULL, LiveSpan, store_value
-from whence.sdk.start import NO_OPTIONS, RootOptions, experiment_of, start
+from whence.sdk.span import store_value
+from whence.sdk.start import NO_OPTIONS, RootOptions, experiment_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from whence.sdk.start import Unsampled
-
 F = TypeVar("F", bound="Callable[..., Any]")
-
-Frame = tuple["LiveSpan | Unsampled", Any, keys.Context, keys.Context]
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """What is known about a traced function before it is called."""
+class Wish:
+    """What `trace` was asked for, beside the function."""
 
-    name: str
-    stored: dict[str, Any]
-    arguments: Arguments
+    name: str | None
+    span_type: str
+    attributes: dict[str, Any] | None
+    output_reducer: Callable[[list[Any]], Any] | None
     options: RootOptions
     level: int | None
     links: tuple[Any, ...]
-    problems: tuple[str, ...]
-    output_reducer: Callable[[list[Any]], Any] | None
-
-    def open(
-        self, context: keys.Context, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> LiveSpan | Unsampled | None:
-        """Start the span of one call, with its inputs."""
-        span = start(context, self.name, self.stored.copy(), self.options)
-        if isinstance(span, LiveSpan):
-            inputs = self.arguments.bind(args, kwargs)
-            if inputs is None:
-                diagnostics.warn(
-                    "unbound_arguments",
-                    "The arguments of a call of %s do not fit it; its inputs are not recorded.",
-                    self.name,
-                )
-            else:
-                span.inputs_json, problem = capture(inputs)
-                if problem is not None:
-                    span.note("inputs", problem)
-            if self.level is not None:
-                span.set_log_level(self.level)
-            if self.problems:
-                span.problems += self.problems
-            for link in self.links:
-                span.add_link(link)
-        return span
-
-    def begin(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Frame | None:
-        """Start the span of one call and make it current. Never raises."""
-        try:
-            before = keys.get_current()
-            span = self.open(before, args, kwargs)
-            if span is None:
-                return None
-            if isinstance(span, LiveSpan):
-                context = keys.Context({**before, keys.SPAN: span, keys.NEAREST: span})
-            else:
-                context = keys.Context({**before, keys.NEAREST: keys.MUTED})
-            return span, keys.attach(context), context, before
-        except Exception as error:  # noqa: BLE001 - tracing never breaks the program
-            diagnostics.caught("starting a span", error)
-            return None
-
-
-def succeed(frame: Frame, result: Any) -> None:
-    """End the span of a call that returned. Never raises."""
-    try:
-        span, token, context, before = frame
-        keys.restore(token, context, before)
-        if isinstance(span, LiveSpan):
-            end_time_ns = span.active_trace.now_ns()
-            if span.outputs_json is None or span.outputs_json == NULL:
-                span.set_outputs(result)
-            span.finish(end_time_ns)
-    except Exception as error:  # noqa: BLE001
-        diagnostics.caught("ending a span", error)
-
-
-def fail(frame: Frame, error: BaseException) -> None:
-    """End the span of a call that raised. Never raises."""
-    try:
-        span, token, context, before = frame
-        keys.restore(token, context, before)
-        if isinstance(span, LiveSpan):
-            if isinstance(error, GeneratorExit):  # a coroutine that was closed before its end
-                span.set_attribute(semconv.GENERATOR_CLOSED, True)
-            else:
-                span.fail(error)
-            span.finish()
-    except Exception as problem:  # noqa: BLE001
-        diagnostics.caught("ending a span", problem)
+    description: str | None
 
 
 @overload
@@ -179,48 +105,48 @@ def trace(
     """
     if sampling_ratio_override is not None:
         settings.check_ratio(sampling_ratio_override, "sampling_ratio_override")
+    options = NO_OPTIONS
+    if trace_destination is not None or sampling_ratio_override is not None:
+        options = RootOptions(experiment_of(trace_destination), sampling_ratio_override)
     level = None if log_level is None else int(entities.SpanLogLevel(log_level))
+    wish = Wish(
+        name, span_type, attributes, output_reducer, options, level, tuple(links or ()), description
+    )
+    return functools.partial(_decorate, wish) if func is None else _decorate(wish, func)
 
-    def decorate(function: Any) -> Any:
-        if isinstance(function, (classmethod, staticmethod)):
-            return type(function)(decorate(function.__func__))
-        kind = _kind_of(function)
-        if (
-            output_reducer is not None
-            and kind is not wrap_generator
-            and kind is not wrap_async_generator
-        ):
-            raise InvalidInputError(
-                "The output_reducer argument is only supported for generator functions."
-            )
-        options = NO_OPTIONS
-        if trace_destination is not None or sampling_ratio_override is not None:
-            options = RootOptions(experiment_of(trace_destination), sampling_ratio_override)
-        own_name = _name_of(function)
-        stored: dict[str, Any] = {semconv.SPAN_TYPE: span_type}
-        if kind is _wrap_function or kind is _wrap_coroutine_function:
-            stored[semconv.SPAN_FUNCTION_NAME] = own_name
-        if description is not None:
-            stored[semconv.SPAN_DESCRIPTION] = description
-        problems = _store(attributes, stored)
-        recipe = Recipe(
-            name or own_name,
-            stored,
-            Arguments(function),
-            options,
-            level,
-            tuple(links or ()),
-            problems,
-            output_reducer,
+
+def _decorate(wish: Wish, function: Any) -> Any:
+    if isinstance(function, (classmethod, staticmethod)):
+        return type(function)(_decorate(wish, function.__func__))
+    wrap = _kind_of(function)
+    is_generator = wrap in (wrap_generator, wrap_async_generator)
+    if wish.output_reducer is not None and not is_generator:
+        raise InvalidInputError(
+            "The output_reducer argument is only supported for generator functions."
         )
-        wrapper = kind(function, recipe)
-        functools.update_wrapper(wrapper, function)
-        wrapper.__name__ = own_name
-        wrapper.__mlflow_traced__ = True
-        fastapi_hook.mark(function, wrapper)
-        return wrapper
-
-    return decorate if func is None else decorate(func)
+    own_name = _name_of(function)
+    stored: dict[str, Any] = {semconv.SPAN_TYPE: wish.span_type}
+    if not is_generator:
+        stored[semconv.SPAN_FUNCTION_NAME] = own_name
+    if wish.description is not None:
+        stored[semconv.SPAN_DESCRIPTION] = wish.description
+    problems = _store(wish.attributes, stored)
+    recipe = Recipe(
+        name=wish.name or own_name,
+        stored=stored,
+        arguments=Arguments(function),
+        options=wish.options,
+        level=wish.level,
+        links=wish.links,
+        problems=problems,
+        output_reducer=wish.output_reducer,
+    )
+    wrapper = wrap(function, recipe)
+    functools.update_wrapper(wrapper, function)
+    wrapper.__name__ = own_name
+    wrapper.__mlflow_traced__ = True
+    fastapi_hook.mark(function, wrapper)
+    return wrapper
 
 
 def _store(attributes: dict[str, Any] | None, stored: dict[str, Any]) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from whence.sdk.span import NULL, LiveSpan
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator
 
-    from whence.sdk.decorator import Recipe
+    from whence.sdk.recipe import Recipe
     from whence.sdk.start import Unsampled
 
 MAX_ITEMS = 10_000

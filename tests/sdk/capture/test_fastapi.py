@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
+from typing import Annotated
 
 import httpx
 import pytest
@@ -80,7 +81,7 @@ def make_app() -> FastAPI:
     @mlflow.trace
     @router.post("/chat")
     def trace_outside_router(
-        request: Request, chat_request: ChatRequest, user: str = Depends(find_user)
+        request: Request, chat_request: ChatRequest, user: Annotated[str, Depends(find_user)]
     ):
         describe_trace(request)
         return {"response": f"Processed message: '{chat_request.message}'"}

@@ -20,10 +20,23 @@ def run(tmp_path, code):
     program.write_text("import os, sys, whence\n" + textwrap.dedent(code))
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("WHENCE_", "MLFLOW_"))}
     subprocess.run(
-        [sys.executable, program], env={**environment, "WHENCE_URL": str(tmp_path / "store")}, timeout=20, check=True
+        [sys.executable, program],
+        env={**environment, "WHENCE_URL": str(tmp_path / "store")},
+        timeout=20,
+        check=True,
     )
-    lines = [line for path in (tmp_path / "store" / "spool").glob("*.jsonl") for line in path.read_bytes().splitlines()]
-    return [span for line in lines for group in decode_request(line) for span in group.spans if span.end_time_ns]
+    lines = [
+        line
+        for path in (tmp_path / "store" / "spool").glob("*.jsonl")
+        for line in path.read_bytes().splitlines()
+    ]
+    return [
+        span
+        for line in lines
+        for group in decode_request(line)
+        for span in group.spans
+        if span.end_time_ns
+    ]
 
 
 def test_a_forked_childs_spans_arrive_and_its_parents_arrive_once(tmp_path):
@@ -47,7 +60,13 @@ def test_a_forked_childs_spans_arrive_and_its_parents_arrive_once(tmp_path):
         """,
     )
     by_name = {span.name: span for span in spans}
-    assert sorted(span.name for span in spans) == ["after", "before", "child", "grandchild", "parent"]
+    assert sorted(span.name for span in spans) == [
+        "after",
+        "before",
+        "child",
+        "grandchild",
+        "parent",
+    ]
     assert len({span.trace_id for span in spans}) == 1
     assert len({span.span_id for span in spans}) == 5
     assert by_name["child"].parent_id == by_name["parent"].span_id

@@ -13,8 +13,7 @@ from whence.otlp.records import STATUS_ERROR, STATUS_OK
 
 @whence.trace
 def count(limit):
-    for i in range(limit):
-        yield i
+    yield from range(limit)
     return "all"
 
 

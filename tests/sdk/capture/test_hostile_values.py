@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import decimal
 import enum
 import json
@@ -10,8 +10,9 @@ import pathlib
 import sys
 import threading
 import uuid
-from collections import OrderedDict, defaultdict, namedtuple
+from collections import OrderedDict, defaultdict
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -75,7 +76,7 @@ class Moody:
 
 class Model(pydantic.BaseModel):
     name: str
-    when: datetime.datetime | None = None
+    when: dt.datetime | None = None
     inner: Model | None = None
 
 
@@ -87,7 +88,9 @@ class BadModel(pydantic.BaseModel):
         raise RuntimeError("no dump")
 
 
-Point = namedtuple("Point", "x y")
+class Point(NamedTuple):
+    x: int
+    y: int
 
 
 def nested(depth, kind=list):
@@ -202,8 +205,11 @@ CAPTURED = {
     "infinities": ([float("inf"), -float("inf"), 1.5], ["Infinity", "-Infinity", 1.5]),
     "a long list with one nan": ([1.0] * 100 + [float("nan")], [1.0] * 100 + ["NaN"]),
     "tuple": ((1, (2,)), [1, [2]]),
-    "number keys": ({1: "a", None: "b", True: "c", 1.5: "d"}, {"1": "c", "null": "b", "1.5": "d"}),
-    "datetime": (datetime.datetime(2020, 1, 2, 3, 4, 5), "2020-01-02 03:04:05"),
+    "number keys": (
+        {1: "a", None: "b", False: "c", 1.5: "d"},
+        {"1": "a", "null": "b", "false": "c", "1.5": "d"},
+    ),
+    "datetime": (dt.datetime(2020, 1, 2, 3, 4, 5), "2020-01-02 03:04:05"),
     "decimal": (decimal.Decimal("1.50"), "1.50"),
     "uuid": (uuid.UUID(int=1), "00000000-0000-0000-0000-000000000001"),
     "path": (pathlib.PurePosixPath("/a/b"), "/a/b"),

@@ -92,7 +92,9 @@ def test_below_an_unsampled_foreign_span_we_record_unless_told_not_to(spans):
 
 
 def test_our_tracer_and_our_api_nest_in_both_directions(spans, tracer):
-    with tracer.start_as_current_span("request", kind=SpanKind.SERVER, attributes={"http.route": "/"}) as request:
+    with tracer.start_as_current_span(
+        "request", kind=SpanKind.SERVER, attributes={"http.route": "/"}
+    ) as request:
         with whence.start_span("work"):
             with tracer.start_as_current_span("call", kind=SpanKind.CLIENT):
                 whence.update_current_trace(metadata={"a": "1"})
@@ -129,16 +131,24 @@ def test_the_whole_span_interface_of_opentelemetry_works(spans, tracer):
     assert (record.status, record.status_message) == (STATUS_ERROR, "bad")
     assert [(event.name, event.time_ns) for event in record.events][0] == ("happened", 2_000)
     assert record.events[1].name == "exception"
-    assert [(link.trace_id, link.span_id) for link in record.links] == [("0" * 31 + "1", "0" * 15 + "2")] * 2
+    assert [(link.trace_id, link.span_id) for link in record.links] == [
+        ("0" * 31 + "1", "0" * 15 + "2")
+    ] * 2
     assert spans.one("below").parent_id == record.span_id
     assert span.get_span_context().trace_flags.sampled
 
 
 @pytest.mark.parametrize(
     ("options", "events", "status"),
-    [({}, 1, STATUS_ERROR), ({"record_exception": False}, 0, STATUS_ERROR), ({"set_status_on_exception": False}, 1, STATUS_UNSET)],
+    [
+        ({}, 1, STATUS_ERROR),
+        ({"record_exception": False}, 0, STATUS_ERROR),
+        ({"set_status_on_exception": False}, 1, STATUS_UNSET),
+    ],
 )
-def test_exceptions_in_a_tracers_block_are_recorded_as_asked(spans, tracer, options, events, status):
+def test_exceptions_in_a_tracers_block_are_recorded_as_asked(
+    spans, tracer, options, events, status
+):
     with pytest.raises(ValueError), tracer.start_as_current_span("s", **options):
         raise ValueError("v")
     record = spans.one()
@@ -161,7 +171,10 @@ async def test_a_tracers_span_works_as_a_decorator(spans, tracer):
 def test_processors_of_opentelemetry_see_every_span(spans, tracer):
     exporter = InMemorySpanExporter()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
-    with tracer.start_as_current_span("tracer's"), whence.start_span("ours", span_type="TOOL") as ours:
+    with (
+        tracer.start_as_current_span("tracer's"),
+        whence.start_span("ours", span_type="TOOL") as ours,
+    ):
         ours.set_inputs({"a": 1})
         ours.set_attribute("nested", {"b": [1]})
     first, second = exporter.get_finished_spans()
@@ -181,7 +194,10 @@ def test_opentelemetrys_own_exporter_can_encode_our_spans(spans, tracer):
 
     exporter = InMemorySpanExporter()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
-    with pytest.raises(ValueError), whence.start_span("ours", links=[whence.entities.Link("tr-" + "a" * 32, "b" * 16)]):
+    with (
+        pytest.raises(ValueError),
+        whence.start_span("ours", links=[whence.entities.Link("tr-" + "a" * 32, "b" * 16)]),
+    ):
         with tracer.start_as_current_span("below"):
             raise ValueError("v")
     request = encode_spans(exporter.get_finished_spans())
@@ -222,7 +238,13 @@ print(json.dumps([spans.names(), [r.attributes.get("whence.local_root") for r in
 
 
 def run(before):
-    result = subprocess.run([sys.executable, "-c", GLOBAL.format(before=before)], capture_output=True, text=True, timeout=60, check=True)
+    result = subprocess.run(
+        [sys.executable, "-c", GLOBAL.format(before=before)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
     return json.loads(result.stdout), result.stderr
 
 
@@ -231,7 +253,9 @@ def test_ours_becomes_the_global_provider_on_request():
 
 
 def test_a_foreign_global_provider_stays_and_we_record_beside_it():
-    found, log = run("from opentelemetry.sdk.trace import TracerProvider; trace.set_tracer_provider(TracerProvider())")
+    found, log = run(
+        "from opentelemetry.sdk.trace import TracerProvider; trace.set_tracer_provider(TracerProvider())"
+    )
     assert found == [["ours"], [True]]
     assert "already set" in log
 
@@ -239,7 +263,10 @@ def test_a_foreign_global_provider_stays_and_we_record_beside_it():
 def test_disabled_or_unsampled_our_tracer_passes_the_parent_on(spans, tracer, foreign):
     sdk_tracer, _ = foreign
     whence.tracing.disable()
-    with sdk_tracer.start_as_current_span("foreign") as parent, tracer.start_as_current_span("off") as off:
+    with (
+        sdk_tracer.start_as_current_span("foreign") as parent,
+        tracer.start_as_current_span("off") as off,
+    ):
         assert off.get_span_context().span_id == parent.get_span_context().span_id
         assert not off.is_recording()
     whence.tracing.enable()

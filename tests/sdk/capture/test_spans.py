@@ -15,7 +15,9 @@ from whence.testing import START_NS, TICK_NS, deterministic
 
 
 def test_a_block_is_a_span(spans, inputs_of, outputs_of):
-    with whence.start_span("plan", span_type="CHAIN", attributes={"a": 1}, log_level="INFO", description="d") as span:
+    with whence.start_span(
+        "plan", span_type="CHAIN", attributes={"a": 1}, log_level="INFO", description="d"
+    ) as span:
         span.set_inputs({"q": 1})
         span.set_outputs([1])
         span.set_span_type("AGENT")
@@ -27,7 +29,11 @@ def test_a_block_is_a_span(spans, inputs_of, outputs_of):
     assert record.attributes["a"] == 1
     assert record.attributes[semconv.SPAN_LOG_LEVEL] == 20
     assert record.attributes[semconv.SPAN_DESCRIPTION] == "d"
-    assert (record.events[0].name, record.events[0].time_ns, record.events[0].attributes) == ("e", 5, {"x": 1})
+    assert (record.events[0].name, record.events[0].time_ns, record.events[0].attributes) == (
+        "e",
+        5,
+        {"x": 1},
+    )
     assert record.status == STATUS_OK
 
 
@@ -76,7 +82,13 @@ def test_a_live_span_reads_like_a_span_of_either_api(spans):
 
 def test_spans_without_context_hang_where_they_are_told(spans):
     root = whence.start_span_no_context(
-        "root", span_type="AGENT", inputs=[1], attributes={"a": 1}, tags={"t": "1"}, metadata={"m": "1"}, start_time_ns=5
+        "root",
+        span_type="AGENT",
+        inputs=[1],
+        attributes={"a": 1},
+        tags={"t": "1"},
+        metadata={"m": "1"},
+        start_time_ns=5,
     )
     assert whence.get_current_active_span() is None
     child = whence.start_span_no_context("child", parent_span=root)
@@ -98,7 +110,13 @@ def test_spans_without_context_hang_where_they_are_told(spans):
 
 @pytest.mark.parametrize(
     "status",
-    ["ERROR", entities.SpanStatusCode.ERROR, entities.SpanStatus("ERROR", "why"), StatusCode.ERROR, Status(StatusCode.ERROR, "why")],
+    [
+        "ERROR",
+        entities.SpanStatusCode.ERROR,
+        entities.SpanStatus("ERROR", "why"),
+        StatusCode.ERROR,
+        Status(StatusCode.ERROR, "why"),
+    ],
 )
 def test_every_form_of_a_status_is_understood(spans, status):
     with whence.start_span("s") as span:
@@ -108,7 +126,10 @@ def test_every_form_of_a_status_is_understood(spans, status):
 
 
 def test_a_status_that_does_not_exist_is_refused(spans):
-    with whence.start_span("s") as span, pytest.raises(InvalidInputError, match="BAD is not a valid SpanStatusCode value"):
+    with (
+        whence.start_span("s") as span,
+        pytest.raises(InvalidInputError, match="BAD is not a valid SpanStatusCode value"),
+    ):
         span.set_status("BAD")
 
 

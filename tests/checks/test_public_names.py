@@ -1,0 +1,57 @@
+"""The public names, pinned: adding or removing one is a decision, written down here."""
+
+from __future__ import annotations
+
+import whence
+
+NAMES = [
+    "configure",
+    "delete_trace_tag",
+    "entities",
+    "flush",
+    "flush_trace_async_logging",
+    "get_active_trace_id",
+    "get_current_active_span",
+    "get_last_active_trace_id",
+    "get_trace",
+    "get_tracking_uri",
+    "search_traces",
+    "set_experiment",
+    "set_trace_tag",
+    "set_tracking_uri",
+    "start_span",
+    "start_span_no_context",
+    "trace",
+    "tracing",
+    "update_current_trace",
+]
+TRACING_NAMES = [
+    "configure",
+    "context",
+    "disable",
+    "disable_notebook_display",
+    "enable",
+    "enable_notebook_display",
+    "get_tracing_context_headers_for_http_request",
+    "reset",
+    "set_tracing_context_from_http_request_headers",
+    "stats",
+]
+
+
+def test_the_names_of_whence_are_these():
+    assert whence.__all__ == NAMES
+
+
+def test_the_names_of_whence_tracing_are_these():
+    assert whence.tracing.__all__ == TRACING_NAMES
+
+
+def test_every_public_name_is_there_and_says_what_it_does():
+    for module in (whence, whence.tracing):
+        for name in module.__all__:
+            assert getattr(module, name).__doc__, name
+
+
+def test_a_name_that_does_not_exist_is_an_attribute_error():
+    assert not hasattr(whence, "no_such_name")
