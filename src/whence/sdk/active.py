@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from whence.sdk.span import LiveSpan
 
 PENDING_AFTER_NS = 1_000_000_000
+MAX_OPEN = 10_000
 
 
 class ActiveTrace:
@@ -132,6 +133,20 @@ def open_trace(trace: ActiveTrace, root: LiveSpan) -> None:
     """Enter a trace whose topmost span starts now."""
     trace.root = root
     registry[id(trace)] = trace
+    if len(registry) > MAX_OPEN:
+        _forget_oldest()
+
+
+def _forget_oldest() -> None:
+    """Let go of the trace that has been open longest; a program may never end its roots."""
+    oldest = next(iter(list(registry)), None)
+    if oldest is not None and registry.pop(oldest, None) is not None:
+        diagnostics.warn(
+            "never_ended",
+            "More than %d traces are open at once; the oldest are not reported while they are "
+            "open. Is a span never ended?",
+            MAX_OPEN,
+        )
 
 
 def find_open(trace_id: str) -> ActiveTrace | None:

@@ -7,7 +7,8 @@ a placeholder where a value refers to itself, nests deeper than `MAX_DEPTH`, is 
 limits or raises when printed. Non-finite floats are written as "NaN", "Infinity", "-Infinity".
 
 Limits: 200 levels, 500,000 elements (100,000 on the slow road) and 32 M characters a value,
-1 M characters for the text of an object. What was left out is said in words, for the span's `whence.capture.problem`.
+1 M characters for the text of an object. What was left out is said in words, for the span's
+`whence.capture.problem`.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from whence.sdk import fastapi_hook, settings
 from whence.sdk.arguments import Arguments
 from whence.sdk.generators import wrap_async_generator, wrap_generator
 from whence.sdk.recipe import Recipe, fail, succeed
-from whence.sdk.scope import DEFAULT_TYPE
+from whence.sdk.scope import DEFAULT_TYPE, type_text
 from whence.sdk.span import store_value
 from whence.sdk.start import NO_OPTIONS, RootOptions, experiment_of
 
@@ -125,7 +125,7 @@ def _decorate(wish: Wish, function: Any) -> Any:
             "The output_reducer argument is only supported for generator functions."
         )
     own_name = _name_of(function)
-    stored: dict[str, Any] = {semconv.SPAN_TYPE: wish.span_type}
+    stored: dict[str, Any] = {semconv.SPAN_TYPE: type_text(wish.span_type)}
     if not is_generator:
         stored[semconv.SPAN_FUNCTION_NAME] = own_name
     if wish.description is not None:

@@ -14,7 +14,7 @@ from opentelemetry.trace import SpanContext, TraceFlags
 from whence import entities, semconv
 from whence.otlp.records import STATUS_NAMES, STATUS_UNSET
 from whence.sdk import active, ids
-from whence.sdk.capture import decode
+from whence.sdk.capture import decode, text_of
 from whence.sdk.record import describe_span, load_value
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class RecordedSpan(OtelSpan, entities.Span):
         start_time_ns: int | None = None,
     ) -> None:
         self.active_trace = trace
-        self._name = name
+        self._name = name if type(name) is str else text_of(name)
         self.number = ids.sources.draw(64) or 1
         self.parent_span = parent
         self.parent_number = parent_number

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from whence import entities, semconv
 from whence.sdk import diagnostics, keys, settings
+from whence.sdk.capture import text_of
 from whence.sdk.noop import NO_OP_SPAN, NoOpSpan
 from whence.sdk.span import LiveSpan
 from whence.sdk.start import (
@@ -96,6 +97,13 @@ def activate(span: LiveSpan | Unsampled, before: keys.Context) -> tuple[keys.Con
     return context, keys.attach(context)
 
 
+def type_text(span_type: Any) -> str:
+    """Return a span type as a string; UNKNOWN for None."""
+    if span_type is None:
+        return DEFAULT_TYPE
+    return str.__str__(span_type) if isinstance(span_type, str) else text_of(span_type)
+
+
 def start_span(
     name: str = "span",
     span_type: str | None = DEFAULT_TYPE,
@@ -121,6 +129,8 @@ def start_span(
         options = RootOptions(
             experiment=experiment_of(trace_destination), metadata=run_metadata(run_id)
         )
+
+    span_type = type_text(span_type)
 
     def open_span(context: keys.Context) -> LiveSpan | Unsampled | None:
         span = start(context, name, {semconv.SPAN_TYPE: span_type}, options)
@@ -182,7 +192,12 @@ def start_span_no_context(
             tags=tags,
         )
         span = start(
-            context, name, {semconv.SPAN_TYPE: span_type}, options, LiveSpan, start_time_ns
+            context,
+            name,
+            {semconv.SPAN_TYPE: type_text(span_type)},
+            options,
+            LiveSpan,
+            start_time_ns,
         )
         if isinstance(span, LiveSpan):
             describe(span, attributes, level, links, description)

@@ -18,7 +18,7 @@ from whence import entities, semconv
 from whence.entities.span_event import describe_exception
 from whence.otlp import records
 from whence.otlp.records import STATUS_ERROR, STATUS_NAMES, STATUS_OK, STATUS_UNSET
-from whence.sdk import active, diagnostics, ids, processors, runtime
+from whence.sdk import active, diagnostics, ids, processors, runtime, settings
 from whence.sdk.capture import capture, finite, text_of
 from whence.sdk.recorded import RecordedSpan
 from whence.sdk.trace_context import replace_surrogates
@@ -239,14 +239,16 @@ class LiveSpan(RecordedSpan):
             trace = self.active_trace
             if end_time_ns is None:
                 end_time_ns = trace.now_ns()
-            processors.run_before_end(self)
+            if settings.current.span_processors:
+                processors.run_before_end(self)
             if self.code == STATUS_UNSET and not self.is_from_tracer:
                 self.code = STATUS_OK
             self._end_time_ns = end_time_ns
             if trace.root is self:
                 trace.close()
             if self.generation == active.generation:
-                processors.run_after_end(self)
+                if processors.otel_processors:
+                    processors.run_after_end(self)
                 runtime.submit(self)
         except Exception as error:  # noqa: BLE001 - tracing never breaks the program
             diagnostics.caught("ending a span", error)

@@ -167,3 +167,28 @@ def test_every_public_name_of_mlflows_core_is_there():
     assert [name for name in names.split() if not callable(getattr(mlflow, name))] == []
     assert mlflow.entities.SpanType.LLM == "LLM"
     assert mlflow.tracing.disable_notebook_display() is mlflow.tracing.enable_notebook_display()
+
+
+def test_names_and_types_that_are_no_strings_are_written_as_text(spans):
+    import enum
+
+    class Kind(str, enum.Enum):
+        STEP = "STEP"
+
+    with whence.start_span(5, span_type=Kind.STEP), whence.start_span("none", span_type=None):
+        pass
+    assert [(r.name, r.attributes[semconv.SPAN_TYPE]) for r in spans.records] == [
+        ("none", "UNKNOWN"),
+        ("5", "STEP"),
+    ]
+    assert type(spans.records[1].attributes[semconv.SPAN_TYPE]) is str
+
+
+def test_roots_that_are_never_ended_do_not_pile_up(monkeypatch):
+    from whence.sdk import active
+
+    monkeypatch.setattr(active, "MAX_OPEN", 10)
+    roots = [whence.start_span_no_context("never ended") for _ in range(25)]
+    assert len(active.registry) == 10
+    assert whence.tracing.stats().problems["never_ended"] == 15
+    assert active.find_open(roots[-1].trace_id) is not None
