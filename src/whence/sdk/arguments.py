@@ -49,8 +49,13 @@ class Arguments:
 
     def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any] | None:
         """Return the named arguments, or None where the call does not fit the function."""
-        if self.is_simple and not kwargs and len(args) == self.named_count == self.count:
-            return dict(zip(self.positional, args, strict=True))
+        if self.is_simple and not kwargs and len(args) <= self.named_count == self.count:
+            given = dict(zip(self.positional, args, strict=False))
+            for name in self.positional[len(args) :]:
+                if name not in self.defaults:
+                    return None
+                given[name] = self.defaults[name]
+            return given
         if not self.is_known:
             return {"args": list(args), "kwargs": kwargs}
         return self._bind(args, kwargs)

@@ -73,8 +73,9 @@ def _is_plain(  # noqa: C901, PLR0911, PLR0912 - the hot path, unrolled
         return False
     children = value
     if kind is dict:
-        if not all(type(key) is str for key in value):
-            return False
+        for key in value:
+            if type(key) is not str:
+                return False
         children = value.values()
     if len(value) > LONG_LIST:
         kinds = set(map(type, children))
@@ -87,6 +88,9 @@ def _is_plain(  # noqa: C901, PLR0911, PLR0912 - the hot path, unrolled
                 budget[1] -= len(child)
                 if budget[1] < 0:
                     return False
+        elif kind is float:
+            if not isfinite(child):
+                return False
         elif kind not in LEAVES and not _is_plain(child, depth + 1, budget):
             return False
     return True
