@@ -3,38 +3,43 @@
 `span` stands on `span_type`, `span_status`, `span_event` and `span_ids`; `trace_info` on
 `trace_state`, `experiment` and `assessment` (with `assessment_source`); `trace` on both; `rest`
 builds them from the answers of the server. `document` is what a retriever returns.
+
+A name's module is loaded when the name is first used (PEP 562): `import whence` needs few of them.
 """
 
 from __future__ import annotations
 
-from whence.entities.assessment import (
-    Assessment,
-    Expectation,
-    ExpectationValue,
-    Feedback,
-    FeedbackValue,
-)
-from whence.entities.assessment_source import (
-    AssessmentError,
-    AssessmentSource,
-    AssessmentSourceType,
-)
-from whence.entities.document import Document
-from whence.entities.experiment import (
-    Experiment,
-    MlflowExperimentLocation,
-    TraceLocation,
-    TraceLocationType,
-    experiment_id_of,
-)
-from whence.entities.rest import info_from_api, span_from_api, trace_from_api
-from whence.entities.span import Span
-from whence.entities.span_event import Link, SpanEvent
-from whence.entities.span_status import SpanStatus, SpanStatusCode
-from whence.entities.span_type import SpanLogLevel, SpanType
-from whence.entities.trace import Trace, TraceData
-from whence.entities.trace_info import TraceInfo
-from whence.entities.trace_state import TraceState
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from whence.entities.assessment import (
+        Assessment,
+        Expectation,
+        ExpectationValue,
+        Feedback,
+        FeedbackValue,
+    )
+    from whence.entities.assessment_source import (
+        AssessmentError,
+        AssessmentSource,
+        AssessmentSourceType,
+    )
+    from whence.entities.document import Document
+    from whence.entities.experiment import (
+        Experiment,
+        MlflowExperimentLocation,
+        TraceLocation,
+        TraceLocationType,
+        experiment_id_of,
+    )
+    from whence.entities.rest import info_from_api, span_from_api, trace_from_api
+    from whence.entities.span import Span
+    from whence.entities.span_event import Link, SpanEvent
+    from whence.entities.span_status import SpanStatus, SpanStatusCode
+    from whence.entities.span_type import SpanLogLevel, SpanType
+    from whence.entities.trace import Trace, TraceData
+    from whence.entities.trace_info import TraceInfo
+    from whence.entities.trace_state import TraceState
 
 __all__ = [
     "Assessment",
@@ -66,3 +71,48 @@ __all__ = [
     "span_from_api",
     "trace_from_api",
 ]
+
+_MODULE_OF = {
+    name: module
+    for module, names in {
+        "assessment": (
+            "Assessment",
+            "Expectation",
+            "ExpectationValue",
+            "Feedback",
+            "FeedbackValue",
+        ),
+        "assessment_source": ("AssessmentError", "AssessmentSource", "AssessmentSourceType"),
+        "document": ("Document",),
+        "experiment": (
+            "Experiment",
+            "MlflowExperimentLocation",
+            "TraceLocation",
+            "TraceLocationType",
+            "experiment_id_of",
+        ),
+        "rest": ("info_from_api", "span_from_api", "trace_from_api"),
+        "span": ("Span",),
+        "span_event": ("Link", "SpanEvent"),
+        "span_status": ("SpanStatus", "SpanStatusCode"),
+        "span_type": ("SpanLogLevel", "SpanType"),
+        "trace": ("Trace", "TraceData"),
+        "trace_info": ("TraceInfo",),
+        "trace_state": ("TraceState",),
+    }.items()
+    for name in names
+}
+
+
+def __getattr__(name: str) -> Any:
+    module = _MODULE_OF.get(name)
+    if module is None:
+        raise AttributeError(f"module 'whence.entities' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = globals()[name] = getattr(import_module(f"whence.entities.{module}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

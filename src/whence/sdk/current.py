@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from whence.entities import Experiment, TraceState
+from whence.entities.experiment import Experiment
+from whence.entities.trace_state import TraceState
 from whence.errors import InvalidInputError, NotFoundError
 from whence.sdk import active, diagnostics, keys, settings
 from whence.sdk.capture import text_of

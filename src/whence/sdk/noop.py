@@ -7,12 +7,12 @@ from typing import Any
 from opentelemetry.trace import INVALID_SPAN_CONTEXT, SpanContext
 from opentelemetry.trace import Span as OtelSpan
 
-from whence import entities
+from whence.entities.span import Span
 
 NO_OP_TRACE_ID = "MLFLOW_NO_OP_SPAN_TRACE_ID"
 
 
-class NoOpSpan(OtelSpan, entities.Span):
+class NoOpSpan(OtelSpan, Span):
     """All properties are None or empty, all writes do nothing."""
 
     def __init__(self) -> None:
@@ -36,7 +36,7 @@ class NoOpSpan(OtelSpan, entities.Span):
     set_span_type = set_description = set_log_level = set_trace_metadata = _nothing
     add_event = add_link = record_exception = update_name = end = _nothing
 
-    def to_immutable_span(self) -> entities.Span:
+    def to_immutable_span(self) -> Span:
         """Return itself: nothing about it changes."""
         return self
 

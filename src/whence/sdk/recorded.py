@@ -12,6 +12,7 @@ from opentelemetry.trace import Span as OtelSpan
 from opentelemetry.trace import SpanContext, TraceFlags
 
 from whence import entities, semconv
+from whence.entities.span import Span
 from whence.otlp.records import STATUS_NAMES, STATUS_UNSET
 from whence.sdk import active, ids
 from whence.sdk.capture import decode, text_of
@@ -25,7 +26,7 @@ SAMPLED = TraceFlags(TraceFlags.SAMPLED | TraceFlags.RANDOM_TRACE_ID)
 BARE_BYTES = 1_000
 
 
-class RecordedSpan(OtelSpan, entities.Span):
+class RecordedSpan(OtelSpan, Span):
     """What is known of a span so far. The fields without a property are the SDK's own."""
 
     # Class-level defaults keep the constructor, which is on the hot path, short.

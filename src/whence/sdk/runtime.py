@@ -9,6 +9,7 @@ import os
 import threading
 from typing import TYPE_CHECKING, Any
 
+from whence.errors import InvalidInputError
 from whence.sdk import active, diagnostics, ids, settings
 
 if TYPE_CHECKING:
@@ -95,8 +96,11 @@ def follow_settings() -> None:
     if _pipeline is not None:
         from whence.sdk.destination import parse_destination
 
-        _pipeline.set_destination(parse_destination(settings.active_url()))
         _pipeline.invalidate_resource()
+        try:
+            _pipeline.set_destination(parse_destination(settings.active_url()))
+        except InvalidInputError as error:  # a variable of the environment
+            diagnostics.caught("going back to the environment's destination", error)
 
 
 def _wait_before_fork() -> None:
