@@ -1,4 +1,7 @@
-"""The table `conflicts`: refused writes to immutable metadata, by (trace_id, key, refused)."""
+"""The table `conflicts`: refused writes to immutable metadata, by (trace_id, key, refused).
+
+A row whose `kept` equals its `refused` takes a conflict back: a later delivery resolved it.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ if TYPE_CHECKING:
 _SELECT = f"""\
 SELECT {list_columns(ConflictRow)}
 FROM conflicts FINAL
-WHERE trace_id IN {{trace_ids:Array(String)}}
+WHERE trace_id IN {{trace_ids:Array(String)}} AND kept != refused
 ORDER BY trace_id, key, refused
 """
 

@@ -1,0 +1,61 @@
+"""The experiments known to this process, so that each is stored once."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from whence.entities import experiment_id_of
+from whence.semconv import DEFAULT_EXPERIMENT_ID, DEFAULT_EXPERIMENT_NAME
+from whence.store.experiments import read_experiments
+from whence.store.rows import ExperimentRow
+
+if TYPE_CHECKING:
+    from whence.store.connection import Store
+
+
+class ExperimentCache:
+    """Experiment rows by id. For the writer's thread only, after it was made."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._known: dict[str, ExperimentRow] = {}
+        self.reload()
+
+    def reload(self) -> None:
+        """Read what is stored, as after an insert that failed."""
+        self._known = {row.experiment_id: row for row in read_experiments(self._store)}
+
+    def get(self, experiment_id: str) -> ExperimentRow | None:
+        """Return a known experiment."""
+        return self._known.get(experiment_id)
+
+    def learn(self, experiment_id: str, name: str, version: int) -> ExperimentRow | None:
+        """Return the row to store, or None where nothing is new.
+
+        An experiment that was only ever named by its id bears the id as its name until a better
+        one arrives; a name never changes otherwise.
+        """
+        if not name and experiment_id == DEFAULT_EXPERIMENT_ID:
+            name = DEFAULT_EXPERIMENT_NAME
+        known = self._known.get(experiment_id)
+        if known is not None and (not name or known.name != experiment_id or name == known.name):
+            return None
+        now_ms = time.time_ns() // 1_000_000
+        row = ExperimentRow(
+            experiment_id=experiment_id,
+            name=name or experiment_id,
+            lifecycle_stage="active" if known is None else known.lifecycle_stage,
+            created_ms=now_ms if known is None else known.created_ms,
+            updated_ms=now_ms,
+            version=version,
+        )
+        self._known[experiment_id] = row
+        return row
+
+    def find_by_name(self, name: str) -> ExperimentRow | None:
+        """Return the experiment of this name; the one whose id is made of the name first."""
+        known = self._known.get(experiment_id_of(name))
+        if known is not None and known.name == name:
+            return known
+        return next((row for row in self._known.values() if row.name == name), None)

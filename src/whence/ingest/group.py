@@ -1,0 +1,215 @@
+"""One group commit: jobs applied to the traces they touch, then the rows of all of them.
+
+A group changes trace states and stages rows; `insert` writes them, truth first (spans, headers,
+assessments, tags, deletions, conflicts, experiments), then what is derived (traces, open_traces).
+So a crash in between loses nothing that was acknowledged: `repair` folds such traces again. When
+an insert fails, the states touched are dropped and the group is tried in smaller pieces.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from whence.ingest.assemble import assemble, is_complete
+from whence.ingest.memory import Place
+from whence.store.rows import (
+    AssessmentRow,
+    ConflictRow,
+    DeletionRow,
+    ExperimentRow,
+    HeaderRow,
+    SpanRow,
+    TagRow,
+    TraceRow,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from whence.ingest.clock import Clock
+    from whence.ingest.experiments import ExperimentCache
+    from whence.ingest.memory import TraceMemory, TraceState
+    from whence.store.connection import Store
+
+
+class Group:
+    """The rows of one commit, in the making. For the writer's thread only."""
+
+    def __init__(
+        self, memory: TraceMemory, clock: Clock, experiments: ExperimentCache, default_id: str
+    ) -> None:
+        self.clock = clock
+        self.experiments = experiments
+        self.grown = 0
+        self._memory = memory
+        self._default_id = default_id
+        self._touched: dict[str, TraceState] = {}
+        self._mentioned: dict[str, None] = {}
+        self._spans: dict[tuple[str, str], SpanRow] = {}
+        self._headers: dict[str, HeaderRow] = {}
+        self._tags: dict[tuple[str, str], TagRow] = {}
+        self._assessments: dict[tuple[str, str], AssessmentRow] = {}
+        self._deletions: list[DeletionRow] = []
+        self._conflicts: list[ConflictRow] = []
+        self._experiments: dict[str, ExperimentRow] = {}
+        self._traces: list[TraceRow] = []
+        self._open_traces: list[TraceRow] = []
+
+    # --- What jobs do ---------------------------------------------------------------------------
+
+    def state(self, trace_id: str) -> TraceState:
+        """Return what is known of a trace."""
+        return self._memory.get(trace_id)
+
+    def touch(self, state: TraceState) -> None:
+        """Note that the trace must be assembled again."""
+        self._touched[state.trace_id] = state
+
+    def mention(self, trace_id: str) -> None:
+        """Note that something about the trace changed that is not in its row."""
+        self._mentioned[trace_id] = None
+
+    def add_span(self, row: SpanRow) -> None:
+        """Store a span; of two records of one span in a group the later one."""
+        self._spans[row.trace_id, row.span_id] = row
+        self.grown += 1
+
+    def add_header(self, row: HeaderRow) -> None:
+        """Store a header."""
+        self._headers[row.trace_id] = row
+
+    def add_tag(self, row: TagRow) -> None:
+        """Store a tag, or its tombstone."""
+        self._tags[row.trace_id, row.key] = row
+
+    def add_assessment(self, row: AssessmentRow) -> None:
+        """Store an assessment, or its tombstone."""
+        self._assessments[row.trace_id, row.assessment_id] = row
+
+    def add_deletion(self, row: DeletionRow) -> None:
+        """Store a trace's tombstone."""
+        self._deletions.append(row)
+
+    def add_experiment(self, row: ExperimentRow) -> None:
+        """Store an experiment."""
+        self._experiments[row.experiment_id] = row
+
+    def staged_tags(self, trace_id: str) -> list[TagRow]:
+        """Return the tag rows of this trace that are in this group."""
+        return [row for row in self._tags.values() if row.trace_id == trace_id]
+
+    def staged_assessments(self, trace_id: str) -> list[AssessmentRow]:
+        """Return the assessments of this trace that are in this group."""
+        return [row for row in self._assessments.values() if row.trace_id == trace_id]
+
+    def read_row(self, state: TraceState) -> TraceRow:
+        """Return the trace's row as it would be now."""
+        return self._assemble(state)[0]
+
+    # --- Folding and inserting ------------------------------------------------------------------
+
+    def fold(self) -> None:
+        """Assemble every touched trace, and stage what changes by it."""
+        for state in self._touched.values():
+            if state.deleted:
+                self._withdraw(state)
+            elif state.exists:
+                self._fold(state)
+
+    def insert(self, store: Store) -> None:
+        """Write the rows, truth first; each insert is durable when it returns."""
+        store.insert("spans", list(self._spans.values()))
+        store.insert("headers", list(self._headers.values()))
+        store.insert("assessments", list(self._assessments.values()))
+        store.insert("tags", list(self._tags.values()))
+        store.insert("deletions", self._deletions)
+        store.insert("conflicts", self._conflicts)
+        store.insert("experiments", list(self._experiments.values()))
+        store.insert("traces", self._traces)
+        store.insert("open_traces", self._open_traces)
+
+    @property
+    def touched(self) -> list[TraceState]:
+        """The traces whose rows this group decides."""
+        return list(self._touched.values())
+
+    @property
+    def changed(self) -> list[str]:
+        """The ids of the traces that a reader sees differently now."""
+        written = (row.trace_id for row in (*self._traces, *self._open_traces))
+        return list(dict.fromkeys((*written, *self._mentioned)))
+
+    @property
+    def deleted(self) -> list[str]:
+        """The ids of the traces deleted by this group."""
+        return [row.trace_id for row in self._deletions]
+
+    def _assemble(self, state: TraceState) -> tuple[TraceRow, list[ConflictRow]]:
+        return assemble(
+            state.trace_id,
+            state.facts.values(),
+            state.header,
+            refusals=state.refusals,
+            default_experiment_id=self._default_id,
+            at_us=self.clock.tick(),
+        )
+
+    def _fold(self, state: TraceState) -> None:
+        row, conflicts = self._assemble(state)
+        self._compare_conflicts(state, conflicts)
+        if state.row == row and not state.in_doubt:
+            return
+        state.row = row
+        old, new = state.place, Place(row.experiment_id, row.request_time_ms, is_complete(row))
+        state.place = new
+        if state.in_doubt or (old is not None and old != new):
+            self._leave(state, old, new)
+        stamped = msgspec.structs.replace(row, version=self.clock.tick())
+        (self._traces if new.complete else self._open_traces).append(stamped)
+
+    def _leave(self, state: TraceState, old: Place | None, new: Place) -> None:
+        """Take the row away from where it lay; in doubt, from the other table too."""
+        if old is not None and old.complete and old != new:
+            self._traces.append(self._tombstone(state.trace_id, old))
+        if new.complete and (state.in_doubt or (old is not None and not old.complete)):
+            self._open_traces.append(self._tombstone(state.trace_id, new))
+
+    def _withdraw(self, state: TraceState) -> None:
+        """Take the rows of a deleted trace away."""
+        place = state.place
+        if place is not None:
+            row = self._tombstone(state.trace_id, place)
+            (self._traces if place.complete else self._open_traces).append(row)
+        if state.in_doubt:
+            other = Place("", 0, complete=False)
+            self._open_traces.append(self._tombstone(state.trace_id, other))
+        state.clear()
+
+    def _tombstone(self, trace_id: str, place: Place) -> TraceRow:
+        return TraceRow(
+            experiment_id=place.experiment_id,
+            trace_id=trace_id,
+            request_time_ms=place.request_time_ms,
+            version=self.clock.tick(),
+            deleted=1,
+        )
+
+    def _compare_conflicts(self, state: TraceState, conflicts: Iterable[ConflictRow]) -> None:
+        """Stage new conflicts, and take back those that a later delivery resolved."""
+        found = {(row.key, row.refused): row for row in conflicts}
+        for identity, row in found.items():
+            if state.conflicts.get(identity) != row.kept:
+                self._conflicts.append(row)
+        for key, refused in state.conflicts.keys() - found.keys():
+            self._conflicts.append(
+                ConflictRow(
+                    trace_id=state.trace_id,
+                    key=key,
+                    kept=refused,
+                    refused=refused,
+                    at_us=self.clock.tick(),
+                )
+            )
+        state.conflicts = {identity: row.kept for identity, row in found.items()}
