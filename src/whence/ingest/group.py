@@ -92,9 +92,11 @@ class Group:
         """Store a trace's tombstone."""
         self._deletions.append(row)
 
-    def add_experiment(self, row: ExperimentRow) -> None:
-        """Store an experiment."""
-        self._experiments[row.experiment_id] = row
+    def learn_experiment(self, experiment_id: str, name: str) -> None:
+        """Store an experiment, where it or its name is new."""
+        row = self.experiments.learn(experiment_id, name, self.clock.tick())
+        if row is not None:
+            self._experiments[experiment_id] = row
 
     def staged_tags(self, trace_id: str) -> list[TagRow]:
         """Return the tag rows of this trace that are in this group."""

@@ -1,0 +1,166 @@
+"""Deliveries: spans, and the headers of MLflow clients. First acknowledged, first kept."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from whence.errors import ConflictError
+from whence.ingest.assessments import INITIAL_VERSION, make_assessment_id, read_assessment
+from whence.ingest.facts import version_of
+from whence.ingest.header import Header, Refusal, encode_header, merge_headers
+from whence.ingest.jobs import IngestResult
+from whence.semconv import MAX_KEY_CHARS, MAX_VALUE_CHARS
+from whence.store.rows import AssessmentRow, HeaderRow
+
+if TYPE_CHECKING:
+    from whence.ingest.facts import SpanFacts
+    from whence.ingest.group import Group
+    from whence.ingest.memory import TraceState
+    from whence.ingest.normalise import Normalised
+    from whence.store.rows import SpanRow
+
+MAX_NAMED_REFUSALS = 5
+
+
+class StoreSpans:
+    """Store the spans of one request."""
+
+    def __init__(self, normalised: Normalised, facts: list[SpanFacts]) -> None:
+        self._normalised = normalised
+        self._facts = facts
+        self._refused: list[tuple[str, str, str]] = []  # trace_id, key, value
+
+    def apply(self, group: Group) -> None:
+        """Take every span that is new, and the final record in place of a pending one."""
+        self._refused = []
+        for experiment_id, name in self._normalised.experiments.items():
+            group.learn_experiment(experiment_id, name)
+        now_us = group.clock.tick()
+        for row, facts in zip(self._normalised.rows, self._facts, strict=True):
+            state = group.state(row.trace_id)
+            if state.deleted:
+                continue
+            known = state.facts.get(facts.span_id)
+            if known is not None and known.end_time_ns:
+                if facts.end_time_ns:
+                    self._refuse_second(state, known, facts)
+                group.touch(state)
+                continue
+            self._take(group, state, row, facts, now_us)
+
+    def finish(self, group: Group) -> IngestResult:
+        """Say what was refused: explicit values of this request that did not become the trace's."""
+        normalised = self._normalised
+        refused = list(self._refused)
+        for row, facts in zip(normalised.rows, self._facts, strict=True):
+            state = group.state(row.trace_id)
+            if state.conflicts:
+                refused += [
+                    (row.trace_id, key[:MAX_KEY_CHARS], value[:MAX_VALUE_CHARS])
+                    for key, value in facts.explicit.items()
+                ]
+        messages = [normalised.message] if normalised.message else []
+        messages += _name_refusals(group, refused)
+        return IngestResult(len(normalised.rows), normalised.rejected, "; ".join(messages))
+
+    @staticmethod
+    def _take(group: Group, state: TraceState, row: SpanRow, facts: SpanFacts, now_us: int) -> None:
+        stamped = msgspec.structs.replace(
+            row, received_at_us=now_us, version=version_of(row, now_us)
+        )
+        state.facts[facts.span_id] = msgspec.structs.replace(facts, received_at_us=now_us)
+        group.add_span(stamped)
+        group.touch(state)
+
+    def _refuse_second(self, state: TraceState, known: SpanFacts, facts: SpanFacts) -> None:
+        """Keep what a second final record of a span would have changed, as conflicts."""
+        for full_key, full_value in facts.explicit.items():
+            if known.explicit.get(full_key) == full_value:
+                continue
+            key, value = full_key[:MAX_KEY_CHARS], full_value[:MAX_VALUE_CHARS]
+            refusal = Refusal(key, value, "span" if facts.parent_id else "root")
+            if refusal not in state.refusals:
+                state.refusals.append(refusal)
+            self._refused.append((state.trace_id, key, value))
+
+
+def _name_refusals(group: Group, refused: list[tuple[str, str, str]]) -> list[str]:
+    messages = []
+    for trace_id, key, value in dict.fromkeys(refused):
+        kept = group.state(trace_id).conflicts.get((key, value))
+        if kept is not None:
+            messages.append(
+                f"trace {trace_id}: metadata {key!r} is {kept[:200]!r} and stays; "
+                f"{value[:200]!r} was refused"
+            )
+    if len(messages) > MAX_NAMED_REFUSALS:
+        more = len(messages) - MAX_NAMED_REFUSALS
+        messages = [*messages[:MAX_NAMED_REFUSALS], f"and {more} more values were refused"]
+    return messages
+
+
+class StoreHeader:
+    """Store what an MLflow client posts; a post that contradicts the first is refused."""
+
+    def __init__(self, header: Header) -> None:
+        self._header = header
+        self._refusals: list[Refusal] = []
+
+    def apply(self, group: Group) -> None:
+        """Take the header, or fill what the one before lacks."""
+        self._refusals = []
+        header = self._header
+        state = group.state(header.trace_id)
+        if state.deleted:
+            return
+        now_us = group.clock.tick()
+        assessments = self._read_assessments(now_us // 1000)
+        group.touch(state)
+        if header.experiment_id:
+            group.learn_experiment(header.experiment_id, "")
+        if state.header is None:
+            merged = msgspec.structs.replace(header, received_at_us=now_us)
+        else:
+            merged, self._refusals = merge_headers(state.header, header)
+            if self._refusals:
+                news = [one for one in self._refusals if one not in state.refusals]
+                state.refusals.extend(news)
+                return
+            if merged == state.header:
+                return
+        state.header = merged
+        group.add_header(
+            HeaderRow(
+                trace_id=header.trace_id,
+                header=encode_header(merged),
+                received_at_us=merged.received_at_us,
+                version=now_us,
+            )
+        )
+        for row in assessments:
+            group.add_assessment(row)
+
+    def finish(self, group: Group) -> IngestResult:
+        """Name the first value that was refused."""
+        for refusal in self._refusals:
+            kept = group.state(self._header.trace_id).conflicts.get((refusal.key, refusal.refused))
+            if kept is not None:
+                raise ConflictError(
+                    f"trace {self._header.trace_id}: {refusal.key!r} is {kept[:200]!r} and stays; "
+                    f"{refusal.refused[:200]!r} contradicts it, and metadata is immutable"
+                )
+        return IngestResult()
+
+    def _read_assessments(self, now_ms: int) -> list[AssessmentRow]:
+        return [
+            read_assessment(
+                self._header.trace_id,
+                payload,
+                assessment_id=payload.get("assessment_id") or make_assessment_id(payload),
+                now_ms=now_ms,
+                version=INITIAL_VERSION,
+            )
+            for payload in self._header.assessments
+        ]

@@ -1,0 +1,208 @@
+"""The door to the store for everything that writes: spans, headers, tags, assessments, deletions.
+
+Contract: a future (or a call) that ends without an error means that the rows are durable. Calls
+may come from any thread. `submit` normalises in the caller's thread, one writer thread inserts, in
+groups. When the writer's queue is full, every call raises UnavailableError with `retry_after_s`.
+
+Deliveries may come in any order and any number of times. What comes for a deleted trace counts as
+accepted and is not stored. A span is rejected only when its ids are none.
+
+At start, traces whose rows a crash left unwritten are assembled again (`repair`): those received
+within the hour before the newest delivery.
+"""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any
+
+from whence.entities import experiment_id_of
+from whence.errors import InvalidInputError, WhenceError
+from whence.ingest.clock import Clock
+from whence.ingest.deliveries import StoreHeader, StoreSpans
+from whence.ingest.edits import (
+    CreateExperiment,
+    DeleteAssessment,
+    DeleteTag,
+    DeleteTraces,
+    LogAssessment,
+    SetTags,
+)
+from whence.ingest.experiments import ExperimentCache
+from whence.ingest.facts import facts_of
+from whence.ingest.jobs import ROW_OVERHEAD_BYTES, IngestResult, Job, Refold
+from whence.ingest.memory import MAX_FACTS, TraceMemory
+from whence.ingest.normalise import normalise
+from whence.ingest.tags import check_tag_deletion, check_tags
+from whence.ingest.writer import MAX_QUEUE_BYTES, MAX_QUEUE_JOBS, Writer
+from whence.semconv import DEFAULT_EXPERIMENT_ID, DEFAULT_EXPERIMENT_NAME
+from whence.store.engine import is_server_url
+from whence.store.traces import locate_traces
+from whence.store.unassembled import find_deletions, find_unassembled, read_newest_us
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from typing_extensions import Self
+
+    from whence.ingest.header import Header
+    from whence.ingest.jobs import Action
+    from whence.otlp.records import ResourceSpans
+    from whence.store.connection import Store
+    from whence.store.rows import AssessmentRow, ExperimentRow
+
+REPAIR_WINDOW_US = 3_600_000_000
+REPAIR_CHUNK = 500
+
+_log = logging.getLogger(__name__)
+
+__all__ = ["IngestResult", "Ingestor"]
+
+
+class Ingestor:
+    """Takes deliveries and edits, and answers when they are durable. Close it before the store."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        default_experiment_id: str = DEFAULT_EXPERIMENT_ID,
+        max_queue_bytes: int = MAX_QUEUE_BYTES,
+        max_queue_jobs: int = MAX_QUEUE_JOBS,
+        max_remembered_spans: int = MAX_FACTS,
+    ) -> None:
+        """Read what is known, repair what a crash left, and start the writer."""
+        self._store = store
+        self._default_id = default_experiment_id
+        self._newest_us = read_newest_us(store)
+        memory = TraceMemory(
+            store, default_experiment_id=default_experiment_id, max_facts=max_remembered_spans
+        )
+        self._writer = Writer(
+            store,
+            memory,
+            Clock(self._newest_us),
+            ExperimentCache(store),
+            default_experiment_id=default_experiment_id,
+            shared=is_server_url(store.url),
+            max_queue_bytes=max_queue_bytes,
+            max_queue_jobs=max_queue_jobs,
+        )
+        self._prepare()
+        self._writer.start()
+
+    # --- Deliveries -----------------------------------------------------------------------------
+
+    def submit(
+        self, batch: Iterable[ResourceSpans], *, experiment_id: str | None = None
+    ) -> Future[IngestResult]:
+        """Store spans; `experiment_id` is what the request's header named."""
+        normalised = normalise(
+            batch, experiment_id=experiment_id, default_experiment_id=self._default_id
+        )
+        rows = normalised.rows
+        if not rows:
+            done: Future[IngestResult] = Future()
+            done.set_result(IngestResult(0, normalised.rejected, normalised.message))
+            return done
+        return self._writer.submit(
+            Job(
+                StoreSpans(normalised, facts_of(rows)),
+                list(dict.fromkeys(row.trace_id for row in rows)),
+                sum(row.size_bytes for row in rows) + len(rows) * ROW_OVERHEAD_BYTES,
+            )
+        )
+
+    def submit_header(self, header: Header) -> Future[IngestResult]:
+        """Store what an MLflow client says about a trace.
+
+        The future raises ConflictError when it contradicts the header before.
+        """
+        _check_trace_id(header.trace_id)
+        size_bytes = sum(map(len, header.trace_metadata.values())) * 2
+        return self._writer.submit(Job(StoreHeader(header), [header.trace_id], size_bytes))
+
+    # --- Edits: each returns when it is durable ---------------------------------------------------
+
+    def set_tags(self, trace_id: str, tags: Mapping[str, str]) -> None:
+        """Set tags. Raises NotFoundError, InvalidInputError, ConflictError."""
+        self._do(SetTags(trace_id, check_tags(tags)), [trace_id])
+
+    def delete_tag(self, trace_id: str, key: str) -> None:
+        """Delete a tag. Raises NotFoundError where the trace or the tag isn't there."""
+        self._do(DeleteTag(self._store, trace_id, check_tag_deletion(key)), [trace_id])
+
+    def delete_traces(self, trace_ids: Sequence[str]) -> int:
+        """Delete traces for good; return how many of them were there."""
+        return int(self._do(DeleteTraces(trace_ids), list(dict.fromkeys(trace_ids))))
+
+    def log_assessment(self, trace_id: str, assessment: Mapping[str, Any]) -> AssessmentRow:
+        """Store an assessment given in MLflow's JSON; one of the same id is replaced.
+
+        Raises NotFoundError where the trace, or what it overrides, isn't there.
+        """
+        row: AssessmentRow = self._do(LogAssessment(self._store, trace_id, assessment), [trace_id])
+        return row
+
+    def delete_assessment(self, trace_id: str, assessment_id: str) -> None:
+        """Delete an assessment; what it overrode is valid again. Fine where it isn't there."""
+        self._do(DeleteAssessment(self._store, trace_id, assessment_id), [trace_id])
+
+    def create_experiment(self, name: str) -> ExperimentRow:
+        """Create an experiment, or get the one of that name."""
+        if not name.strip():
+            raise InvalidInputError("an experiment's name may not be empty")
+        row: ExperimentRow = self._do(CreateExperiment(experiment_id_of(name), name), [])
+        return row
+
+    # --- The rest -------------------------------------------------------------------------------
+
+    def subscribe(self, callback: Callable[[list[str]], None]) -> Callable[[], None]:
+        """Call back with the ids of changed traces after every commit; return the off switch."""
+        return self._writer.subscribe(callback)
+
+    def close(self) -> None:
+        """Finish everything accepted; what is submitted later raises UnavailableError."""
+        self._writer.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _do(self, action: Action, trace_ids: Sequence[str]) -> Any:
+        return self._writer.submit(Job(action, trace_ids)).result()
+
+    def _prepare(self) -> None:
+        """Repair, and see to it that the default experiment is there; no writer runs yet."""
+        try:
+            self._run(CreateExperiment(DEFAULT_EXPERIMENT_ID, DEFAULT_EXPERIMENT_NAME), [])
+            repaired = self._repair()
+            if repaired:
+                _log.info("assembled %d traces that a crash left unassembled", repaired)
+        except WhenceError:  # reading still works; health says what is wrong with writing
+            _log.warning("the store could not be repaired at start", exc_info=True)
+
+    def _repair(self) -> int:
+        since_us = self._newest_us - REPAIR_WINDOW_US
+        deleted = locate_traces(self._store, find_deletions(self._store, since_us))
+        trace_ids = sorted({*find_unassembled(self._store, since_us), *deleted})
+        for start in range(0, len(trace_ids), REPAIR_CHUNK):
+            chunk = trace_ids[start : start + REPAIR_CHUNK]
+            self._run(Refold(chunk), chunk)
+        return len(trace_ids)
+
+    def _run(self, action: Action, trace_ids: Sequence[str]) -> Any:
+        job: Job[Any] = Job(action, trace_ids)
+        self._writer.commit([job])
+        return job.future.result()
+
+
+def _check_trace_id(trace_id: str) -> None:
+    if not trace_id or "/" in trace_id:
+        raise InvalidInputError(
+            f"Invalid value {trace_id[:200]!r} for parameter 'trace_id' supplied: "
+            "must be a single path component"
+        )
