@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 POLL_S = 0.1
 REMOVE_EVERY_POLLS = 10
 MAX_WAIT_S = 5.0
+LINES_AT_ONCE = 500  # well below what the writer's queue takes
 MAX_REFUSALS = 3  # of one line by the store, before it is moved aside
 
 _log = logging.getLogger(__name__)
@@ -123,35 +124,40 @@ class Intake:
         return segments, spans
 
     def _take_chunk(self, chunk: Chunk) -> int:
-        """Submit the lines of a chunk together; commit its offset once all are durable."""
-        waiting: list[tuple[bytes, Future[IngestResult]]] = []
+        """Take a chunk's lines, some at a time; commit its offset once all are durable."""
+        spans = 0
         bad: list[bytes] = []
-        for line in chunk.lines:
+        refused: list[bytes] = []
+        failure: StoreError | None = None
+        for start in range(0, len(chunk.lines), LINES_AT_ONCE):
+            for line, future in self._submit(chunk.lines[start : start + LINES_AT_ONCE], bad):
+                try:
+                    spans += future.result().accepted_spans
+                except StoreError as error:  # noqa: PERF203 - one line must not stop the others
+                    failure = error
+                    refused.append(line)
+        if failure is not None:
+            self._count_refusal(chunk, failure)
+        self._set_aside(chunk.segment, bad + refused)
+        commit_offset(chunk.segment, chunk.new_offset)
+        self._refusals.pop(chunk.segment, None)
+        return spans
+
+    def _submit(
+        self, lines: list[bytes], bad: list[bytes]
+    ) -> list[tuple[bytes, Future[IngestResult]]]:
+        waiting = []
+        for line in lines:
             if not line.strip():
                 continue
             try:
                 batch = decode_request(line)
             except MalformedPayloadError as error:
-                _log.warning("a line of %s can't be read: %s", chunk.segment, error.message)
+                _log.warning("a line of the spool can't be read: %s", error.message)
                 bad.append(line)
                 continue
             waiting.append((line, self._ingestor.submit(batch)))
-        spans = 0
-        failure: StoreError | None = None
-        refused: list[bytes] = []
-        for line, future in waiting:
-            try:
-                spans += future.result().accepted_spans
-            except StoreError as error:  # noqa: PERF203 - one line must not stop the others
-                failure = error
-                refused.append(line)
-        if failure is not None:
-            self._count_refusal(chunk, failure)
-            bad += refused
-        self._set_aside(chunk.segment, bad)
-        commit_offset(chunk.segment, chunk.new_offset)
-        self._refusals.pop(chunk.segment, None)
-        return spans
+        return waiting
 
     def _count_refusal(self, chunk: Chunk, failure: StoreError) -> None:
         """Let the chunk be tried again, until it is clear that the lines are at fault."""
