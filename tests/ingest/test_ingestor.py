@@ -6,8 +6,8 @@ import threading
 from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
-from ingest.wire import START_NS, batch, new_trace_hex, pending, span
 
+from ingest.wire import START_NS, batch, new_trace_hex, pending, span
 from whence.errors import ConflictError, InvalidInputError, NotFoundError, UnavailableError
 from whence.ingest.header import Header
 from whence.store.assessments import read_assessments
