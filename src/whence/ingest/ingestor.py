@@ -33,7 +33,7 @@ from whence.ingest.experiments import ExperimentCache
 from whence.ingest.facts import facts_of
 from whence.ingest.jobs import ROW_OVERHEAD_BYTES, IngestResult, Job, Refold
 from whence.ingest.memory import MAX_FACTS, TraceMemory
-from whence.ingest.normalise import normalise
+from whence.ingest.normalise import MAX_INT64, normalise
 from whence.ingest.tags import check_tag_deletion, check_tags
 from whence.ingest.writer import MAX_QUEUE_BYTES, MAX_QUEUE_JOBS, Writer
 from whence.semconv import DEFAULT_EXPERIMENT_ID, DEFAULT_EXPERIMENT_NAME
@@ -120,6 +120,7 @@ class Ingestor:
         The future raises ConflictError when it contradicts the header before.
         """
         _check_trace_id(header.trace_id)
+        _check_times(header)
         size_bytes = sum(map(len, header.trace_metadata.values())) * 2
         return self._writer.submit(Job(StoreHeader(header), [header.trace_id], size_bytes))
 
@@ -206,3 +207,10 @@ def _check_trace_id(trace_id: str) -> None:
             f"Invalid value {trace_id[:200]!r} for parameter 'trace_id' supplied: "
             "must be a single path component"
         )
+
+
+def _check_times(header: Header) -> None:
+    for name in ("request_time_ms", "duration_ns"):
+        value = getattr(header, name)
+        if value is not None and not 0 <= value <= MAX_INT64:
+            raise InvalidInputError(f"{name} must be within 0 and 2**63-1, got {value}")
