@@ -193,6 +193,7 @@ class Ingestor:
         for start in range(0, len(trace_ids), REPAIR_CHUNK):
             chunk = trace_ids[start : start + REPAIR_CHUNK]
             self._run(Refold(chunk), chunk)
+        self._writer.purge(list(deleted))
         return len(trace_ids)
 
     def _run(self, action: Action, trace_ids: Sequence[str]) -> Any:

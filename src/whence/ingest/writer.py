@@ -137,7 +137,15 @@ class Writer:
             else:
                 job.future.set_result(outcome)
         self._announce(group.changed)
-        self._purge(group.deleted)
+        self.purge(group.deleted)
+
+    def purge(self, trace_ids: list[str]) -> None:
+        """Remove the payloads of deleted traces. The tombstones are durable already."""
+        try:
+            delete_spans(self._store, trace_ids)
+            delete_headers(self._store, trace_ids)
+        except WhenceError:
+            _log.warning("the spans of deleted traces were not removed yet", exc_info=True)
 
     def _run(self) -> None:
         while jobs := self._take():
@@ -190,14 +198,6 @@ class Writer:
                 listener(trace_ids)
             except Exception:  # noqa: BLE001, PERF203 - a listener must not stop the writer
                 _log.exception("a listener to changed traces failed")
-
-    def _purge(self, trace_ids: list[str]) -> None:
-        """Remove the payloads of deleted traces. The tombstones are durable already."""
-        try:
-            delete_spans(self._store, trace_ids)
-            delete_headers(self._store, trace_ids)
-        except WhenceError:
-            _log.warning("the spans of deleted traces were not removed yet", exc_info=True)
 
 
 def _attempt(function: Callable[[Group], Any], group: Group) -> Any:
