@@ -450,3 +450,26 @@ def test_a_span_without_an_id_is_rejected_and_the_others_are_stored(
     assert (result.accepted_spans, result.rejected_spans) == (1, 1)
     assert "'nameless' was rejected" in result.message
     assert read_trace(chdb_store, trace).span_count == 1
+
+
+def test_a_repository_url_is_stored_without_its_password(ingestor, store, experiment_id):
+    url, clean = "https://ann:s3cret@example.com/app.git", "https://example.com/app.git"
+    by_resource, by_root, by_header = new_trace_hex(), new_trace_hex(), new_trace_hex()
+    key = "mlflow.source.git.repoURL"
+    send(
+        ingestor,
+        span(by_resource, 1),
+        experiment_id=experiment_id,
+        vcs__repository__url__full=url,
+    )
+    root = span(by_root, 1, attributes={f"whence.metadata.{key}": url})
+    send(ingestor, root, experiment_id=experiment_id)
+    header = Header(
+        trace_id=f"tr-{by_header}", experiment_id=experiment_id, trace_metadata={key: url}
+    )
+    ingestor.submit_header(header).result(30)
+    for trace in (by_resource, by_root, by_header):
+        assert read_trace(store, trace).metadata[key] == clean
+    rows = read_spans(store, [f"tr-{by_resource}", f"tr-{by_root}"])
+    assert not any("s3cret" in str(row) for row in rows)
+    assert not any("s3cret" in row.header for row in read_headers(store, [f"tr-{by_header}"]))

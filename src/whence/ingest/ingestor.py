@@ -17,6 +17,8 @@ import logging
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from whence.entities import experiment_id_of
 from whence.errors import InvalidInputError, WhenceError
 from whence.ingest.clock import Clock
@@ -36,7 +38,8 @@ from whence.ingest.memory import MAX_FACTS, TraceMemory
 from whence.ingest.normalise import MAX_INT64, normalise
 from whence.ingest.tags import check_tag_deletion, check_tags
 from whence.ingest.writer import MAX_QUEUE_BYTES, MAX_QUEUE_JOBS, Writer
-from whence.semconv import DEFAULT_EXPERIMENT_ID, DEFAULT_EXPERIMENT_NAME
+from whence.otlp.repository_url import strip_credentials
+from whence.semconv import DEFAULT_EXPERIMENT_ID, DEFAULT_EXPERIMENT_NAME, GIT_REPO_URL
 from whence.store.engine import is_server_url
 from whence.store.traces import locate_traces
 from whence.store.unassembled import find_deletions, find_unassembled, read_newest_us
@@ -121,6 +124,10 @@ class Ingestor:
         """
         _check_trace_id(header.trace_id)
         _check_times(header)
+        url = header.trace_metadata.get(GIT_REPO_URL)
+        if url:
+            metadata = {**header.trace_metadata, GIT_REPO_URL: strip_credentials(url)}
+            header = msgspec.structs.replace(header, trace_metadata=metadata)
         size_bytes = sum(map(len, header.trace_metadata.values())) * 2
         return self._writer.submit(Job(StoreHeader(header), [header.trace_id], size_bytes))
 

@@ -21,6 +21,7 @@ from whence.ingest.jsontext import clean, to_json
 from whence.ingest.previews import ASSISTANT, USER, make_preview
 from whence.ingest.tokens import read_usage
 from whence.otlp.records import KIND_NAMES, STATUS_NAMES, Event, ResourceSpans, SpanRecord
+from whence.otlp.repository_url import strip_credentials
 from whence.store.rows import SpanRow
 
 if TYPE_CHECKING:
@@ -30,6 +31,15 @@ TRACE_ID_PREFIX = "tr-"
 MAX_INT64 = 2**63 - 1
 _TRACE_ID = re.compile(r"(?!0{32})[0-9a-f]{32}")
 _SPAN_ID = re.compile(r"(?!0{16})[0-9a-f]{16}")
+
+
+# A repository's address may hold a password; nothing of it is stored.
+_REPOSITORY_KEYS = frozenset(
+    (
+        *semconv.METADATA_SOURCES[semconv.GIT_REPO_URL],
+        semconv.METADATA_PREFIX + semconv.GIT_REPO_URL,
+    )
+)
 
 
 class Normalised(msgspec.Struct):
@@ -148,7 +158,13 @@ def _make_row(record: SpanRecord, experiment_id: str, resource: dict[str, str]) 
 
 
 def _to_texts(attributes: Mapping[str, Any], leave: tuple[str, ...] = ()) -> dict[str, str]:
-    return {clean(key): to_json(value) for key, value in attributes.items() if key not in leave}
+    texts = {clean(key): to_json(value) for key, value in attributes.items() if key not in leave}
+    if not _REPOSITORY_KEYS.isdisjoint(attributes):
+        for key in _REPOSITORY_KEYS.intersection(attributes):
+            value = attributes[key]
+            if isinstance(value, str):
+                texts[key] = to_json(strip_credentials(value))
+    return texts
 
 
 def _read_from_events(events: list[Event], keys: tuple[str, ...]) -> str:
