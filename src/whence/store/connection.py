@@ -14,12 +14,14 @@ itself would hang).
 
 from __future__ import annotations
 
+import atexit
 import os
 import queue
 import re
 import shutil
 import threading
-from contextlib import contextmanager
+import time
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -42,7 +44,9 @@ RowT = TypeVar("RowT", bound=msgspec.Struct)
 DEFAULT_READERS = 6
 DEFAULT_DISK_RESERVE_BYTES = 512 * engine.MEBIBYTE
 READER_WAIT_S = 60.0
+CLOSE_GRACE_S = 2.0
 CLOSE_WAIT_S = 10.0
+_CANCEL_QUERIES = "KILL QUERY WHERE query_id != queryID() ASYNC"
 
 # A ClickHouse server takes a form field of 128 KiB (`http_max_field_value_size`). Longer lists are
 # cut into several parameters; every string may double in size when it is escaped.
@@ -141,6 +145,7 @@ class Store:
         self._readers: queue.LifoQueue[Client | None] = queue.LifoQueue()
         for _ in range(self._reader_count):
             self._readers.put(None)
+        atexit.register(self.close)
         try:
             migrations.migrate(self)
         except BaseException:
@@ -220,29 +225,38 @@ class Store:
         self.query("SELECT 1")
 
     def close(self) -> None:
-        """Wait for what is running, at most some seconds, and let go of the directory.
+        """Let go of the engine and of the directory; a second call does nothing.
 
-        In a forked child this does nothing: the engine belongs to the parent.
+        Waits for the insert that runs. Queries have a moment to end; then the embedded engine's
+        are cancelled (their callers see a StoreError), because the process would crash if it ended
+        with one of them inside the engine. In a forked child this does nothing.
         """
         if self._closed or os.getpid() != self._pid:
             return
         self._closed = True
-        if self._writer_lock.acquire(timeout=CLOSE_WAIT_S):
-            try:
-                self._writer.close()
-            finally:
-                self._writer_lock.release()
-        for _ in range(self._reader_count):
-            try:
-                reader = self._readers.get(timeout=CLOSE_WAIT_S)
-            except queue.Empty:
-                # A query still runs. The engine then stays open until this process ends, and so
-                # does the lock on its directory.
-                return
-            if reader is not None:
-                reader.close()
-        if self._lock is not None:
+        atexit.unregister(self.close)
+        idle = self._collect_readers(self._reader_count, CLOSE_GRACE_S)
+        with self._writer_lock:
+            if len(idle) < self._reader_count and self._lock is not None:
+                self._writer.command(_CANCEL_QUERIES)
+            idle += self._collect_readers(self._reader_count - len(idle), CLOSE_WAIT_S)
+            for client in (self._writer, *idle):
+                if client is not None:
+                    client.close()
+        # Where a query can't be cancelled, the engine stays open until the process ends, and so
+        # does the lock on its directory.
+        if self._lock is not None and len(idle) == self._reader_count:
             self._lock.close()
+
+    def _collect_readers(self, count: int, wait_s: float) -> list[Client | None]:
+        """Take up to `count` readers that are idle, or become so within `wait_s`."""
+        deadline = time.monotonic() + wait_s
+        collected: list[Client | None] = []
+        with suppress(queue.Empty):
+            while len(collected) < count:
+                left_s = max(0.0, deadline - time.monotonic())
+                collected.append(self._readers.get(timeout=left_s))
+        return collected
 
     def __enter__(self) -> Self:
         return self
