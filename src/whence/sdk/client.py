@@ -73,6 +73,8 @@ class Client:
 
     def read_trace(self, trace_id: str) -> dict[str, Any]:
         """Return the API's own JSON for a trace: `info`, `spans`, `conflicts`."""
+        if not isinstance(trace_id, str) or not trace_id:
+            raise InvalidInputError(f"a trace id is a non-empty string, not {trace_id!r}")
         answer: dict[str, Any] = self.call("GET", "/traces" + path_of(trace_id))
         return answer
 
@@ -196,10 +198,8 @@ def get_trace(
     >>> whence.get_trace("tr-" + 32 * "0", silent=True) is None
     True
     """
-    wanted = trace_id if trace_id is not None else request_id
+    wanted = trace_id or request_id or ""
     try:
-        if not isinstance(wanted, str) or not wanted:
-            raise InvalidInputError(f"a trace id is a non-empty string, not {wanted!r}")
         client = current_client()
         client.catch_up(EXPLICIT_FLUSH_TIMEOUT_S if flush else FLUSH_TIMEOUT_S)
         return client.get_trace(wanted)

@@ -14,6 +14,7 @@ import os
 import signal
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -24,7 +25,6 @@ from whence.sdk.http import HttpReader, UnreachableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 START_LIMIT_S = 20.0
 HEALTH_TIMEOUT_S = 5.0
@@ -51,7 +51,7 @@ def find_server(store: Path) -> Server | None:
         server = parse_destination(address.url)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError, InvalidInputError):
         return None
-    if not isinstance(server, Server) or not _is_alive(address.pid) or not _answers(server):
+    if not isinstance(server, Server) or not _is_alive(address.pid) or not _serves(server, store):
         return None
     return server
 
@@ -81,8 +81,11 @@ def _is_alive(pid: int) -> bool:
     return True
 
 
-def _answers(server: Server) -> bool:
-    """Tell whether a Whence server is there; one that is not ready for writes answers as well."""
+def _serves(server: Server, store: Path) -> bool:
+    """Tell whether this directory's server is there, and not another on a port used again.
+
+    One that is not ready for writes is there as well.
+    """
     with HttpReader(server, timeout_s=HEALTH_TIMEOUT_S) as reader:
         try:
             answer = reader.request("GET", "/health")
@@ -90,7 +93,9 @@ def _answers(server: Server) -> bool:
             return False
         except WhenceError as error:
             return error.http_status == UnavailableError.http_status
-    return isinstance(answer, dict) and "status" in answer
+    if not isinstance(answer, dict) or not isinstance(answer.get("store"), str):
+        return False
+    return Path(answer["store"]).resolve() == store.resolve()
 
 
 def _check_extra(store: Path) -> None:
