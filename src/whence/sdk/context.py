@@ -207,6 +207,6 @@ def _sdk_attributes() -> dict[str, str]:
     attributes = {"telemetry.sdk.name": SDK_NAME, "telemetry.sdk.language": "python"}
     from importlib.metadata import PackageNotFoundError, version
 
-    with contextlib.suppress(PackageNotFoundError):  # a source tree that nobody installed
+    with contextlib.suppress(PackageNotFoundError, OSError):  # a tree that nobody installed
         attributes["telemetry.sdk.version"] = version(SDK_NAME)
     return attributes
