@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from whence.sdk.variables import VARIABLES
 
 REPORT = """
 import json, sys
@@ -355,3 +358,10 @@ os.setuid(54321) if os.geteuid() == 0 else None
     report = run("-c", program, cwd=gone)
     report.values.pop("mlflow.user", None)  # where the tests don't run as root
     assert report.values == {"mlflow.source.type": "UNKNOWN"}
+
+
+def test_the_documentation_lists_every_variable_in_its_order():
+    page = (Path(__file__).parents[2] / "docs" / "context.md").read_text()
+    rows = dict(re.findall(r"^\| `([\w.]+)` \| (.+) \|$", page, re.MULTILINE))
+    documented = {key: tuple(re.findall(r"`(\w+)`", names)) for key, names in rows.items()}
+    assert documented == VARIABLES
