@@ -56,7 +56,10 @@ _ARRAY_PLACEHOLDER = re.compile(r"\{(\w+):Array\(String\)\}")
 
 
 class Rows(msgspec.Struct, frozen=True):
-    """The answer to a query: column names, and a tuple of values per row."""
+    """The answer to a query: column names, and a tuple of values per row.
+
+    The embedded engine names no columns where there are no rows.
+    """
 
     columns: tuple[str, ...]
     rows: list[tuple[Any, ...]]

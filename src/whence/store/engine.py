@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
 ENGINE_FOLDER = "db"
+STATUS_FILE = "status"  # the engine's own lock, with its pid
 CONFIG_FILE = "engine.xml"
 MEBIBYTE = 1 << 20
 
@@ -116,6 +117,8 @@ def open_embedded_client(directory: Path, limits: Limits) -> Client:
             settings={"max_memory_usage": limits.query_memory_bytes},
         )
     except EngineError as error:
+        if error.code is not None:
+            raise explain(error) from error
         if "already initialized" in str(error):
             raise StoreError(
                 f"can't open {directory}: this process has another store open, "
@@ -127,15 +130,17 @@ def open_embedded_client(directory: Path, limits: Limits) -> Client:
                 f"the engine in {path} is held by process {holder}, which isn't a Whence server; "
                 "stop it first"
             ) from error
-        raise explain(error) from error
-    fork.guard_client(client)
+        raise StoreError(
+            f"the engine in {path} could not start; its reason is on standard error ({error})"
+        ) from error
+    fork.guard_client(client, directory / ENGINE_FOLDER / STATUS_FILE)
     return client
 
 
 def _read_engine_holder(directory: Path) -> int | None:
     """Return the pid in the engine's own `status` file, where that is another living process."""
     try:
-        status = (directory / ENGINE_FOLDER / "status").read_text()
+        status = (directory / ENGINE_FOLDER / STATUS_FILE).read_text()
     except OSError:
         return None
     match = re.search(r"^PID: (\d+)", status, re.MULTILINE)

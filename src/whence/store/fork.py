@@ -15,17 +15,20 @@ import contextlib
 import ctypes
 import os
 import weakref
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
 _clients: weakref.WeakSet[Client] = weakref.WeakSet()
+_lock_files: set[str] = set()
 
 
-def guard_client(client: Client) -> None:
-    """Remember an embedded client, so that a forked child can forget it."""
+def guard_client(client: Client, lock_file: Path) -> None:
+    """Remember an embedded client and its engine's lock, so that a forked child can forget them."""
     _clients.add(client)
+    _lock_files.add(str(lock_file))
 
 
 def _forget_clients() -> None:
@@ -43,6 +46,15 @@ def _forget_clients() -> None:
         with contextlib.suppress(AttributeError):
             libc = ctypes.CDLL(None)
             libc.on_exit(libc._exit, None)  # noqa: SLF001 - a C function of that name
+        _close_lock_files()
+
+
+def _close_lock_files() -> None:
+    with contextlib.suppress(FileNotFoundError):
+        for entry in list(Path("/proc/self/fd").iterdir()):
+            with contextlib.suppress(OSError):
+                if str(entry.readlink()) in _lock_files:
+                    os.close(int(entry.name))
 
 
 os.register_at_fork(after_in_child=_forget_clients)

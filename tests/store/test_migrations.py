@@ -1,0 +1,90 @@
+"""Migrations are applied once, in order, and again after a crash."""
+
+from __future__ import annotations
+
+from itertools import count
+
+import msgspec
+import pytest
+
+from whence.errors import StoreError
+from whence.store.connection import open_store
+from whence.store.migrations import Migration, migrate, read_migrations, split_statements
+
+KNOWN = read_migrations()
+NEXT = KNOWN[-1].number + 1
+ADD_COLUMN = Migration(
+    NEXT,
+    "add_colour",
+    """\
+-- A first statement; and a comment with semicolons;
+ALTER TABLE tags ADD COLUMN IF NOT EXISTS colour String;
+
+ALTER TABLE tags ADD COLUMN IF NOT EXISTS shade String
+    DEFAULT 'a;b';
+""",
+)
+numbers = count()
+
+
+@pytest.fixture
+def url(clickhouse_server_url):
+    return f"{clickhouse_server_url}/migrations_{next(numbers)}"
+
+
+def read_applied(store):
+    return store.query("SELECT number, name FROM schema_migrations ORDER BY number").rows
+
+
+def test_the_steps_are_numbered_without_a_gap():
+    assert [migration.number for migration in KNOWN] == list(range(1, len(KNOWN) + 1))
+
+
+def test_a_new_store_has_every_step_and_a_second_start_applies_none(url):
+    expected = [(migration.number, migration.name) for migration in KNOWN]
+    with open_store(url) as store:
+        assert read_applied(store) == expected
+    with open_store(url) as store:
+        assert migrate(store) == []
+        assert read_applied(store) == expected
+
+
+def test_a_new_step_is_applied_once(url):
+    with open_store(url) as store:
+        assert migrate(store, [*KNOWN, ADD_COLUMN]) == [NEXT]
+        assert migrate(store, [*KNOWN, ADD_COLUMN]) == []
+        store.command("INSERT INTO tags (trace_id, key) VALUES ('t', 'k')")
+        assert store.query("SELECT colour, shade FROM tags").rows == [("", "a;b")]
+
+
+def test_a_step_that_broke_off_is_repeated_whole(url):
+    with open_store(url) as store:
+        statements = split_statements(ADD_COLUMN.sql)
+        assert len(statements) == 2
+        broken = msgspec.structs.replace(ADD_COLUMN, sql=f"{statements[0]};\nALTER TABLE nope;\n")
+        with pytest.raises(StoreError):
+            migrate(store, [*KNOWN, broken])
+        assert (NEXT, "add_colour") not in read_applied(store)
+        assert migrate(store, [*KNOWN, ADD_COLUMN]) == [NEXT]
+        assert (NEXT, "add_colour") in read_applied(store)
+
+
+def test_every_step_may_run_again_over_its_own_result(url):
+    with open_store(url) as store:
+        for migration in KNOWN:
+            for statement in split_statements(migration.sql):
+                store.command(statement)
+
+
+def test_a_store_from_a_newer_version_is_refused(url):
+    with open_store(url) as store:
+        migrate(store, [*KNOWN, ADD_COLUMN])
+    with pytest.raises(StoreError, match=f"step {NEXT}, add_colour.*upgrade Whence"):
+        open_store(url)
+
+
+def test_a_step_that_was_edited_after_it_was_applied_is_refused(url):
+    with open_store(url) as store:
+        edited = [*KNOWN[:-1], msgspec.structs.replace(KNOWN[-1], sql=KNOWN[-1].sql + "\n-- more")]
+        with pytest.raises(StoreError, match="put a change into a new step"):
+            migrate(store, edited)
