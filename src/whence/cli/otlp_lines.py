@@ -1,0 +1,138 @@
+"""Traces as lines of OTLP/JSON, and back: what `whence export` writes and `whence import` sends.
+
+A line is one `ExportTraceServiceRequest` that holds one whole trace: any OTLP receiver reads it.
+What OTLP has no place for travels as the wire of our SDK has it: metadata, tags, previews and state
+as attributes of the root span. Tags and assessments set later ride in an extra member, `whence`,
+which OTLP readers ignore as an unknown field.
+
+Limits: a trace whose id is not 32 hex digits has no OTLP form; `write_line` returns None for it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from whence import semconv
+from whence.otlp.json import encode_request
+from whence.otlp.records import (
+    KIND_NAMES,
+    STATUS_NAMES,
+    Event,
+    Link,
+    Resource,
+    ResourceSpans,
+    SpanRecord,
+)
+
+HEX_DIGITS = 32
+EXTRA = "whence"
+# Computed from the spans when they are read again.
+DERIVED_METADATA = frozenset(
+    {semconv.TOKEN_USAGE, semconv.COST, semconv.SIZE_BYTES, semconv.SIZE_STATS}
+)
+INFO_ATTRIBUTES = {
+    semconv.CLIENT_REQUEST_ID: "client_request_id",
+    semconv.REQUEST_PREVIEW: "request_preview",
+    semconv.RESPONSE_PREVIEW: "response_preview",
+}
+
+
+class Extra(msgspec.Struct, omit_defaults=True):
+    """What an exported line holds besides OTLP."""
+
+    trace_id: str = ""
+    assessments: list[dict[str, Any]] = []
+
+
+class Line(msgspec.Struct, rename={"extra": EXTRA}):
+    """The part of a line that the importer reads itself."""
+
+    extra: Extra = msgspec.field(default_factory=Extra)
+
+
+def write_line(trace: dict[str, Any]) -> bytes | None:
+    """Return a trace of the API as one line, without the line's end."""
+    info = trace["info"]
+    bare_id = info["trace_id"].removeprefix("tr-")
+    if not _is_hex(bare_id):
+        return None
+    top = _find_top(trace["spans"])
+    groups: dict[bytes, ResourceSpans] = {}
+    for span in trace["spans"]:
+        record = _record(span, bare_id)
+        if span is top:
+            record.attributes.update(_context(info))
+        resource = {**span["resource"], semconv.EXPERIMENT_ID: info["experiment_id"]}
+        key = msgspec.json.encode(resource, order="sorted")
+        groups.setdefault(key, ResourceSpans(Resource(resource), [])).spans.append(record)
+    body = encode_request(list(groups.values()))
+    if not info["assessments"]:
+        return body
+    extra = msgspec.json.encode(Extra(trace_id=info["trace_id"], assessments=info["assessments"]))
+    return body[:-1] + b',"' + EXTRA.encode() + b'":' + extra + b"}"
+
+
+def read_extra(line: bytes) -> Extra:
+    """Return what a line holds besides OTLP; raises msgspec.DecodeError for broken JSON."""
+    return msgspec.json.decode(line, type=Line).extra
+
+
+def _is_hex(text: str) -> bool:
+    return len(text) == HEX_DIGITS and set(text) <= set("0123456789abcdef")
+
+
+def _find_top(spans: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """Return the span that carries the trace's context: the root, else the local root, else any."""
+    roots = [span for span in spans if span["parent_id"] is None]
+    local = [span for span in spans if span["attributes"].get(semconv.LOCAL_ROOT) is True]
+    return next(iter([*roots, *local, *spans]), None)
+
+
+def _context(info: dict[str, Any]) -> dict[str, Any]:
+    attributes: dict[str, Any] = {
+        semconv.METADATA_PREFIX + key: value
+        for key, value in info["trace_metadata"].items()
+        if key not in DERIVED_METADATA
+    }
+    for key, value in info["tags"].items():
+        attributes[semconv.TRACE_TAG_PREFIX + key] = value
+    for key, field in INFO_ATTRIBUTES.items():
+        if info[field] is not None:
+            attributes[key] = info[field]
+    if info["state"] in {"OK", "ERROR"}:
+        attributes[semconv.TRACE_STATE] = info["state"]
+    return attributes
+
+
+def _record(span: dict[str, Any], trace_id: str) -> SpanRecord:
+    attributes = dict(span["attributes"])
+    for field, key in (("inputs", semconv.INPUTS), ("outputs", semconv.OUTPUTS)):
+        if field in span:
+            attributes[key] = msgspec.json.encode(span[field]).decode()
+    if span["span_type"]:
+        attributes[semconv.SPAN_TYPE] = span["span_type"]
+    ended = span["end_time_ns"]
+    if ended is None:
+        attributes[semconv.PENDING] = True
+    return SpanRecord(
+        trace_id=trace_id,
+        span_id=span["span_id"],
+        parent_id=span["parent_id"],
+        name=span["name"],
+        kind=KIND_NAMES.index(span["kind"]) if span["kind"] in KIND_NAMES else 0,
+        start_time_ns=int(span["start_time_ns"]),
+        end_time_ns=0 if ended is None else int(ended),
+        status=STATUS_NAMES.index(span["status"]),
+        status_message=span["status_message"] or "",
+        attributes=attributes,
+        events=[
+            Event(one["name"], int(one["time_ns"]), one["attributes"]) for one in span["events"]
+        ],
+        links=[
+            Link(one["trace_id"].removeprefix("tr-"), one["span_id"], one["attributes"])
+            for one in span["links"]
+        ],
+        scope=span["scope"] or "",
+    )
