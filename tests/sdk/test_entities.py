@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import doctest
 import json
 import re
 
@@ -20,6 +21,7 @@ from whence.entities import (
     TraceInfo,
     TraceLocation,
     TraceState,
+    experiment,
     experiment_id_of,
     trace_from_api,
 )
@@ -375,3 +377,7 @@ def test_a_dataframe_row_has_the_columns_in_order():
 def test_a_text_that_is_no_trace_is_refused(text):
     with pytest.raises(InvalidInputError):
         Trace.from_json(text)
+
+
+def test_the_example_of_an_experiment_id_is_true():
+    assert doctest.testmod(experiment).failed == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import os
 import subprocess
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from whence.otlp import repository_url
 from whence.otlp.repository_url import strip_credentials
 from whence.sdk.git import GitState, read_git
 from whence.sdk.git_config import find_remote_url, parse_config
@@ -289,3 +291,7 @@ def test_no_password_survives_in_any_form(user: str, secret: str):
 def test_any_text_is_read_as_a_configuration(text: str):
     find_remote_url(text)
     strip_credentials(text)
+
+
+def test_the_examples_of_addresses_are_true():
+    assert doctest.testmod(repository_url).failed == 0
