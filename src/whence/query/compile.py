@@ -4,8 +4,9 @@ A condition is true, or false, or NULL for false: missing columns are NULL, and 
 does NULL have to become false. So comparisons stay bare where an index may help them.
 
 Two strengths. With `among` (SQL that says which trace ids are asked about) the condition is exact.
-Without it, spans are read as they lie, superseded versions too, wherever that can only find *more*:
-then every trace that matches is found, and each finding must be tested again exactly.
+Without it, spans are read as they lie, superseded versions too, wherever that can only find *more*
+(without `spans`, they are not read at all): then every trace that matches is found, and each
+finding must be tested again exactly.
 
 Limit: `NOT` of a span condition, without `among`, reads the newest versions of all spans.
 """
@@ -93,9 +94,14 @@ class Operand:
     exponents: bool = False
 
 
-def compile_filter(tree: Filter | None, parameters: Parameters, *, among: str | None = None) -> str:
-    """Return the condition; it is true for every trace where `tree` is None."""
-    return "1" if tree is None else _Compiler(parameters, among).condition(tree)
+def compile_filter(
+    tree: Filter | None, parameters: Parameters, *, among: str | None = None, spans: bool = True
+) -> str:
+    """Return the condition; it is true for every trace where `tree` is None.
+
+    Without `spans`, whatever is said of spans counts as true: more is found, at once.
+    """
+    return "1" if tree is None else _Compiler(parameters, among, spans=spans).condition(tree)
 
 
 def patterns(tree: Filter | None) -> Iterator[tuple[str, int]]:
@@ -139,9 +145,10 @@ def _regular(value: Literal) -> str:
 
 
 class _Compiler:
-    def __init__(self, parameters: Parameters, among: str | None) -> None:
+    def __init__(self, parameters: Parameters, among: str | None, *, spans: bool) -> None:
         self.parameters = parameters
         self.among = among
+        self.spans = spans
         self.negated = False
 
     # --- Logic ---------------------------------------------------------------------------
@@ -207,6 +214,8 @@ class _Compiler:
 
     def same_span(self, conditions: list[Comparison]) -> str:
         """Return: one span satisfies all of them."""
+        if not self.spans:
+            return "0" if self.negated else "1"
         exact = self.among is not None or self.negated
         tests = [self.test(one, self.span_operand(one)) for one in conditions]
         return self.in_table("spans" + (" FINAL" if exact else ""), " AND ".join(tests))

@@ -28,6 +28,7 @@ from whence.query.compile import (
     forms_of_trace_id,
     patterns,
 )
+from whence.query.filters import Filter, comparisons, is_about_span
 from whence.query.order import (
     DEFAULT,
     Position,
@@ -46,7 +47,6 @@ from whence.store.traces import locate_traces
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from whence.query.filters import Filter
     from whence.store.connection import Store
 
 DEFAULT_MAX_RESULTS = 100
@@ -170,8 +170,11 @@ def _find_in(
     key = sort_key_of(compile_order(search.order, Parameters()))
     found: list[_Found] = []
     size = limit + limit // 2
+    # Most searches of spans find a page among the first traces; only then are all spans looked at.
+    look_ahead = _speaks_of_spans(search.filter)
     while len(found) < limit:
-        candidates = _read_candidates(store, table, search, position, size)
+        candidates = _read_candidates(store, table, search, position, size, spans=not look_ahead)
+        look_ahead = False
         if not candidates.rows:
             break
         ended = len(candidates.rows) < size
@@ -184,8 +187,18 @@ def _find_in(
     return found[:limit]
 
 
+def _speaks_of_spans(tree: Filter | None) -> bool:
+    return tree is not None and any(map(is_about_span, comparisons(tree)))
+
+
 def _read_candidates(
-    store: Store, table: str, search: Search, position: Position | None, size: int
+    store: Store,
+    table: str,
+    search: Search,
+    position: Position | None,
+    size: int,
+    *,
+    spans: bool,
 ) -> Rows:
     """Return (experiment_id, trace_id, request_time_ms, *position) of rows as they lie."""
     parameters = Parameters()
@@ -195,7 +208,7 @@ def _read_candidates(
         where.append(after(order, position, parameters))
     if search.trace_ids is not None:
         where.append(f"trace_id IN {parameters.bind(list(search.trace_ids), 'Array(String)')}")
-    where.append(compile_filter(search.filter, parameters))
+    where.append(compile_filter(search.filter, parameters, spans=spans))
     limit = parameters.bind(size, "UInt64")
     branches = [
         f"SELECT experiment_id, trace_id, request_time_ms, {order.selected}\n"
@@ -203,7 +216,7 @@ def _read_candidates(
         f"WHERE {scope}{' AND '.join(where)}\n"
         f"ORDER BY {order.clause}\n"
         f"LIMIT {limit}"
-        for scope in _scopes(search, table, parameters)
+        for scope in _scopes(store, table, search, parameters)
     ]
     if len(branches) == 1:
         return store.query(branches[0], parameters.values, settings=SETTINGS)
@@ -212,16 +225,20 @@ def _read_candidates(
     return store.query(sql, parameters.values, settings=SETTINGS)
 
 
-def _scopes(search: Search, table: str, parameters: Parameters) -> list[str]:
+def _scopes(store: Store, table: str, search: Search, parameters: Parameters) -> list[str]:
     """Return a condition on the experiment per branch of the reading.
 
-    Within one experiment, rows lie newest first and reading stops at the limit.
+    Within one experiment rows lie newest first, and reading stops at the limit.
     """
     ids = search.experiment_ids
+    in_order = table == "traces" and search.order == DEFAULT
+    if not ids and in_order and search.trace_ids is None:
+        ids = tuple(row[0] for row in store.query("SELECT DISTINCT experiment_id FROM traces").rows)
+        if len(ids) > MAX_BRANCHES:
+            return [""]
     if not ids:
         return [""]
-    side_by_side = table == "traces" and search.order == DEFAULT and len(ids) <= MAX_BRANCHES
-    if side_by_side or len(ids) == 1:
+    if len(ids) == 1 or (in_order and len(ids) <= MAX_BRANCHES):
         return [f"experiment_id = {parameters.bind(one)} AND " for one in ids]
     return [f"experiment_id IN {parameters.bind(list(ids), 'Array(String)')} AND "]
 
@@ -234,21 +251,23 @@ def _read_newest(
     order = compile_order(search.order, parameters)
     ids = parameters.bind(sorted({row[1] for row in candidates.rows}), "Array(String)")
     among = f"trace_id IN {ids}"
-    where = [among]
+    # Columns of the key only: FINAL changes nothing about them, so PREWHERE may ask first.
+    keys = [among]
+    where = [compile_filter(search.filter, parameters, among=among)]
     if table == "traces":
         experiments = sorted({row[0] for row in candidates.rows})
         times = sorted({-row[2] for row in candidates.rows})
-        where.append(f"experiment_id IN {parameters.bind(experiments, 'Array(String)')}")
-        where.append(f"-request_time_ms IN {parameters.bind(times, 'Array(Int64)')}")
+        keys.append(f"experiment_id IN {parameters.bind(experiments, 'Array(String)')}")
+        keys.append(f"-request_time_ms IN {parameters.bind(times, 'Array(Int64)')}")
     elif search.experiment_ids:
         scope = parameters.bind(list(search.experiment_ids), "Array(String)")
         where.append(f"experiment_id IN {scope}")
     if position is not None:
         where.append(after(order, position, parameters))
-    where.append(compile_filter(search.filter, parameters, among=among))
     sql = (
         f"SELECT {_TRACE_COLUMNS}, {order.selected}\n"
         f"FROM {table} FINAL{order.joins}\n"
+        f"PREWHERE {' AND '.join(keys)}\n"
         f"WHERE {' AND '.join(where)}\n"
         f"ORDER BY {order.clause}"
     )
