@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -28,15 +29,26 @@ START_LIMIT_S = 60.0
 
 
 @contextmanager
-def serve(store: Path, port: int) -> Iterator[str]:
-    """Start `whence server` on the store; yield its address, and end it afterwards."""
+def serve(store: Path, port: int) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """Start `whence server` on the store; yield it and its address, and end it afterwards."""
     store.mkdir(parents=True, exist_ok=True)
+    port = port if port and _is_free(port) else 0
     command = [sys.executable, "-m", "whence", "server", "--store", str(store), "--port", str(port)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as server:  # noqa: S603 - our own command
         try:
-            yield _wait_for_server(server, store)
+            yield server, _wait_for_server(server, store)
         finally:
             server.terminate()
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def _wait_for_server(server: subprocess.Popen[bytes], store: Path) -> str:
