@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
+import pytest  # noqa: TC002 - the hooks are read by it
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

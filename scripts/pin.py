@@ -1,7 +1,7 @@
 """Refresh the exact pins in `[tool.uv] constraint-dependencies` of pyproject.toml.
 
 Resolves every extra and group afresh, for all supported Python versions, with `uv pip compile`,
-and writes the versions found between the two marks. Run it as `uv run just pin`, then run the tests.
+and writes the versions found. Run it as `uv run just pin`, then run the tests.
 """
 
 from __future__ import annotations

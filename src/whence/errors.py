@@ -13,7 +13,7 @@
     ├── UnauthenticatedError       UNAUTHENTICATED           401
     ├── UnavailableError           TEMPORARILY_UNAVAILABLE   503  try again, after `retry_after_s`
     └── StoreError                 INTERNAL_ERROR            500  the engine refused
-        └── StoreInUseError        INVALID_STATE             500  another process holds the directory
+        └── StoreInUseError        INVALID_STATE             500  the directory is taken
 
 The codes are MLflow's, because client code branches on them. A message says what is wrong,
 where, and how to mend it.

@@ -170,7 +170,13 @@ MODEL_KEYS = (
     "embedding.model_name",
     "reranker.model_name",
 )
-PROVIDER_KEYS = (LLM_PROVIDER, "gen_ai.provider.name", "llm.provider", "gen_ai.system", "llm.system")
+PROVIDER_KEYS = (
+    LLM_PROVIDER,
+    "gen_ai.provider.name",
+    "llm.provider",
+    "gen_ai.system",
+    "llm.system",
+)
 INPUT_TOKEN_KEYS = (
     "gen_ai.usage.input_tokens",
     "llm.token_count.prompt",
@@ -195,7 +201,12 @@ CACHE_CREATION_TOKEN_KEYS = (
     "llm.token_count.prompt_details.cache_write",
     "gen_ai.usage.cache_creation_input_tokens",
 )
-SPAN_TYPE_KEYS = (SPAN_TYPE, "openinference.span.kind", "traceloop.span.kind", "langfuse.observation.type")
+SPAN_TYPE_KEYS = (
+    SPAN_TYPE,
+    "openinference.span.kind",
+    "traceloop.span.kind",
+    "langfuse.observation.type",
+)
 SPAN_TYPE_OF_OPERATION: dict[str, str] = {  # gen_ai.operation.name
     "chat": "CHAT_MODEL",
     "create_agent": "AGENT",
