@@ -223,7 +223,7 @@ def test_the_configured_default_experiment_is_created_and_used(small_server, tmp
         assert "checkout" in {one["name"] for one in experiments}
 
 
-@pytest.mark.parametrize("given", ["abc", "1.5", "-1", " ", "١"])
+@pytest.mark.parametrize("given", ["abc", "1.5", "-1", "", "١"])
 def test_an_experiment_that_is_no_integer_is_refused(client, given):
     headers = {**JSON, "x-mlflow-experiment-id": given.encode()}
     answer = client.post("/v1/traces", content=body(span(new_trace_id())), headers=headers)

@@ -6,6 +6,13 @@ from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
+from whence.server.api.assessments import assessments_router
+from whence.server.api.experiments import experiments_router
+from whence.server.api.fields import fields_router
+from whence.server.api.intake import intake_router
+from whence.server.api.live import live_router
+from whence.server.api.tags import tags_router
+from whence.server.api.traces import traces_router
 from whence.server.health import health_router
 from whence.server.openapi import OPENAPI_PATH, add_openapi
 from whence.server.otlp import otlp_router
@@ -18,9 +25,19 @@ from whence.server.services import VERSION
 if TYPE_CHECKING:
     from whence.server.services import Services
 
-# One line for each noun of the API; a new router is added here. The pages' comes last: it takes
-# every path that is left.
-ROUTERS = (health_router, otlp_router)
+# One line for each noun; a new router is added here. The first route that fits a path takes it: the
+# tail (`/traces/live`) stands before the traces (`/traces/{trace_id}`), and the pages come last.
+ROUTERS = (
+    health_router,
+    otlp_router,
+    live_router,
+    traces_router,
+    tags_router,
+    assessments_router,
+    experiments_router,
+    fields_router,
+    intake_router,
+)
 
 
 def create_app(services: Services) -> FastAPI:

@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 from fastapi import APIRouter
+from starlette.responses import Response
 
 from whence.server.openapi import answers
 from whence.server.replies import reply
 from whence.server.services import VERSION
 
 if TYPE_CHECKING:
-    from starlette.responses import Response
-
     from whence.server.services import Services
 
 

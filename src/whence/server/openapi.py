@@ -19,18 +19,50 @@ if TYPE_CHECKING:
 
 OPENAPI_PATH = "/api/openapi.json"
 REFERENCE = "#/components/schemas/{name}"
-_documented: set[Any] = {Problem}
+
+
+class SpanEvent(msgspec.Struct):
+    """Something that happened during a span; the time is a decimal string."""
+
+    name: str
+    time_ns: str
+    attributes: dict[str, Any]
+
+
+class SpanLink(msgspec.Struct):
+    """A pointer to a span of this or another trace."""
+
+    trace_id: str
+    span_id: str
+    attributes: dict[str, Any]
+
+
+# What lies in the store as JSON text and is sent as it lies: the structs can't say what it is.
+EMBEDDED: dict[tuple[str, str], Any] = {
+    ("Span", "events"): list[SpanEvent],
+    ("Span", "links"): list[SpanLink],
+    ("Span", "usage"): dict[str, int] | None,
+    ("Span", "cost"): dict[str, float] | None,
+}
+# FastAPI's own form of a refusal, which `whence.server.problems` replaces.
+NEVER_SENT = ("HTTPValidationError", "ValidationError")
+_documented: set[Any] = {Problem, SpanEvent, SpanLink}
 
 
 def answers(kind: Any, description: str = "Done", *, missing: str | None = None) -> dict[Any, Any]:
     """Say what a route answers; `missing` says what a 404 means."""
     responses: dict[Any, Any] = {
         200: {"description": description, "content": _content(kind)},
-        "default": {"description": "The request failed", "content": _content(Problem)},
+        **refusals(),
     }
     if missing is not None:
         responses[404] = {"description": missing, "content": _content(Problem)}
     return responses
+
+
+def refusals() -> dict[Any, Any]:
+    """Say what every route answers when it fails."""
+    return {"default": {"description": "The request failed", "content": _content(Problem)}}
 
 
 def takes(kind: Any) -> dict[str, Any]:
@@ -40,8 +72,12 @@ def takes(kind: Any) -> dict[str, Any]:
 
 def _content(kind: Any) -> dict[str, Any]:
     _documented.add(kind)
+    return {JSON: {"schema": _schema_of(kind)}}
+
+
+def _schema_of(kind: Any) -> dict[str, Any]:
     (schema,), _ = msgspec.json.schema_components([kind], ref_template=REFERENCE)
-    return {JSON: {"schema": schema}}
+    return schema
 
 
 def add_openapi(app: FastAPI) -> None:
@@ -52,7 +88,12 @@ def add_openapi(app: FastAPI) -> None:
             document = get_openapi(title=app.title, version=app.version, routes=app.routes)
             kinds = sorted(_documented, key=str)
             _, components = msgspec.json.schema_components(kinds, ref_template=REFERENCE)
-            document.setdefault("components", {}).setdefault("schemas", {}).update(components)
+            for (struct, field), kind in EMBEDDED.items():
+                components[struct]["properties"][field] = _schema_of(kind)
+            schemas = document.setdefault("components", {}).setdefault("schemas", {})
+            schemas.update(components)
+            for name in NEVER_SENT:
+                schemas.pop(name, None)
             app.openapi_schema = document
         return app.openapi_schema
 

@@ -32,7 +32,9 @@ from whence.server.problems import headers_of, request_id_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from concurrent.futures import Future
 
+    from whence.ingest.ingestor import IngestResult
     from whence.otlp.records import ResourceSpans
     from whence.server.services import Services
 
@@ -87,22 +89,16 @@ async def _take(services: Services, request: Request, content_type: str) -> byte
     limit = services.settings.max_body_bytes
     with services.budget.hold() as hold:
         body = await read_body(request, limit, hold)
-        groups = await services.decode(_decode, decode, body, encoding, limit)
-        if not groups:
-            return otlp_json.encode_partial_success(0, "", content_type=content_type)
-        result = await asyncio.wrap_future(
-            services.ingestor.submit(groups, experiment_id=experiment_id)
-        )
+
+        def submit() -> Future[IngestResult]:
+            plain = decompress(body, encoding, limit)
+            groups = decode(plain) if plain else []
+            return services.ingestor.submit(groups, experiment_id=experiment_id)
+
+        result = await asyncio.wrap_future(await services.decode(submit))
     return otlp_json.encode_partial_success(
         result.rejected_spans, result.message, content_type=content_type
     )
-
-
-def _decode(
-    decode: Callable[[bytes], list[ResourceSpans]], body: bytes, encoding: str, limit_bytes: int
-) -> list[ResourceSpans]:
-    plain = decompress(body, encoding, limit_bytes)
-    return decode(plain) if plain else []
 
 
 def read_experiment_header(request: Request) -> str | None:

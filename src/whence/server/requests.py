@@ -12,6 +12,7 @@ import uuid
 from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 
 from whence.server.log import FIELDS, access_logger, logger
 from whence.server.problems import answer_problem
@@ -59,6 +60,8 @@ class Requests:
             self._activity.begin()
         try:
             await self._app(scope, receive, send_named)
+        except ClientDisconnect:
+            pass  # nobody is left to be told
         except Exception:
             logger.exception("a request failed", extra={FIELDS: _fields(scope, request_id, status)})
             if status:

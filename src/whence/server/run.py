@@ -119,9 +119,8 @@ class _Server(uvicorn.Server):
             self._idle_watch = asyncio.create_task(self._leave_when_idle(settings.idle_exit_s))
 
     async def _leave_when_idle(self, idle_exit_s: float) -> None:
-        activity = self._services.activity
         while not self.should_exit:
-            left_s = idle_exit_s - activity.idle_s()
+            left_s = idle_exit_s - self._services.idle_s()
             if left_s <= 0:
                 self.should_exit = True
             else:

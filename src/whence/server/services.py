@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 SPOOL_NAME = "spool"
+EDITORS = 16  # they only wait; the writer takes the changes of all in one group
 SPARE_READERS = 2  # for the writer's own questions and for health checks
 VERSION = version("whence")
 
@@ -44,14 +45,20 @@ class Services:
         self.ingestor = ingestor
         self.intake = intake
         self.activity = Activity()
+        self._spooled_spans = 0
         self.budget = Budget(settings.max_inflight_bytes)
         self.leaving = asyncio.Event()  # set when the server stops: listeners of the tail end
         self._readers = ThreadPoolExecutor(settings.readers, thread_name_prefix="whence-reader")
+        self._editors = ThreadPoolExecutor(EDITORS, thread_name_prefix="whence-editor")
         self._decoders = ThreadPoolExecutor(settings.decoders, thread_name_prefix="whence-decoder")
 
     async def read(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a query on a reader thread."""
         return await asyncio.wrap_future(self._readers.submit(function, *args, **kwargs))
+
+    async def edit(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a change that ends when it is durable, on a thread that may wait for it."""
+        return await asyncio.wrap_future(self._editors.submit(function, *args, **kwargs))
 
     async def decode(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run decoding work on a decoder thread."""
@@ -67,13 +74,20 @@ class Services:
             return error.message
         return None
 
+    def idle_s(self) -> float:
+        """Return for how long there has been no request, and nothing in the spool."""
+        if self.intake is not None and self.intake.stats.spans != self._spooled_spans:
+            self._spooled_spans = self.intake.stats.spans
+            self.activity.touch()
+        return self.activity.idle_s()
+
     def close(self) -> None:
         """Finish what was accepted; the engine itself is left to the end of the process."""
         if self.intake is not None:
             self.intake.close()
         self.ingestor.close()
-        self._readers.shutdown(wait=False, cancel_futures=True)
-        self._decoders.shutdown(wait=False, cancel_futures=True)
+        for threads in (self._readers, self._editors, self._decoders):
+            threads.shutdown(wait=False, cancel_futures=True)
 
 
 def open_services(settings: Settings, directory: Path | None) -> Services:

@@ -1,0 +1,1 @@
+"""Our own REST under `/api/v1`: one module for each noun, JSON in and out."""
