@@ -1,0 +1,27 @@
+"""A real server for the tests of the client, and a process that talks to it."""
+
+from __future__ import annotations
+
+import pytest
+
+import whence
+from serving import serving
+
+
+@pytest.fixture(scope="session")
+def whence_server(tmp_path_factory):
+    """One `whence server` for the session; tests keep apart by their experiments."""
+    with serving(tmp_path_factory.mktemp("sdk") / "store") as running:
+        yield running
+
+
+@pytest.fixture
+def experiment(request, whence_server, monkeypatch):
+    """Make this process record to the server, into an experiment that only this test has."""
+    for name in ("WHENCE_EXPERIMENT", "MLFLOW_EXPERIMENT_NAME", "MLFLOW_EXPERIMENT_ID"):
+        monkeypatch.delenv(name, raising=False)
+    whence.tracing.reset()
+    whence.set_tracking_uri(whence_server.url)
+    yield whence.set_experiment(request.node.nodeid)
+    whence.flush()
+    whence.tracing.reset()
