@@ -270,3 +270,13 @@ def test_the_raw_answers_are_lazy_and_over_all_experiments(experiment, whence_se
 
 def test_the_examples_in_docstrings_run(experiment):
     assert doctest.testmod(client).failed == 0
+
+
+def test_answers_on_a_kept_connection_come_at_once(whence_server):
+    with client.HttpReader(client.parse_destination(whence_server.url)) as reader:
+        took_s = []
+        for _ in range(20):
+            started_s = time.perf_counter()
+            reader.request("GET", "/health")
+            took_s.append(time.perf_counter() - started_s)
+    assert sorted(took_s)[10] < 0.03  # 0.04 with a delayed acknowledgement
