@@ -1,0 +1,32 @@
+import { useEffect, useState } from "react";
+
+import styles from "./small.module.css";
+
+const SHOWN_MS = 1500;
+
+/** Copies a text, and says so for a moment. */
+export function CopyButton({ text, label = "Copy" }: { text: string; label?: string }) {
+  const [said, setSaid] = useState<string | null>(null);
+  useEffect(() => {
+    if (said === null) return;
+    const timer = setTimeout(() => setSaid(null), SHOWN_MS);
+    return () => clearTimeout(timer);
+  }, [said]);
+  const copy = (): void => {
+    // Without a secure context (plain HTTP beyond loopback) a browser has no clipboard to give.
+    const clipboard = navigator.clipboard as Clipboard | undefined;
+    if (clipboard === undefined) {
+      setSaid("Not allowed here");
+      return;
+    }
+    clipboard.writeText(text).then(
+      () => setSaid("Copied"),
+      () => setSaid("Not allowed"),
+    );
+  };
+  return (
+    <button type="button" className={styles.copy} onClick={copy} aria-live="polite">
+      {said ?? label}
+    </button>
+  );
+}

@@ -1,0 +1,55 @@
+/** Keys and values, each with "filter by this" and "copy". */
+
+import { CopyButton } from "../../components/CopyButton";
+import type { ContextRow } from "../../model/context";
+import { formatNumberOf } from "../../model/format";
+import { Link } from "../../router";
+import { buildTracesUrl } from "../traces/url";
+import styles from "./Panel.module.css";
+
+interface RowsProps {
+  title: string;
+  rows: readonly ContextRow[];
+  isFolded?: boolean;
+}
+
+export function Rows({ title, rows, isFolded = false }: RowsProps) {
+  if (rows.length === 0) return null;
+  const list = (
+    <dl className={styles.rows}>
+      {rows.map((row) => (
+        <div key={row.label}>
+          <dt title={row.label}>{row.label}</dt>
+          <dd>
+            {row.value === "" ? <span className={styles.faint}>(empty)</span> : row.value}
+            {row.note === undefined ? null : <span className={styles.note}>{row.note}</span>}
+          </dd>
+          <span className={styles.actions}>
+            {row.condition === null ? null : (
+              <Link
+                href={buildTracesUrl({ filter: row.condition })}
+                title={`Traces where ${row.condition}`}
+              >
+                Filter by this
+              </Link>
+            )}
+            <CopyButton text={row.value} />
+          </span>
+        </div>
+      ))}
+    </dl>
+  );
+  return isFolded ? (
+    <details className={styles.section}>
+      <summary>
+        {title} <span className={styles.faint}>{formatNumberOf(rows.length, "key")}</span>
+      </summary>
+      {list}
+    </details>
+  ) : (
+    <section className={styles.section} aria-label={title}>
+      <h3>{title}</h3>
+      {list}
+    </section>
+  );
+}
