@@ -18,6 +18,7 @@ def load_commands() -> None:
     """Import every module of commands, so that each adds what it has."""
     for module in pkgutil.iter_modules(commands.__path__):
         importlib.import_module(f"{commands.__name__}.{module.name}")
+    app.registered_commands.sort(key=lambda one: one.name or "")
 
 
 def main() -> None:

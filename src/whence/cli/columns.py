@@ -101,4 +101,4 @@ def _check(column: str) -> None:
     close = get_close_matches(column, [*FIELDS, *DERIVED], n=1)
     hint = f"; did you mean {close[0]!r}?" if close else ""
     known = ", ".join((*DERIVED, *FIELDS, "metadata.<key>", "tags.<key>"))
-    raise InvalidInputError(f"unknown column {column!r}{hint} Columns: {known}")
+    raise InvalidInputError(f"unknown column {column!r}{hint} (columns: {known})")

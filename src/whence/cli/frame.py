@@ -60,6 +60,14 @@ Experiments = Annotated[
 FilterText = Annotated[
     str, typer.Argument(metavar="[FILTER]", help="Such as: metadata.environment = 'production'")
 ]
+TraceId = Annotated[str, typer.Argument(metavar="TRACE_ID", help="tr-… or 32 hex digits.")]
+
+
+def experiment_ids(given: list[str] | None) -> list[str]:
+    """Return the ids of experiments given by id (digits) or by name."""
+    from whence.entities import experiment_id_of
+
+    return [one if one.isdigit() else experiment_id_of(one) for one in given or ()]
 
 
 def command(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:

@@ -11,18 +11,20 @@ import csv
 import io
 import sys
 from contextlib import contextmanager
-from enum import Enum
 from typing import IO, TYPE_CHECKING, Any
 
 import msgspec
 
 from whence.cli.columns import DERIVED, FIELDS, TABLE_COLUMNS, Info, read_columns, value_of
+from whence.cli.formats import Format
 from whence.cli.frame import PIPE_WIDTH, console
 from whence.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
+
+    from rich.table import Table
 
 STATE_STYLES = {"OK": "green", "ERROR": "red", "IN_PROGRESS": "yellow"}
 NUMBERS = {
@@ -31,15 +33,6 @@ NUMBERS = {
     if name.endswith(("_ms", "_ns", "_tokens", "_count", "_bytes", "_usd"))
 }
 PARQUET_ROWS = 2_000  # rows of a row group, the most held in memory
-
-
-class Format(str, Enum):
-    """What `--format` takes."""
-
-    TABLE = "table"
-    JSON = "json"
-    CSV = "csv"
-    PARQUET = "parquet"
 
 
 def write_results(
@@ -78,12 +71,10 @@ def open_output(path: Path | None) -> Iterator[IO[bytes]]:
 
 def write_table(infos: Iterable[Info], columns: tuple[str, ...], output: Path | None) -> None:
     """Print a table; nothing but its head where there are no traces."""
-    from rich import box
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table = new_table()
     for column in columns:
         number = column in NUMBERS
         keep = column in {"trace_id", "state", "time"}
@@ -97,13 +88,36 @@ def write_table(infos: Iterable[Info], columns: tuple[str, ...], output: Path | 
             )
         )
     if output is None:
-        console().print(table)
+        print_table(table)
         return
     paper = Console(file=io.StringIO(), width=PIPE_WIDTH)
     with paper.capture() as captured:
         paper.print(table)
     with open_output(output) as stream:
-        stream.write(captured.get().encode())
+        stream.write(_without_padding(captured.get()).encode())
+
+
+def new_table(*columns: str) -> Table:
+    """Make an empty table in our looks."""
+    from rich import box
+    from rich.table import Table
+
+    return Table(*columns, box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+
+
+def print_table(table: Table) -> None:
+    """Print a table; where nobody looks at it, without spaces at the ends of lines."""
+    out = console()
+    if out.is_terminal:
+        out.print(table)
+        return
+    with out.capture() as captured:
+        out.print(table)
+    sys.stdout.write(_without_padding(captured.get()))
+
+
+def _without_padding(text: str) -> str:
+    return "".join(line.rstrip() + "\n" for line in text.splitlines())
 
 
 def write_json(infos: Iterable[Info], columns: tuple[str, ...] | None, stream: IO[bytes]) -> None:

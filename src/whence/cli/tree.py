@@ -30,7 +30,8 @@ def print_trace(trace: dict[str, Any], out: Console) -> None:
     info = trace["info"]
     out.print(Text.assemble((info["trace_id"], "bold"), "  ", info["name"] or ""))
     facts = ((name, show(value_of(info, name))) for name in HEADLINE)
-    out.print(Text("  ".join(f"{name} {value}" for name, value in facts if value), style="dim"))
+    known = (f"{name} {value}" for name, value in facts if value not in {"", "[]"})
+    out.print(Text("  ".join(known), style="dim"))
     out.print()
     for line in draw_spans(trace["spans"]):
         out.print(line)
