@@ -5,7 +5,8 @@ What OTLP has no place for travels as the wire of our SDK has it: metadata, tags
 as attributes of the root span. Tags and assessments set later ride in an extra member, `whence`,
 which OTLP readers ignore as an unknown field.
 
-Limits: a trace whose id is not 32 hex digits has no OTLP form; `write_line` returns None for it.
+Limits: sizes are computed anew by who reads the line. A trace whose id is not 32 hex digits has no
+OTLP form; `write_line` returns None for it.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ INFO_ATTRIBUTES = {
     semconv.REQUEST_PREVIEW: "request_preview",
     semconv.RESPONSE_PREVIEW: "response_preview",
 }
+PAYLOAD_OF_PREVIEW = {"request_preview": "inputs", "response_preview": "outputs"}
 
 
 class Extra(msgspec.Struct, omit_defaults=True):
@@ -63,7 +65,7 @@ def write_line(trace: dict[str, Any]) -> bytes | None:
     for span in trace["spans"]:
         record = _record(span, bare_id)
         if span is top:
-            record.attributes.update(_context(info))
+            record.attributes = _with_context(record.attributes, info, span)
         resource = {**span["resource"], semconv.EXPERIMENT_ID: info["experiment_id"]}
         key = msgspec.json.encode(resource, order="sorted")
         groups.setdefault(key, ResourceSpans(Resource(resource), [])).spans.append(record)
@@ -90,27 +92,52 @@ def _find_top(spans: list[dict[str, Any]]) -> dict[str, Any] | None:
     return next(iter([*roots, *local, *spans]), None)
 
 
-def _context(info: dict[str, Any]) -> dict[str, Any]:
-    attributes: dict[str, Any] = {
-        semconv.METADATA_PREFIX + key: value
-        for key, value in info["trace_metadata"].items()
-        if key not in DERIVED_METADATA
+def _with_context(
+    attributes: dict[str, Any], info: dict[str, Any], top: dict[str, Any]
+) -> dict[str, Any]:
+    """Add what a reader would not find out from the spans themselves; tags are as they are now."""
+    found = {
+        key: value
+        for key, value in attributes.items()
+        if not key.startswith(semconv.TRACE_TAG_PREFIX)
     }
     for key, value in info["tags"].items():
-        attributes[semconv.TRACE_TAG_PREFIX + key] = value
+        if key != semconv.TRACE_NAME_TAG or value != top["name"]:
+            found[semconv.TRACE_TAG_PREFIX + key] = value
+    for key, value in info["trace_metadata"].items():
+        if key not in DERIVED_METADATA and value != _said(key, top):
+            found.setdefault(semconv.METADATA_PREFIX + key, value)
     for key, field in INFO_ATTRIBUTES.items():
-        if info[field] is not None:
-            attributes[key] = info[field]
-    if info["state"] in {"OK", "ERROR"}:
-        attributes[semconv.TRACE_STATE] = info["state"]
-    return attributes
+        payload = PAYLOAD_OF_PREVIEW.get(field)
+        derived = payload in top and _json(top[payload]) == info[field]
+        if info[field] is not None and not derived:
+            found.setdefault(key, info[field])
+    if info["state"] in {"OK", "ERROR"} and (info["state"] == "ERROR") != (
+        top["status"] == "ERROR"
+    ):
+        found.setdefault(semconv.TRACE_STATE, info["state"])
+    return found
+
+
+def _said(key: str, span: dict[str, Any]) -> Any:
+    """Return what a span and its resource say about a metadata key, in the order of assembly."""
+    names = (semconv.METADATA_PREFIX + key, *semconv.METADATA_SOURCES.get(key, ()))
+    for source in (span["attributes"], span["resource"]):
+        for name in names:
+            if name in source:
+                return source[name]
+    return None
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
 
 
 def _record(span: dict[str, Any], trace_id: str) -> SpanRecord:
     attributes = dict(span["attributes"])
     for field, key in (("inputs", semconv.INPUTS), ("outputs", semconv.OUTPUTS)):
         if field in span:
-            attributes[key] = msgspec.json.encode(span[field]).decode()
+            attributes[key] = _json(span[field])
     if span["span_type"]:
         attributes[semconv.SPAN_TYPE] = span["span_type"]
     ended = span["end_time_ns"]
