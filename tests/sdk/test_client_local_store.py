@@ -65,7 +65,7 @@ def start(code: str, home: Path, **env: str) -> subprocess.Popen[str]:
 def run(code: str, home: Path, **env: str) -> str:
     process = start(code, home, **env)
     out, err = process.communicate(timeout=90)
-    assert process.returncode == 0, err
+    assert (process.returncode, err) == (0, "")
     return out.strip()
 
 
@@ -99,8 +99,8 @@ def test_a_server_that_was_killed_has_a_successor(home: Path):
         RECORD
         + SEARCH
         + """
-import json, os, signal
-os.kill(json.load(open(".whence/server.json"))["pid"], signal.SIGKILL)
+import json, os, pathlib, signal
+os.kill(json.loads(pathlib.Path(".whence/server.json").read_text())["pid"], signal.SIGKILL)
 """
         + SEARCH
     )

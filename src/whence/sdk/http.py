@@ -48,6 +48,17 @@ class UnreachableError(errors.UnavailableError):
     """Nobody answers at the server's address."""
 
 
+class _Kept:
+    """A connection, closed with the thread it belongs to."""
+
+    def __init__(self, connection: http.client.HTTPConnection) -> None:
+        self.connection = connection
+        self.pid = os.getpid()
+
+    def __del__(self) -> None:
+        self.connection.close()
+
+
 class HttpReader:
     """Owns the connections to one server."""
 
@@ -85,10 +96,7 @@ class HttpReader:
 
     def close(self) -> None:
         """Close this thread's connection; the next request opens another."""
-        connection = self._kept()
-        self._local.entry = None
-        if connection is not None:
-            connection.close()
+        self._local.kept = None
 
     def __enter__(self) -> Self:
         return self
@@ -97,8 +105,8 @@ class HttpReader:
         self.close()
 
     def _kept(self) -> http.client.HTTPConnection | None:
-        pid, connection = getattr(self._local, "entry", None) or (0, None)
-        return connection if pid == os.getpid() else None
+        kept: _Kept | None = getattr(self._local, "kept", None)
+        return kept.connection if kept is not None and kept.pid == os.getpid() else None
 
     def _exchange(
         self, method: str, target: str, payload: bytes | None
@@ -106,7 +114,7 @@ class HttpReader:
         connection = self._kept()
         if connection is None:
             connection = self._connect()
-            self._local.entry = (os.getpid(), connection)
+            self._local.kept = _Kept(connection)
         headers = {"Accept": "application/json", "User-Agent": "whence"}
         if payload is not None:
             headers["Content-Type"] = "application/json"
