@@ -57,9 +57,11 @@ export function buildTree(spans: readonly Span[]): SpanNode[] {
     parent.children.push(node);
   }
   cutCircles(nodes, roots, byId);
-  for (const node of [...nodes, ...missing.values()]) node.children.sort(byStart);
+  for (const node of [...nodes, ...missing.values()]) {
+    node.children = node.children.toSorted(byStart);
+  }
   countDescendants(roots);
-  return roots.sort(byStart);
+  return roots.toSorted(byStart);
 }
 
 function makeNode(key: string, spanId: string, span: Span | null): SpanNode {

@@ -17,8 +17,7 @@ import { Link } from "../../router";
 import { buildTracesUrl } from "../traces/url";
 import styles from "./TraceHeader.module.css";
 
-export function TraceHeader({ trace: { info } }: { trace: Trace }) {
-  const nowMs = Date.now();
+export function TraceHeader({ trace: { info }, nowMs }: { trace: Trace; nowMs: number }) {
   const facts: [string, string, string?][] = [
     ["Started", formatTime(info.request_time_ms, nowMs), formatExactTime(info.request_time_ms, nowMs)],
     ["Duration", formatDuration(info.duration_ns)],

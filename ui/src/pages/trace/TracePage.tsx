@@ -95,7 +95,7 @@ function ShownTrace({ view, trace, readAtMs }: ShownTraceProps) {
     <>
       <title>{`${title} · Whence`}</title>
       <Shortcuts table={shortcuts} />
-      <TraceHeader trace={trace} />
+      <TraceHeader trace={trace} nowMs={readAtMs} />
       <div className={styles.split}>
         <Waterfall
           rows={rows}
@@ -144,6 +144,10 @@ interface Actions {
   expandAll: () => void;
 }
 
+function isError({ node }: SpanRow): boolean {
+  return node.span !== null && isFailed(node.span);
+}
+
 function listShortcuts({ rows, at, select, toggle, collapseAll, expandAll }: Actions): Shortcut[] {
   const current = rows[at];
   const seek = (from: number, by: 1 | -1, fits: (row: SpanRow) => boolean): void => {
@@ -159,7 +163,6 @@ function listShortcuts({ rows, at, select, toggle, collapseAll, expandAll }: Act
     if (current === undefined || current.node.children.length === 0) return;
     if (current.isCollapsed !== wanted) toggle(current.node.key);
   };
-  const isError = ({ node }: SpanRow): boolean => node.span !== null && isFailed(node.span);
   return [
     { keys: ["j", "ArrowDown"], does: "Next span", run: () => seek(at, 1, () => true) },
     {
