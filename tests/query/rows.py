@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 from tests.query import reference
 
 from whence import semconv
@@ -65,43 +66,76 @@ def trace_row(plain, experiment_id, **changed):
 
 
 def insert(store, experiment_id, plains, *, stale=False):
-    """Insert traces; with `stale`, older versions of rows and spans lie beside them."""
-    traces = [trace_row(plain, experiment_id) for plain in plains]
-    unended = {plain["trace_id"] for plain in plains if plain["state"] == "IN_PROGRESS"}
-    store.insert("traces", [row for row in traces if row.trace_id not in unended])
-    store.insert("open_traces", [row for row in traces if row.trace_id in unended])
-    spans, tags, assessments = [], [], []
-    for plain in plains:
-        trace_id = plain["trace_id"]
-        for index, one in enumerate(plain["spans"]):
-            given = {
-                **one,
-                "trace_id": trace_id,
-                "span_id": f"{index:016x}",
-                "experiment_id": experiment_id,
-            }
-            spans.append(SpanRow(**{"span_type": given.pop("type"), **given}, version=2))
-            if stale:
-                spans.append(
-                    SpanRow(**{**given, "name": "a", "status": "OK", "span_type": "LLM"}, version=1)
-                )
-        for key, value in plain["tag_writes"].items():
-            tags.append(
-                TagRow(
-                    trace_id=trace_id, key=key, value=value or "", deleted=value is None, version=2
-                )
-            )
-            if stale:
-                tags.append(TagRow(trace_id=trace_id, key=key, value="a", version=1))
-        for index, one in enumerate(plain["assessments"]):
-            flags = {"valid": int(one["valid"]), "deleted": int(one["deleted"])}
-            row = AssessmentRow(trace_id=trace_id, assessment_id=f"a-{index}", name=one["name"], kind=one["kind"], value=one["value"], version=2, **flags)  # fmt: skip
-            assessments.append(row)
-            if stale:
-                assessments.append(AssessmentRow(trace_id=trace_id, assessment_id=f"a-{index}", name=one["name"], kind=one["kind"], value='"a"', version=1))  # fmt: skip
-    store.insert("spans", spans)
-    store.insert("tags", tags)
-    store.insert("assessments", assessments)
+    """Insert traces; with `stale`, older versions of all their rows lie beside them.
+
+    They are inserted apart: within one insert, the engine keeps the newest of a key only.
+    """
     if stale:
-        store.insert("traces", [trace_row(plain, experiment_id, version=1, session="a", state="OK", metadata={"k": "a"}) for plain in plains if plain["trace_id"] not in unended])  # fmt: skip
-    return traces
+        insert_stale(store, experiment_id, plains)
+    store.insert("traces", [trace_row(plain, experiment_id) for plain in plains if is_ended(plain)])
+    store.insert(
+        "open_traces", [trace_row(plain, experiment_id) for plain in plains if not is_ended(plain)]
+    )
+    store.insert("spans", list(span_rows(plains, experiment_id)))
+    store.insert("tags", list(tag_rows(plains)))
+    store.insert("assessments", list(assessment_rows(plains)))
+
+
+def insert_stale(store, experiment_id, plains):
+    def older(rows, **changed):
+        return [msgspec.structs.replace(row, version=1, **changed) for row in rows]
+
+    ended = [trace_row(plain, experiment_id) for plain in plains if is_ended(plain)]
+    store.insert(
+        "traces", older(ended, session="a", state="OK", metadata={"k": "a"}, tags={"k": "a"})
+    )
+    store.insert(
+        "spans", older(span_rows(plains, experiment_id), name="a", status="OK", span_type="LLM")
+    )
+    store.insert("tags", older(tag_rows(plains), value="a", deleted=0))
+    store.insert("assessments", older(assessment_rows(plains), value='"a"', valid=1, deleted=0))
+
+
+def is_ended(plain):
+    return plain["state"] != "IN_PROGRESS"
+
+
+def span_rows(plains, experiment_id):
+    for plain in plains:
+        for index, one in enumerate(plain["spans"]):
+            columns = {key: value for key, value in one.items() if key != "type"}
+            yield SpanRow(
+                experiment_id=experiment_id,
+                trace_id=plain["trace_id"],
+                span_id=f"{index:016x}",
+                span_type=one["type"],
+                version=2,
+                **columns,
+            )
+
+
+def tag_rows(plains):
+    for plain in plains:
+        for key, value in plain["tag_writes"].items():
+            yield TagRow(
+                trace_id=plain["trace_id"],
+                key=key,
+                value=value or "",
+                deleted=value is None,
+                version=2,
+            )
+
+
+def assessment_rows(plains):
+    for plain in plains:
+        for index, one in enumerate(plain["assessments"]):
+            yield AssessmentRow(
+                trace_id=plain["trace_id"],
+                assessment_id=f"a-{index}",
+                name=one["name"],
+                kind=one["kind"],
+                value=one["value"],
+                valid=int(one["valid"]),
+                deleted=int(one["deleted"]),
+                version=2,
+            )

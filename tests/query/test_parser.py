@@ -214,9 +214,9 @@ def test_a_bad_filter_says_where_and_how_to_mend_it(text, column, message):
 def test_size_and_depth_are_bounded():
     for text in (
         "(" * 51 + "status = 'OK'" + ")" * 51,
-        " AND ".join(["a = 'x'"] * 501).replace("a =", "user ="),
+        " AND ".join(["a = 'x'"] * 201).replace("a =", "user ="),
         "user = '" + "x" * 30_000 + "'",
     ):
         with pytest.raises(FilterError, match="more than|at most"):
             parse_filter(text)
-    assert parse_filter(" AND ".join(["user = 'x'"] * 500)) is not None
+    assert parse_filter(" AND ".join(["user = 'x'"] * 200)) is not None

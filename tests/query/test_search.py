@@ -6,14 +6,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.query.generate import filters, renderable
-from tests.query.rows import insert, judgement, trace, trace_row
+from tests.query.rows import insert, judgement, span, trace, trace_row
 from tests.query.test_semantics import EXPERIMENT, PLAIN, reference
 
 from whence.errors import FilterError, InvalidInputError
 from whence.query.filters import render
 from whence.query.search import search_traces
 from whence.query.versions import sort_key
-from whence.store.rows import SpanRow, TraceRow
 
 
 def ids(page):
@@ -335,6 +334,28 @@ def test_the_listing_reads_in_the_order_of_the_key_and_final_only_for_its_candid
     assert all("PREWHERE trace_id IN {" in sql and "-request_time_ms IN {" in sql for sql in final)
 
 
+def test_a_tag_that_was_written_later_hides_the_initial_one(store, experiment_id):
+    plain = trace(
+        f"tr-{experiment_id}-x", name="chat", tags={"t": "1", "w": "1"}, tag_writes={"t": "2", "w": None, "n": "3", "mlflow.traceName": None}
+    )  # fmt: skip
+    insert(store, experiment_id, [plain], stale=True)
+
+    def finds(text):
+        return bool(search_traces(store, experiment_ids=[experiment_id], filter_string=text).traces)
+
+    assert finds("tags.t = '2' AND tags.n = '3' AND tags.w IS NULL AND name IS NULL")
+    for text in (
+        "tags.t = '1'",
+        "tags.t != '2'",
+        "tags.w = '1'",
+        "tags.w != '1'",
+        "name = 'chat'",
+        "name LIKE '%'",
+    ):
+        assert not finds(text)
+        assert finds(f"NOT {text}")
+
+
 def test_a_result_carries_its_tags_and_assessments_as_they_are_now(store, experiment_id):
     plain = trace(
         f"tr-{experiment_id}-x",
@@ -356,28 +377,34 @@ def test_a_result_carries_its_tags_and_assessments_as_they_are_now(store, experi
     }
 
 
-def test_more_candidates_than_one_reading_takes_are_read_on(chdb_store, experiment_id):
-    rows = [
-        TraceRow(experiment_id=experiment_id, trace_id=f"tr-{experiment_id}-{index}", request_time_ms=index, state="OK", version=1)
-        for index in range(900)
-    ]  # fmt: skip
-    chdb_store.insert("traces", rows)
-    chdb_store.insert("spans", insert_span_rows(rows[:3], experiment_id))
-    found = read_all(
-        chdb_store,
-        max_results=2,
-        experiment_ids=[experiment_id],
-        filter_string="span.name = 'rare'",
+def test_span_conditions_hold_for_the_newest_spans_however_far_they_lie(chdb_store, experiment_id):
+    plains = [
+        trace(
+            f"tr-{experiment_id}-{index}",
+            request_time_ms=index,
+            spans=[span("rare" if index < 3 else "b")],
+        )
+        for index in range(60)
+    ]
+    insert(chdb_store, experiment_id, plains, stale=True)
+    search = {"experiment_ids": [experiment_id], "max_results": 2}
+    rare = newest_first(plains[:3])
+    assert read_all(chdb_store, **search, filter_string="span.name = 'rare'") == rare
+    assert read_all(chdb_store, **search, filter_string="NOT span.name = 'b'") == rare
+    both = "NOT (span.name = 'b' OR span.name = 'a')"
+    assert read_all(chdb_store, **search, filter_string=both) == rare
+    assert read_all(chdb_store, **search, filter_string="span.name = 'a'") == []
+    assert read_all(chdb_store, **search, filter_string="NOT span.name = 'a'") == newest_first(
+        plains
     )
-    assert found == [f"tr-{experiment_id}-{index}" for index in (2, 1, 0)]
-    others = search_traces(
-        chdb_store,
-        experiment_ids=[experiment_id],
-        filter_string="NOT span.name = 'rare'",
-        max_results=500,
-    )
-    assert len(others.traces) == 500
 
 
-def insert_span_rows(rows, experiment_id):
-    return [SpanRow(experiment_id=experiment_id, trace_id=row.trace_id, span_id="1" * 16, name="rare", version=1) for row in rows]  # fmt: skip
+@pytest.mark.parametrize(
+    "one",
+    ["tags.k > '1'", "feedback.k > 1", "span.name = 'x'", "name RLIKE 'x.*y'", "environment = 'x'"],
+)
+def test_the_engine_takes_the_largest_filter_that_the_parser_takes(chdb_store, experiment_id, one):
+    insert_series(chdb_store, experiment_id, 2)
+    for text in (" OR ".join([one] * 200), "NOT " * 49 + one, "(" * 49 + one + ")" * 49):
+        page = search_traces(chdb_store, experiment_ids=[experiment_id], filter_string=text)
+        assert len(page.traces) == (2 if text.startswith("NOT") else 0)

@@ -9,8 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from tests.query import generate, reference
 from tests.query.rows import insert, judgement, span, trace
 
-from whence.query.filters import render
+from whence.query.compile import SETTINGS, Parameters, compile_filter
+from whence.query.filters import Comparison, render
 from whence.query.search import search_traces
+from whence.query.vocabulary import EQUALITY, ORDERING, PATTERNS, Field
 
 TRACES = 60
 JSON_VALUES = ('"a"', '"A"', '"a%b"', '"it\'s"', '"w\\u00f6rld"', '"5"', "5", "5.0", "0.5", "1e-05", "-3", "true", "null", '["a", "b"]', '{"k": "a"}', '""', '"\\\\"', '"2.10.0"', '"nan"')  # fmt: skip
@@ -77,6 +79,11 @@ def hostile_traces(seed):
 
 PLAIN = list(hostile_traces(20_261))
 EXPERIMENT = "774201"
+TEXTS = [
+    trace("tr-text-none"),
+    *(trace(f"tr-text-{index}", metadata={"k": text}) for index, text in enumerate(generate.TEXTS)),
+]
+TEXTS_EXPERIMENT = "774203"
 
 
 @pytest.fixture(scope="module")
@@ -126,3 +133,29 @@ def test_not_finds_the_complement(hostile_store):
         inside, outside = found(hostile_store, text), found(hostile_store, f"NOT ({text})")
         assert not inside & outside
         assert inside | outside == {plain["trace_id"] for plain in PLAIN}
+
+
+@pytest.fixture(scope="module")
+def texts_store(chdb_store):
+    insert(chdb_store, TEXTS_EXPERIMENT, TEXTS)
+    return chdb_store
+
+
+@pytest.mark.parametrize("operator", [*EQUALITY, *ORDERING, *PATTERNS])
+def test_every_operator_agrees_on_every_pair_of_texts(texts_store, operator):
+    literals = (
+        generate.REGULAR
+        if "RLIKE" in operator
+        else (*generate.TEXTS, "%b", "a%", "%\\%", "_", "a_b%")
+    )
+    numbers = () if operator in PATTERNS else generate.NUMBERS
+    for literal in (*literals, *numbers):
+        tree = Comparison(Field("metadata", "k"), operator, (literal,))
+        parameters = Parameters()
+        sql = f"SELECT trace_id FROM traces FINAL WHERE experiment_id = '{TEXTS_EXPERIMENT}' AND {compile_filter(tree, parameters)}"
+        selected = {
+            row[0] for row in texts_store.query(sql, parameters.values, settings=SETTINGS).rows
+        }
+        assert selected == {one["trace_id"] for one in TEXTS if reference.matches(tree, one)}, (
+            literal
+        )

@@ -36,8 +36,13 @@ from whence.query.vocabulary import EQUALITY, ORDERING, Operator
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# For every query that carries a filter: texts that look like numbers are read exactly.
-SETTINGS = {"precise_float_parsing": 1}
+# For every query that carries a filter: texts that look like numbers are read exactly, and there is
+# room for as many version comparisons as the parser takes (1.5 kB of SQL each).
+SETTINGS = {
+    "precise_float_parsing": 1,
+    "max_query_size": 4_000_000,
+    "max_ast_elements": 500_000,
+}
 
 _BARE_TRACE_ID = re.compile(r"[0-9a-f]{32}")
 _DECIMAL = r"^[+-]?(?:[0-9]+(?:\\.[0-9]*)?|\\.[0-9]+)"

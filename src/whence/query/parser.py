@@ -3,7 +3,7 @@
 sqlglot's SQL parser would read `user`, `commit`, `timestamp '…'`, comments and casts as SQL, so
 only its tokenizer is used, without keywords, comments and escapes: a filter is none of these.
 
-Limits: 30,000 characters, 500 comparisons, 50 levels of parentheses and NOT.
+Limits: 30,000 characters, 200 comparisons, 50 levels of parentheses and NOT.
 Every error is a `FilterError` with the 1-based column of what it speaks about.
 """
 
@@ -36,7 +36,7 @@ from whence.query.vocabulary import (
 )
 
 MAX_CHARS = 30_000  # a literal is one form field of at most 128 KiB on its way to the engine
-MAX_COMPARISONS = 500
+MAX_COMPARISONS = 200
 MAX_DEPTH = 50
 
 PLAIN_DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)")
