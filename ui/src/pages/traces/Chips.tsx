@@ -28,7 +28,7 @@ export function Chips({ view }: { view: TracesView }) {
               key={value}
               href={buildTracesUrl({ ...view, filter: toggleCondition(view.filter, condition) })}
               aria-current={hasCondition(view.filter, condition)}
-              title={`${count.toLocaleString("en-US")} traces: ${condition}`}
+              title={`${count.toLocaleString("en-US")} of the newest traces: ${condition}`}
             >
               {value}
             </Link>

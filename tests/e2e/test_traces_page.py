@@ -1,0 +1,279 @@
+"""The Traces tab and one trace, in a real browser against the real server."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import expect, sync_playwright
+
+from chat_traces import MS, chat_requests, request, span
+from serving import serving
+
+IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
+TRACES = 120
+CHROMIUM_OPTIONS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+HOSTILE = "<img src=x onerror=\"document.title='owned'\"> {{7*7}} \u202e"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=CHROMIUM_OPTIONS
+        )
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def page(browser):
+    """A page whose console and network must stay free of errors; tests may expect some."""
+    context = browser.new_context(viewport={"width": 1440, "height": 860}, color_scheme="light")
+    opened = context.new_page()
+    problems: list[str] = []
+    opened.on("console", lambda said: problems.append(said.text) if said.type == "error" else None)
+    opened.on("pageerror", lambda error: problems.append(str(error)))
+    opened.set_default_timeout(15_000)
+    opened.problems = problems
+    yield opened
+    context.close()
+    assert problems == []
+
+
+def post(url: str, body: dict[str, object]) -> None:
+    httpx.post(f"{url}/v1/traces", json=body).raise_for_status()
+
+
+@pytest.fixture(scope="module")
+def chat(tmp_path_factory):
+    """A server with the chat application's traces: (its address, what was sent)."""
+    with serving(tmp_path_factory.mktemp("traces") / "store") as running:
+        sent = chat_requests(TRACES, time.time_ns())
+        for _, body in sent:
+            post(running.url, body)
+        yield running.url, [known for known, _ in sent]
+
+
+def rows(page):
+    return page.get_by_role("row").filter(has=page.get_by_role("cell"))
+
+
+def run_filter(page, text: str) -> None:
+    page.get_by_label("Filter").fill(text)
+    page.get_by_label("Filter").press("Enter")
+
+
+def test_an_empty_store_teaches_and_turns_into_the_list_by_itself(page, tmp_path):
+    with serving(tmp_path / "store") as running:
+        page.goto(running.url)
+        expect(page.get_by_text(f'whence.set_tracking_uri("{running.url}")')).to_be_visible()
+        [(_, body)] = chat_requests(1, time.time_ns())
+        post(running.url, body)
+        expect(page.get_by_role("link", name="handle_chat")).to_be_visible()
+        page.goto("about:blank")
+
+
+def test_the_list_says_honestly_that_there_is_more(page, chat):
+    url, _ = chat
+    page.goto(f"{url}/traces")
+    expect(page.get_by_text("showing 100, more available")).to_be_visible()
+    rows(page).first.hover()
+    page.mouse.wheel(0, 100_000)
+    page.get_by_role("button", name="Load more").click()
+    expect(page.get_by_text(f"{TRACES} traces")).to_be_visible()
+
+
+def test_a_filter_typed_finds_traces_and_stands_in_the_address(page, chat):
+    url, sent = chat
+    wanted = [
+        known for known in sent if known.environment == "staging" and known.app_version == "1.1.0"
+    ]
+    page.goto(f"{url}/traces")
+    page.keyboard.press("/")
+    run_filter(page, "metadata.environment = 'staging' AND metadata.app_version >= '1.1.0'")
+    expect(page.get_by_text(f"{len(wanted)} traces")).to_be_visible()
+    assert "filter=metadata.environment" in page.url
+    page.reload()
+    expect(page.get_by_text(f"{len(wanted)} traces")).to_be_visible()
+    page.go_back()
+    expect(page.get_by_text("showing 100, more available")).to_be_visible()
+
+
+def test_a_chip_adds_its_condition_and_takes_it_away(page, chat):
+    url, sent = chat
+    count = sum(known.environment == "development" for known in sent)
+    page.goto(f"{url}/traces")
+    page.get_by_role("link", name="development").click()
+    expect(page.get_by_text(f"{count} traces")).to_be_visible()
+    expect(page.get_by_label("Filter")).to_have_value("environment = 'development'")
+    page.get_by_role("link", name="development").click()
+    expect(page.get_by_label("Filter")).to_have_value("")
+
+
+def test_a_wrong_filter_shows_its_place_and_keeps_the_rows(page, chat):
+    url, _ = chat
+    page.goto(f"{url}/traces")
+    expect(rows(page).first).to_be_visible()
+    run_filter(page, "state = 'OK' AND environmnt = 'production'")
+    expect(page.get_by_role("alert")).to_contain_text("environment")
+    expect(rows(page).first).to_be_visible()
+    caret = page.locator("#filter-error").get_by_text("^", exact=True).bounding_box()
+    field = page.get_by_label("Filter").bounding_box()
+    character = 7.8  # of the field's font at 13 px; the caret stands after 17 of them
+    assert abs(caret["x"] - field["x"] - 12 - 17 * character) < character
+    expect(page.get_by_label("Filter")).to_have_value("state = 'OK' AND environmnt = 'production'")
+    assert all("400" in problem for problem in page.problems)
+    page.problems.clear()
+
+
+def test_the_keyboard_walks_the_list_and_opens_a_trace(page, chat):
+    url, _ = chat
+    page.goto(f"{url}/traces?order_by=execution_time_ms+DESC")
+    expect(rows(page).first).to_be_visible()
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_contain_text("Next trace")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).not_to_be_visible()
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("tree")).to_be_visible()
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    expect(page.get_by_role("treeitem", selected=True)).to_contain_text("retrieve")
+    page.keyboard.press("h")
+    expect(page.get_by_role("treeitem", name="rerank")).to_have_count(0)
+    page.keyboard.press("Escape")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("table")).to_be_visible()
+
+
+def test_a_trace_opens_as_a_tree_with_its_metadata(page, chat):
+    url, sent = chat
+    failed = next(known for known in sent if known.failed)
+    page.goto(f"{url}/traces?filter=trace_id+%3D+'{failed.trace_id}'")
+    page.get_by_role("link", name="handle_chat").click()
+    expect(page.get_by_role("tree")).to_contain_text("write_answer")
+    context = page.get_by_role("complementary")
+    expect(context).to_contain_text("session-")
+    expect(context).to_contain_text("mlflow.source.git.repoURL")
+    expect(context).to_contain_text("https://git.example/shop/support-chat")
+    page.keyboard.press("e")
+    page.keyboard.press("e")
+    expect(context).to_contain_text("TimeoutError")
+    assert "span=0000000000000007" in page.url
+    page.reload()
+    expect(context).to_contain_text("You are a helpful support agent.")
+    context.get_by_role("link", name="Context").click()
+    context.get_by_text("app_version", exact=True).hover()
+    row = context.locator("dl > div").filter(has_text="app_version")
+    row.get_by_role("link", name="Filter by this").click()
+    expect(page.get_by_label("Filter")).to_have_value(f"app_version = '{failed.app_version}'")
+
+
+def test_hostile_text_is_shown_as_text_and_a_missing_parent_as_missing(page, chat):
+    url, _ = chat
+    now = time.time_ns()
+    trace_id = "f" * 32
+    spans = [
+        span(trace_id, 1, None, HOSTILE, now, now + 50 * MS, whence__inputs=f'"{"x" * 30_000}"'),
+        span(trace_id, 3, 2, "orphan", now + MS, now + 9 * MS, **{HOSTILE: HOSTILE}),
+    ]
+    post(url, request("9.9.9", HOSTILE, spans))
+    page.goto(f"{url}/traces/tr-{trace_id}")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("<img src=x")
+    expect(page.get_by_role("tree")).to_contain_text("span 0000000000000002 was not recorded")
+    page.get_by_role("link", name="orphan").click()
+    expect(page.get_by_role("complementary")).to_contain_text("<img src=x")
+    assert page.locator("img[src=x]").count() == 0
+    assert page.title() != "owned"
+    page.goto(f"{url}/traces/tr-{trace_id}?span=0000000000000001")
+    page.get_by_role("button", name="Show all 30.0 kB").click()
+
+
+def test_a_running_trace_refreshes_until_it_ends(page, chat):
+    url, _ = chat
+    now = time.time_ns()
+    trace_id = "e" * 32
+    post(
+        url,
+        request(
+            "1.1.0",
+            "staging",
+            [span(trace_id, 1, None, "slow_job", now, None, whence__pending=True)],
+        ),
+    )
+    page.goto(f"{url}/traces/tr-{trace_id}")
+    expect(page.locator("main")).to_contain_text("Running")
+    post(
+        url, request("1.1.0", "staging", [span(trace_id, 1, None, "slow_job", now, now + 70 * MS)])
+    )
+    expect(page.get_by_role("tree")).to_contain_text("70.0 ms")
+
+
+def test_ten_thousand_spans_stay_a_short_page(page, chat):
+    url, _ = chat
+    now = time.time_ns()
+    trace_id = "d" * 32
+    spans = [span(trace_id, 1, None, "wide", now, now + 10_001 * MS)]
+    spans += [
+        span(
+            trace_id,
+            number,
+            max(1, number // 3),
+            f"step {number}",
+            now + number * MS,
+            now + (number + 1) * MS,
+        )
+        for number in range(2, 10_001)
+    ]
+    for start in range(0, len(spans), 2_500):
+        post(url, request("1.0.0", "test", spans[start : start + 2_500]))
+    page.goto(f"{url}/traces/tr-{trace_id}")
+    expect(page.get_by_role("link", name="step 2", exact=True)).to_be_visible()
+    assert page.get_by_role("treeitem").count() < 150
+    page.keyboard.press("k")
+    expect(page.get_by_role("treeitem", selected=True)).to_be_visible()
+
+
+def test_an_unknown_trace_and_an_unknown_page_say_so(page, chat):
+    url, _ = chat
+    page.goto(f"{url}/traces/tr-{'0' * 32}")
+    expect(page.get_by_text("There is no such trace")).to_be_visible()
+    assert all("404" in problem for problem in page.problems)
+    page.problems.clear()
+    page.goto(f"{url}/nowhere")
+    expect(page.get_by_text("There is no page here")).to_be_visible()
+
+
+def test_the_pages_have_both_colour_schemes(page, chat, tmp_path):
+    """Also takes the README's picture; with WHENCE_UPDATE_SCREENSHOTS=1 it replaces the old one."""
+    url, sent = chat
+    images = IMAGES if os.environ.get("WHENCE_UPDATE_SCREENSHOTS") == "1" else tmp_path
+    images.mkdir(parents=True, exist_ok=True)
+    filter_text = "name = 'handle_chat' AND metadata.app_version >= '1.0.0'"
+    page.goto(f"{url}/traces")
+    run_filter(page, filter_text)
+    expect(rows(page).nth(20)).to_be_visible()
+    page.screenshot(path=images / "traces.png")
+    page.goto(f"{url}/traces/{sent[-1].trace_id}?span=0000000000000007")
+    expect(page.get_by_role("tree")).to_contain_text("write_answer")
+    page.screenshot(path=images / "trace.png")
+    light = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    page.get_by_title("Colours: system").click()
+    page.get_by_title("Colours: light").click()
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") != light
+    page.screenshot(path=images / "trace-dark.png")
