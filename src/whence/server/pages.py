@@ -36,8 +36,8 @@ def pages_router(static: Path = STATIC) -> APIRouter:
     @router.get("/assets/{path:path}")
     @router.head("/assets/{path:path}")
     def get_asset(path: str) -> Response:
-        file = (root / "assets" / path).resolve()
-        if not file.is_relative_to(root / "assets") or not file.is_file():
+        file = find_file(root / "assets", path)
+        if file is None:
             raise HTTPException(404)
         return FileResponse(file, headers={"cache-control": FOREVER})
 
@@ -46,8 +46,8 @@ def pages_router(static: Path = STATIC) -> APIRouter:
     def get_page(path: str) -> Response:
         if path.partition("/")[0] in KEYED_SEGMENTS:
             raise HTTPException(404)
-        file = (root / path).resolve()
-        if path and file.is_relative_to(root) and file.is_file():
+        file = find_file(root, path)
+        if file is not None:
             return FileResponse(file, headers={**PAGE_HEADERS, "cache-control": NEVER})
         index = root / "index.html"
         if index.is_file():
@@ -55,3 +55,12 @@ def pages_router(static: Path = STATIC) -> APIRouter:
         return HTMLResponse(MISSING_PAGE, headers={**PAGE_HEADERS, "cache-control": NEVER})
 
     return router
+
+
+def find_file(root: Path, path: str) -> Path | None:
+    """Return the file of a path below a folder; None where there is none, or it lies outside."""
+    try:
+        file = (root / path).resolve()
+    except ValueError:  # a null byte
+        return None
+    return file if file.is_relative_to(root) and file.is_file() else None
