@@ -22,7 +22,12 @@ pin:
 
 # Regenerate the pages that are made from code.
 docs:
-    uv run python scripts/generate_docs.py
+    uv run python -m whence.cli.reference > docs/cli.md
+    uv run python -m whence.server.settings
+
+# Build the web UI anew.
+ui:
+    uv sync --reinstall-package whence
 
 # What a span costs in the calling thread, beside the OpenTelemetry SDK.
 bench:

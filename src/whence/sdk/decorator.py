@@ -19,6 +19,7 @@ from whence.sdk.arguments import Arguments
 from whence.sdk.generators import wrap_async_generator, wrap_generator
 from whence.sdk.recipe import Recipe, fail, succeed
 from whence.sdk.scope import DEFAULT_TYPE, type_text
+from whence.sdk.signals import watch_sigterm
 from whence.sdk.span import store_value
 from whence.sdk.start import NO_OPTIONS, RootOptions, experiment_of
 
@@ -118,6 +119,8 @@ def trace(
 def _decorate(wish: Wish, function: Any) -> Any:
     if isinstance(function, (classmethod, staticmethod)):
         return type(function)(_decorate(wish, function.__func__))
+    # Only the main thread may do it, and a server may call the function from workers alone.
+    watch_sigterm()
     wrap = _kind_of(function)
     is_generator = wrap in (wrap_generator, wrap_async_generator)
     if wish.output_reducer is not None and not is_generator:

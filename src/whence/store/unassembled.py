@@ -7,6 +7,7 @@ window from the newest row, so they cost one scan of a few narrow columns.
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -22,13 +23,15 @@ UNION DISTINCT
 SELECT trace_id FROM spans WHERE trace_id IN {trace_ids:Array(String)}
 """
 
+# A stamp far ahead of this machine's clock is damage; going on from it would spoil every later one.
+MAX_AHEAD_US = 24 * 3600 * 1_000_000
 _NEWEST = """\
 SELECT greatest(
-    (SELECT max(received_at_us) FROM spans),
-    (SELECT max(received_at_us) FROM headers),
-    (SELECT max(deleted_at_us) FROM deletions),
-    (SELECT toInt64(max(version)) FROM traces),
-    (SELECT toInt64(max(version)) FROM open_traces)
+    (SELECT maxIf(received_at_us, received_at_us <= {latest_us:Int64}) FROM spans),
+    (SELECT maxIf(received_at_us, received_at_us <= {latest_us:Int64}) FROM headers),
+    (SELECT maxIf(deleted_at_us, deleted_at_us <= {latest_us:Int64}) FROM deletions),
+    (SELECT toInt64(maxIf(version, version <= {latest_us:Int64})) FROM traces),
+    (SELECT toInt64(maxIf(version, version <= {latest_us:Int64})) FROM open_traces)
 )
 """
 
@@ -83,8 +86,9 @@ def find_known(store: Store, trace_ids: Collection[str]) -> set[str]:
 
 
 def read_newest_us(store: Store) -> int:
-    """Return the highest time stamp that any writer has given, 0 in an empty store."""
-    return int(store.query(_NEWEST).rows[0][0])
+    """Return the highest sane time stamp that any writer has given, 0 in an empty store."""
+    latest_us = time.time_ns() // 1000 + MAX_AHEAD_US
+    return int(store.query(_NEWEST, {"latest_us": latest_us}).rows[0][0])
 
 
 def find_unassembled(store: Store, since_us: int) -> set[str]:
