@@ -184,6 +184,27 @@ def test_a_trace_opens_as_a_tree_with_its_metadata(page, chat):
     expect(page.get_by_label("Filter")).to_have_value(f"app_version = '{failed.app_version}'")
 
 
+def test_the_pages_have_both_colour_schemes(page, chat, tmp_path):
+    """Also takes the README's picture; with WHENCE_UPDATE_SCREENSHOTS=1 it replaces the old one."""
+    url, sent = chat
+    images = IMAGES if os.environ.get("WHENCE_UPDATE_SCREENSHOTS") == "1" else tmp_path
+    images.mkdir(parents=True, exist_ok=True)
+    page.goto(f"{url}/traces")
+    run_filter(page, "metadata.app_version >= '1.0.0' AND span.name = 'rerank'")
+    expect(page.get_by_text("showing 100, more available")).to_be_visible()
+    expect(page.get_by_text(" ms", exact=False).first).to_be_visible()
+    page.get_by_label("Filter").blur()
+    page.screenshot(path=images / "traces.png")
+    page.goto(f"{url}/traces/{sent[-1].trace_id}?span=0000000000000007")
+    expect(page.get_by_role("tree")).to_contain_text("write_answer")
+    page.screenshot(path=images / "trace.png")
+    light = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    page.get_by_title("Colours: system").click()
+    page.get_by_title("Colours: light").click()
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") != light
+    page.screenshot(path=images / "trace-dark.png")
+
+
 def test_hostile_text_is_shown_as_text_and_a_missing_parent_as_missing(page, chat):
     url, _ = chat
     now = time.time_ns()
@@ -257,23 +278,3 @@ def test_an_unknown_trace_and_an_unknown_page_say_so(page, chat):
     page.problems.clear()
     page.goto(f"{url}/nowhere")
     expect(page.get_by_text("There is no page here")).to_be_visible()
-
-
-def test_the_pages_have_both_colour_schemes(page, chat, tmp_path):
-    """Also takes the README's picture; with WHENCE_UPDATE_SCREENSHOTS=1 it replaces the old one."""
-    url, sent = chat
-    images = IMAGES if os.environ.get("WHENCE_UPDATE_SCREENSHOTS") == "1" else tmp_path
-    images.mkdir(parents=True, exist_ok=True)
-    filter_text = "name = 'handle_chat' AND metadata.app_version >= '1.0.0'"
-    page.goto(f"{url}/traces")
-    run_filter(page, filter_text)
-    expect(rows(page).nth(20)).to_be_visible()
-    page.screenshot(path=images / "traces.png")
-    page.goto(f"{url}/traces/{sent[-1].trace_id}?span=0000000000000007")
-    expect(page.get_by_role("tree")).to_contain_text("write_answer")
-    page.screenshot(path=images / "trace.png")
-    light = page.evaluate("getComputedStyle(document.body).backgroundColor")
-    page.get_by_title("Colours: system").click()
-    page.get_by_title("Colours: light").click()
-    assert page.evaluate("getComputedStyle(document.body).backgroundColor") != light
-    page.screenshot(path=images / "trace-dark.png")

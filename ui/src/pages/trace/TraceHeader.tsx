@@ -55,6 +55,8 @@ export function TraceHeader({ trace: { info }, nowMs }: { trace: Trace; nowMs: n
             </div>
           ))}
         </dl>
+      </div>
+      <div className={styles.line}>
         <div className={styles.context}>
           {listFirstContext(info).map((row) =>
             row.condition === null ? null : (

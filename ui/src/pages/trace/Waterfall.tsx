@@ -18,6 +18,8 @@ const DEEPEST_INDENT = 16;
 const MOST_TICKS = 5;
 /** A bar that ends beyond this part of the axis has its label on its left. */
 const LABEL_TURN = 0.82;
+/** … unless less than this part of the axis is free there: then it stands on the bar. */
+const LEAST_ROOM = 0.45;
 
 interface WaterfallProps {
   rows: readonly SpanRow[];
@@ -164,8 +166,7 @@ function SpanBar({ span, extent }: { span: Span; extent: Extent }) {
   const side = isTurned
     ? { right: `${(1 - bar.left) * 100}%` }
     : { left: `${(bar.left + bar.width) * 100}%` };
-  // A bar that fills the lane leaves no room beside it: the label stands on it.
-  const isInside = isTurned && bar.left < 1 - LABEL_TURN;
+  const isInside = isTurned && bar.left < LEAST_ROOM;
   return (
     <>
       <span

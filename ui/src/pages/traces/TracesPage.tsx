@@ -8,7 +8,7 @@ import { tracesQuery } from "../../api/queries";
 import type { TraceInfo } from "../../api/types";
 import { Problem } from "../../components/Problem";
 import { Shortcuts } from "../../components/Shortcuts";
-import { formatNumberOf } from "../../model/format";
+import { formatCount, formatNumberOf } from "../../model/format";
 import type { Shortcut } from "../../model/shortcuts";
 import { Link, navigate } from "../../router";
 import { buildTraceUrl } from "../trace/url";
@@ -33,6 +33,7 @@ export function TracesPage({ view }: { view: TracesView }) {
   );
   const [activeId, setActiveId] = useState<string | null>(null);
   const activeIndex = traces.findIndex((info) => info.trace_id === activeId);
+  const [openedAtMs] = useState(() => Date.now());
   const input = useRef<HTMLInputElement>(null);
   const isFilterWrong = query.error instanceof ApiError && query.error.status === 400;
   const isFirst = view.filter === "" && view.experimentIds.length === 0;
@@ -76,7 +77,7 @@ export function TracesPage({ view }: { view: TracesView }) {
         </div>
         <div className={styles.line}>
           <Chips view={view} />
-          <Count query={query} traces={traces} isFetching={query.isFetching} />
+          <Count query={query} shown={traces.length} />
         </div>
       </div>
       {query.error !== null && !isFilterWrong ? (
@@ -96,7 +97,7 @@ export function TracesPage({ view }: { view: TracesView }) {
           traces={traces}
           active={activeIndex < 0 ? null : activeIndex}
           isStale={query.isPlaceholderData || isFilterWrong}
-          nowMs={Math.max(query.dataUpdatedAt, 0)}
+          nowMs={Math.max(query.dataUpdatedAt, openedAtMs)}
           footer={
             query.hasNextPage ? (
               <div className={styles.more}>
@@ -118,22 +119,30 @@ export function TracesPage({ view }: { view: TracesView }) {
 }
 
 interface CountProps {
-  query: { hasNextPage: boolean; data: { pages: { elapsed_ms: number }[] } | undefined };
-  traces: readonly TraceInfo[];
-  isFetching: boolean;
+  query: {
+    hasNextPage: boolean;
+    isFetching: boolean;
+    isPlaceholderData: boolean;
+    data: { pages: { elapsed_ms: number }[] } | undefined;
+  };
+  shown: number;
 }
 
 /** How many are shown, whether there are more, and how long the server took. */
-function Count({ query, traces, isFetching }: CountProps) {
-  const elapsed = query.data?.pages.at(-1)?.elapsed_ms;
+function Count({ query, shown }: CountProps) {
+  const { data, hasNextPage, isFetching, isPlaceholderData } = query;
+  const elapsed = data?.pages.at(-1)?.elapsed_ms;
+  let count: string | null = null;
+  if (data !== undefined && !isPlaceholderData) {
+    count = hasNextPage
+      ? `showing ${formatCount(shown)}, more available`
+      : formatNumberOf(shown, "trace");
+  }
+  const time = elapsed === undefined ? null : `${elapsed.toFixed(0)} ms`;
   return (
     <p className={styles.count} role="status">
-      {query.data === undefined
-        ? null
-        : query.hasNextPage
-          ? `showing ${traces.length.toLocaleString("en-US")}, more available`
-          : formatNumberOf(traces.length, "trace")}
-      <span>{isFetching ? "asking…" : elapsed === undefined ? null : `${elapsed.toFixed(0)} ms`}</span>
+      {count}
+      <span>{isFetching ? "asking…" : time}</span>
     </p>
   );
 }
