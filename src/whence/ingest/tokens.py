@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from whence import semconv
 from whence.ingest.dialects import Attributes, read_number, to_number
@@ -38,7 +38,7 @@ def read_usage(attributes: Attributes) -> Usage | None:
     if _ALL_KEYS.isdisjoint(attributes):
         return None
     found = {name: read_number(attributes, keys) for name, keys in _KEYS_OF_COUNT.items()}
-    return _complete({name: _to_count(count) for name, count in found.items() if count is not None})
+    return _complete({name: int(count) for name, count in found.items() if _is_count(count)})
 
 
 def parse_usage(value: Any) -> Usage | None:
@@ -50,8 +50,8 @@ def parse_usage(value: Any) -> Usage | None:
     counts: Usage = {}
     for name in (INPUT, OUTPUT, TOTAL, *_CACHE_KEYS):
         count = to_number(value.get(name))
-        if count is not None:
-            counts[name] = _to_count(count)
+        if _is_count(count):
+            counts[name] = int(count)
     return _complete(counts)
 
 
@@ -75,5 +75,6 @@ def _complete(counts: Usage) -> Usage | None:
     return counts
 
 
-def _to_count(number: float) -> int:
-    return min(_MAX_TOKENS, int(number))
+def _is_count(number: float | None) -> TypeGuard[float]:
+    """Tell a count from nonsense, which is left out: unknown means absent."""
+    return number is not None and 0 <= number <= _MAX_TOKENS
