@@ -6,6 +6,7 @@ from pathlib import Path
 
 import hatch_build
 import pytest
+import ui_types
 
 UI = Path(__file__).resolve().parents[2] / "ui"
 
@@ -18,3 +19,7 @@ def _packages():
 @pytest.mark.parametrize("script", ["check", "lint", "test"])
 def test_the_ui_passes(script):
     hatch_build.run_npm(UI, "run", script)
+
+
+def test_the_types_are_those_of_the_server():
+    assert ui_types.render_types() == ui_types.SCHEMA.read_text(encoding="utf-8"), "`just docs`"

@@ -1,117 +1,47 @@
 /**
- * What the server says, as `/api/v1` gives it.
+ * What the server says, by the names that the pages use.
  *
- * Times in nanoseconds are decimal strings: they don't fit a JavaScript number.
+ * `schema.d.ts` is generated from the server's OpenAPI document; this file only names its parts and
+ * says `Json` where the document says "anything". Times in nanoseconds are decimal strings: they
+ * don't fit a JavaScript number.
  */
 
-export type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
+import type { components } from "./schema";
 
-export type TraceState = "OK" | "ERROR" | "IN_PROGRESS" | "STATE_UNSPECIFIED";
+type Schemas = components["schemas"];
 
-export interface TraceInfo {
-  trace_id: string;
-  experiment_id: string;
-  name: string | null;
-  state: TraceState;
-  request_time_ms: number;
-  duration_ns: number | null;
-  client_request_id: string | null;
-  request_preview: string | null;
-  response_preview: string | null;
-  environment: string | null;
-  app_version: string | null;
-  commit: string | null;
-  branch: string | null;
-  session: string | null;
-  user: string | null;
-  trace_metadata: Record<string, string>;
-  tags: Record<string, string>;
-  assessments: Assessment[];
-  span_count: number;
-  error_count: number;
-  input_tokens: number | null;
-  output_tokens: number | null;
-  total_tokens: number | null;
-  cost_usd: number | null;
-  size_bytes: number;
-  models: string[];
-}
+export type Json =
+  | string
+  | number
+  | boolean
+  | null
+  | readonly Json[]
+  | { readonly [key: string]: Json };
 
-export interface Assessment {
-  assessment_id: string;
-  assessment_name: string;
-  span_id?: string | null;
-  source?: { source_type: string; source_id?: string };
-  create_time?: string;
-  feedback?: { value: Json; error?: Json };
-  expectation?: { value?: Json; serialized_value?: Json };
-  rationale?: string | null;
-  valid?: boolean;
-}
+type Values = Readonly<Record<string, Json>>;
 
-export interface SpanEvent {
-  name: string;
-  time_ns: string;
-  attributes: Record<string, Json>;
-}
+export type TraceInfo = Schemas["TraceInfo"];
+export type Conflict = Schemas["Conflict"];
+export type Experiment = Schemas["Experiment"];
+export type Field = Schemas["SeenField"];
 
-export interface SpanLink {
-  trace_id: string;
-  span_id: string;
-  attributes: Record<string, Json>;
-}
+export type SpanEvent = Omit<Schemas["SpanEvent"], "attributes"> & { attributes: Values };
+export type SpanLink = Omit<Schemas["SpanLink"], "attributes"> & { attributes: Values };
 
-export interface Span {
-  trace_id: string;
-  span_id: string;
-  parent_id: string | null;
-  name: string;
-  span_type: string;
-  kind: string;
-  start_time_ns: string;
-  end_time_ns: string | null;
-  status: "UNSET" | "OK" | "ERROR";
-  status_message: string;
+type Anything = "inputs" | "outputs" | "attributes" | "resource" | "scope" | "events" | "links";
+
+export type Span = Omit<Schemas["Span"], Anything> & {
   inputs?: Json;
   outputs?: Json;
-  attributes: Record<string, Json>;
-  events: SpanEvent[];
-  links: SpanLink[];
-  resource: Record<string, Json>;
+  attributes: Values;
+  resource: Values;
   scope: Json;
-  model: string | null;
-  provider: string | null;
-  usage: Record<string, number> | null;
-  cost: Record<string, number> | null;
-  size_bytes: number;
-}
+  events: readonly SpanEvent[];
+  links: readonly SpanLink[];
+};
 
-export interface Conflict {
-  key: string;
-  kept: string;
-  refused: string;
-  source: string;
-}
+export type Assessment = Schemas["Assessment"];
 
-export interface Trace {
-  info: TraceInfo;
-  spans: Span[];
-  conflicts: Conflict[];
-}
+export type Trace = Omit<Schemas["TraceView"], "spans"> & { spans: readonly Span[] };
 
-export interface TracePage {
-  traces: { info: TraceInfo }[];
-  next_cursor: string | null;
-  elapsed_ms: number;
-}
-
-export interface Experiment {
-  experiment_id: string;
-  name: string;
-  lifecycle_stage: string;
-}
-
-export interface Field {
-  name: string;
-  values: { value: string; count: number }[];
-}
+export type TracePage = Schemas["TracePage"];

@@ -71,17 +71,14 @@ function Conflicts({ conflicts }: { conflicts: readonly Conflict[] }) {
 }
 
 function describeAssessment(assessment: Assessment): ContextRow {
-  const value: Json =
-    assessment.feedback?.value ??
-    assessment.expectation?.value ??
-    assessment.expectation?.serialized_value ??
-    null;
+  const judged = assessment.feedback ?? assessment.expectation;
+  const value = (judged?.value ?? judged?.serialized_value?.value ?? null) as Json;
   const row: ContextRow = {
     label: assessment.assessment_name,
     value: toLine(value, LONGEST_VERDICT),
     condition: null,
   };
-  const source = assessment.source?.source_id ?? assessment.source?.source_type;
+  const source = assessment.source.source_id || assessment.source.source_type;
   const note = [source, assessment.rationale].filter(Boolean).join(": ");
   return note === "" ? row : { ...row, note };
 }
