@@ -64,8 +64,8 @@ def write_line(trace: dict[str, Any]) -> bytes | None:
     groups: dict[bytes, ResourceSpans] = {}
     for span in trace["spans"]:
         record = _record(span, bare_id)
-        if span is top:
-            record.attributes = _with_context(record.attributes, info, span)
+        if top is not None and span is top:
+            record.attributes = _with_context(record.attributes, info, top)
         resource = {**span["resource"], semconv.EXPERIMENT_ID: info["experiment_id"]}
         key = msgspec.json.encode(resource, order="sorted")
         groups.setdefault(key, ResourceSpans(Resource(resource), [])).spans.append(record)
@@ -138,8 +138,6 @@ def _record(span: dict[str, Any], trace_id: str) -> SpanRecord:
     for field, key in (("inputs", semconv.INPUTS), ("outputs", semconv.OUTPUTS)):
         if field in span:
             attributes[key] = _json(span[field])
-    if span["span_type"]:
-        attributes[semconv.SPAN_TYPE] = span["span_type"]
     ended = span["end_time_ns"]
     if ended is None:
         attributes[semconv.PENDING] = True
