@@ -229,6 +229,10 @@ def test_help_loads_neither_server_nor_numbers():
     subprocess.run([sys.executable, "-c", program], check=True, timeout=30)
 
 
+def test_the_version_is_told(whence):
+    assert whence("--version").out.startswith("whence ")
+
+
 @pytest.mark.parametrize("name", ["search", "show", "export", "server"])
 def test_every_command_has_help(whence, name):
     done = whence(name, "--help")

@@ -36,8 +36,23 @@ app = typer.Typer(
 )
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"whence {version('whence')}")
+        raise typer.Exit
+
+
 @app.callback()
-def _whence() -> None:
+def _whence(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
     """Find the code, the version and the environment that every GenAI trace came from."""
 
 
@@ -58,7 +73,7 @@ Experiments = Annotated[
     ),
 ]
 FilterText = Annotated[
-    str, typer.Argument(metavar="[FILTER]", help="Such as: metadata.environment = 'production'")
+    str, typer.Argument(metavar="FILTER", help="Such as: metadata.environment = 'production'")
 ]
 TraceId = Annotated[str, typer.Argument(metavar="TRACE_ID", help="tr-… or 32 hex digits.")]
 

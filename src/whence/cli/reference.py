@@ -58,10 +58,8 @@ def _describe_command(name: str, one: Any, text: str) -> str:
 
 
 def _metavar(param: Any) -> str:
-    if param.metavar:
-        return str(param.metavar)
-    shown = param.name.upper() + ("..." if param.nargs == -1 else "")
-    return shown if param.required else f"[{shown}]"
+    shown = param.metavar or param.name.upper() + ("..." if param.nargs == -1 else "")
+    return str(shown) if param.required else f"[{shown}]"
 
 
 def _option_name(param: Any) -> str:

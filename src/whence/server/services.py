@@ -69,7 +69,7 @@ class Services:
         if self.leaving.is_set():
             return "the server is stopping"
         try:
-            await self.decode(self.store.ready)
+            await self.edit(self.store.ready)
         except WhenceError as error:
             return error.message
         return None

@@ -15,7 +15,7 @@ from whence.errors import InvalidInputError
 def tag(
     trace_id: TraceId,
     tags: Annotated[
-        list[str] | None, typer.Argument(metavar="[KEY=VALUE...]", help="Tags to set.")
+        list[str] | None, typer.Argument(metavar="KEY=VALUE...", help="Tags to set.")
     ] = None,
     delete: Annotated[
         list[str] | None, typer.Option(metavar="KEY", help="Tag to delete; may be repeated.")
