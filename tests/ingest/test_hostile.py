@@ -128,7 +128,7 @@ def test_numbers_that_are_no_counts_are_not_counted(chdb_ingestor, chdb_store, e
     huge = {"mlflow.chat.tokenUsage": {"input_tokens": 10**30, "output_tokens": 10**30}}
     send(chdb_ingestor, span(trace, 9, 5, attributes=huge), experiment_id=experiment_id)
     row = read_one(chdb_store, trace)
-    assert (row.span_count, row.input_tokens, row.cost_usd) == (6, 2**53, None)
+    assert (row.span_count, row.input_tokens, row.cost_usd) == (6, None, None)
 
 
 def test_indices_out_of_all_proportion_cost_nothing():
