@@ -77,6 +77,8 @@ def test_health_tells_version_and_store(client, server):
     assert answer.status_code == 200
     told = answer.json()
     assert told["status"] == "ready" and told["store"] == str(server.store.resolve())
+    head = client.head("/health")
+    assert head.status_code == 200 and head.headers["content-type"] == "application/json"
 
 
 @pytest.mark.parametrize("given", ["my-id.1:a_b", "x" * 128])

@@ -29,6 +29,7 @@ def health_router(services: Services) -> APIRouter:
     """Answer health checks."""
     router = APIRouter(tags=["health"])
 
+    @router.head("/health", include_in_schema=False)
     @router.get("/health", responses=answers(Health), operation_id="get_health")
     async def get_health() -> Response:
         reason = await services.why_not_ready()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import os
 import signal
 import socket
@@ -41,6 +42,8 @@ def run_server(settings: Settings) -> NoReturn:
         code = _serve(settings)
     except WhenceError as error:
         print(f"whence server: {error.message}", file=sys.stderr)  # noqa: T201
+    except KeyboardInterrupt:  # while the store was being opened
+        code = 130
     except BaseException:  # noqa: BLE001 - os._exit would hide it
         sys.excepthook(*sys.exc_info())
     for stream in (sys.stdout, sys.stderr):
@@ -102,7 +105,7 @@ class _Server(uvicorn.Server):
             lifespan="off",
             server_header=False,
             timeout_keep_alive=KEEP_ALIVE_S,
-            timeout_graceful_shutdown=int(settings.shutdown_grace_s),
+            timeout_graceful_shutdown=math.ceil(settings.shutdown_grace_s),
         )
         super().__init__(config)
         self._services = services
