@@ -7,8 +7,10 @@ through clickhouse-connect's HTTP client on a server that `clickhouse_server.py`
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
+import threading
 from hashlib import blake2b
 from pathlib import Path
 from urllib.parse import quote
@@ -20,6 +22,10 @@ from whence.store.connection import open_store
 SERVER_PROGRAM = Path(__file__).with_name("clickhouse_server.py")
 # The server asks for them; their special characters must survive the URL.
 SERVER_USER, SERVER_PASSWORD = "whence", "p@ss/w:rd"
+
+# Started in the background by a shell, this process ignores Ctrl-C, and so would every child.
+if threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

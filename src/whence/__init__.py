@@ -13,8 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from whence import entities, tracing
-from whence.sdk.configure import configure, get_tracking_uri, set_tracking_uri
-from whence.sdk.current import (
+from whence.sdk.capture.current import (
     delete_trace_tag,
     get_active_trace_id,
     get_current_active_span,
@@ -23,12 +22,13 @@ from whence.sdk.current import (
     set_trace_tag,
     update_current_trace,
 )
-from whence.sdk.decorator import trace
-from whence.sdk.scope import start_span, start_span_no_context
+from whence.sdk.capture.decorator import trace
+from whence.sdk.capture.scope import start_span, start_span_no_context
+from whence.sdk.configure import configure, get_tracking_uri, set_tracking_uri
 
 if TYPE_CHECKING:
-    from whence.sdk.client import get_trace, search_traces
-    from whence.sdk.flush import flush, flush_trace_async_logging
+    from whence.sdk.reading.client import get_trace, search_traces
+    from whence.sdk.reading.flush import flush, flush_trace_async_logging
 
 __all__ = [
     "configure",
@@ -55,10 +55,10 @@ __all__ = [
 # Loaded at first use (PEP 562): the client and the exporter bring modules that capture can do
 # without.
 _LAZY = {
-    "flush": "whence.sdk.flush",
-    "flush_trace_async_logging": "whence.sdk.flush",
-    "get_trace": "whence.sdk.client",
-    "search_traces": "whence.sdk.client",
+    "flush": "whence.sdk.reading.flush",
+    "flush_trace_async_logging": "whence.sdk.reading.flush",
+    "get_trace": "whence.sdk.reading.client",
+    "search_traces": "whence.sdk.reading.client",
 }
 
 

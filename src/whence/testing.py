@@ -15,13 +15,14 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from whence import semconv
-from whence.sdk import ids, runtime
+from whence.sdk import runtime
+from whence.sdk.capture import ids
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from whence.otlp.records import SpanRecord
-    from whence.sdk.pipeline import Exportable
+    from whence.sdk.delivery.pipeline import Exportable
 
 START_NS = 1_700_000_000_000_000_000
 TICK_NS = 1_000_000

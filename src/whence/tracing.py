@@ -5,25 +5,26 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from whence.sdk import active, diagnostics, keys, processors, settings
-from whence.sdk.configure import check_flag
-from whence.sdk.configure import configure_processors as configure
-from whence.sdk.propagation import (
+from whence.sdk import diagnostics, settings
+from whence.sdk.capture import active, keys, processors
+from whence.sdk.capture.propagation import (
     get_tracing_context_headers_for_http_request,
     set_tracing_context_from_http_request_headers,
 )
-from whence.sdk.trace_context import (
+from whence.sdk.capture.trace_metadata import (
     EMPTY_SCOPE,
     Scope,
     check_mapping,
     clean,
     with_session_and_user,
 )
+from whence.sdk.configure import check_flag
+from whence.sdk.configure import configure_processors as configure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from whence.sdk.flush import Stats
+    from whence.sdk.reading.flush import Stats
 
 __all__ = [
     "configure",
@@ -103,8 +104,8 @@ def reset() -> None:
     processors.reset()
     diagnostics.reset()
     active.forget()
-    from whence.sdk import context as process_context
     from whence.sdk import runtime
+    from whence.sdk.context import process as process_context
 
     process_context.forget()
     runtime.follow_settings()
@@ -115,7 +116,7 @@ def stats() -> Stats:
 
     `problems` counts, by kind, what went wrong in capture.
     """
-    from whence.sdk.flush import stats as collect
+    from whence.sdk.reading.flush import stats as collect
 
     return collect()
 

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from whence.errors import FilterError, InvalidInputError, UnauthenticatedError, UnavailableError
-from whence.sdk.destination import Server, api_key, parse_destination
+from whence.sdk.delivery.destination import Server, api_key, parse_destination
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -26,13 +26,13 @@ from whence.errors import (
     PayloadTooLargeError,
     UnavailableError,
 )
-from whence.sdk.destination import Server, parse_destination
-from whence.sdk.http import HttpReader, path_of
+from whence.sdk.delivery.destination import Server, parse_destination
+from whence.sdk.reading.http import HttpReader, path_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from whence.sdk.client import Client
+    from whence.sdk.reading.client import Client
 
 BATCH_BYTES = 4_000_000
 ATTEMPTS = 8

@@ -1,9 +1,7 @@
-"""Capture: spans, their context, and their way out of the process.
+"""The SDK: what runs inside the traced program.
 
-From the inside out: `ids`, `diagnostics`, `settings` and `keys` (OpenTelemetry's context) carry the
-rest; `capture` turns values into JSON text; `active` holds the open traces, `span` the spans,
-`start` decides where a span hangs; `decorator`, `generators`, `scope` and `tracer` are the ways to
-make one, `current` and `propagation` what a program says about it. `context`, `git` and `source`
-find out which code this is. `pipeline`, `delivery`, `transport` and `spool` bring spans out, and
-`client` reads them back from a server.
+`capture` records spans; `context` finds out which code, version and environment this is;
+`delivery` brings spans out of the process; `reading` brings traces back from a server. `settings`
+and `configure` hold what the program said, `runtime` the one pipeline of the process, and
+`diagnostics` what went wrong.
 """

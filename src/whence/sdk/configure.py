@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from whence import semconv
 from whence.errors import InvalidInputError
 from whence.sdk import runtime, settings
-from whence.sdk.current import set_experiment
-from whence.sdk.processors import check_processors
-from whence.sdk.trace_context import check_mapping, clean
+from whence.sdk.capture.current import set_experiment
+from whence.sdk.capture.processors import check_processors
+from whence.sdk.capture.trace_metadata import check_mapping, clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -68,7 +68,7 @@ def configure(
         {**(metadata or {}), **{key: value for key, value in named.items() if value is not None}}
     )
     if otel:
-        from whence.sdk.tracer import become_global
+        from whence.sdk.capture.tracer import become_global
 
         become_global()
 
@@ -84,7 +84,7 @@ def declare(given: Mapping[str, Any]) -> None:
 
 def set_tracking_uri(uri: str | os.PathLike[str]) -> None:
     """Send traces to a server (`http://…`) or into a local store (a path) from now on."""
-    from whence.sdk.destination import parse_destination
+    from whence.sdk.delivery.destination import parse_destination
 
     destination = parse_destination(uri)
     settings.current.url = os.fspath(uri)

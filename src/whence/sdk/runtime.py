@@ -10,12 +10,13 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from whence.errors import InvalidInputError
-from whence.sdk import active, diagnostics, ids, settings
+from whence.sdk import diagnostics, settings
+from whence.sdk.capture import active, ids
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from whence.sdk.pipeline import Exportable, Pipeline
+    from whence.sdk.delivery.pipeline import Exportable, Pipeline
 
 
 FORK_PATIENCE_S = 5.0
@@ -52,9 +53,9 @@ def get_pipeline() -> Pipeline:
     global _pipeline  # noqa: PLW0603
     with _lock:
         if _pipeline is None:
-            from whence.sdk.context import resource_attributes
-            from whence.sdk.pending import collect_pending
-            from whence.sdk.pipeline import Pipeline
+            from whence.sdk.capture.pending import collect_pending
+            from whence.sdk.context.process import resource_attributes
+            from whence.sdk.delivery.pipeline import Pipeline
 
             _pipeline = Pipeline(
                 resource_attributes=resource_attributes, collect_pending=collect_pending
@@ -94,7 +95,7 @@ def shut_down() -> None:
 def follow_settings() -> None:
     """Tell a running pipeline that destination and resource may have changed."""
     if _pipeline is not None:
-        from whence.sdk.destination import parse_destination
+        from whence.sdk.delivery.destination import parse_destination
 
         _pipeline.invalidate_resource()
         try:

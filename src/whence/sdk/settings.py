@@ -2,7 +2,7 @@
 
 Read on the hot path, so plain module-level state: `current` is replaced field by field, never
 locked. `declared` is the metadata that the program states about itself for the whole process;
-`whence.sdk.context` sends it as resource attributes.
+`whence.sdk.context.process` sends it as resource attributes.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from importlib import import_module
 
 import pytest
 
-MODULES = ["decorator", "scope", "current", "configure"]
+MODULES = ["capture.decorator", "capture.scope", "capture.current", "configure"]
 
 
 @pytest.mark.parametrize(

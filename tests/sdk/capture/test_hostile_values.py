@@ -21,7 +21,7 @@ import pytest
 
 import whence
 from whence import semconv
-from whence.sdk import capture
+from whence.sdk.capture import values as capture
 
 
 class Unprintable:

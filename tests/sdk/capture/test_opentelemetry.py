@@ -17,7 +17,7 @@ from opentelemetry.trace import Link, SpanKind, StatusCode
 import whence
 from whence import semconv
 from whence.otlp.records import STATUS_ERROR, STATUS_OK, STATUS_UNSET
-from whence.sdk.tracer import provider
+from whence.sdk.capture.tracer import provider
 
 
 @pytest.fixture

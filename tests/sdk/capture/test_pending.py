@@ -4,8 +4,8 @@ import pytest
 
 import whence
 from whence import semconv
-from whence.sdk import ids
-from whence.sdk.pending import collect_pending
+from whence.sdk.capture import ids
+from whence.sdk.capture.pending import collect_pending
 from whence.testing import strip_prefix
 
 SECOND = 1_000_000_000

@@ -150,7 +150,7 @@ def test_live_spans_cannot_be_copied_or_pickled():
 
 
 def test_a_clock_that_is_set_back_leaves_no_negative_durations(spans, monkeypatch):
-    from whence.sdk import ids
+    from whence.sdk.capture import ids
 
     wall = iter(range(10**18, 0, -(10**9)))
     monkeypatch.setattr(ids.sources, "wall_ns", lambda: next(wall))
@@ -185,7 +185,7 @@ def test_names_and_types_that_are_no_strings_are_written_as_text(spans):
 
 
 def test_roots_that_are_never_ended_do_not_pile_up(monkeypatch):
-    from whence.sdk import active
+    from whence.sdk.capture import active
 
     monkeypatch.setattr(active, "MAX_OPEN", 10)
     roots = [whence.start_span_no_context("never ended") for _ in range(25)]

@@ -19,7 +19,7 @@ def run(
     """
     import msgspec
 
-    from whence.sdk.context import describe
+    from whence.sdk.context.process import describe
 
     entries = describe()
     if as_json:

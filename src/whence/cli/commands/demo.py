@@ -10,7 +10,7 @@ import typer
 from whence.cli.frame import command
 
 if TYPE_CHECKING:
-    from whence.sdk.client import Client
+    from whence.sdk.reading.client import Client
 
 COLUMNS = ("time", "name", "state", "duration_ms", "environment", "app_version", "session")
 SEARCHES = (
@@ -34,7 +34,7 @@ def run(
     machine. The traces go to the experiment "demo" of the store. Ctrl-C ends the server.
     """
     from whence.demo.run import record_traces, serve
-    from whence.sdk.client import Client
+    from whence.sdk.reading.client import Client
 
     with serve(store, port) as (server, url):
         typer.echo(f"The server runs at {url}; recording two versions in three environments …")

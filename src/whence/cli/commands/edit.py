@@ -23,7 +23,7 @@ def tag(
     url: Url = None,
 ) -> None:
     """Set or delete tags of a trace. Tags are mutable, metadata is not."""
-    from whence.sdk.client import Client
+    from whence.sdk.reading.client import Client
 
     pairs = [one.partition("=") for one in tags or ()]
     wrong = [key for key, equals, _ in pairs if not equals or not key]
@@ -51,7 +51,7 @@ def delete(
 
     A late retry of a deleted trace is not stored either.
     """
-    from whence.sdk.client import Client
+    from whence.sdk.reading.client import Client
 
     count = f"{len(trace_ids)} trace{'s' if len(trace_ids) > 1 else ''}"
     if not yes:

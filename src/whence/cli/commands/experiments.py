@@ -22,7 +22,7 @@ def run(
     from rich.text import Text
 
     from whence.cli.results import new_table, print_table
-    from whence.sdk.client import Client
+    from whence.sdk.reading.client import Client
 
     with Client(url) as client:
         client.catch_up()

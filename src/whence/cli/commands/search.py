@@ -44,7 +44,7 @@ def run(
     """
     from whence.cli.columns import read_columns
     from whence.cli.results import write_results
-    from whence.sdk.client import Client
+    from whence.sdk.reading.client import Client
 
     read_columns(columns, ())  # a wrong name is told before anything is asked
     with Client(url) as client:

@@ -16,7 +16,7 @@ def run(
     url: Url = None,
 ) -> None:
     """Show a trace: its spans as a tree with durations, then its metadata and tags."""
-    from whence.sdk.client import Client
+    from whence.sdk.reading.client import Client
 
     with Client(url) as client:
         client.catch_up()

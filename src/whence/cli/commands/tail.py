@@ -30,7 +30,7 @@ def run(
     from whence.cli.columns import value_of
     from whence.cli.events import follow
     from whence.cli.results import show
-    from whence.sdk.client import Client
+    from whence.sdk.reading.client import Client
 
     with Client(url) as client:
         query = [("filter", filter_string)]

@@ -35,7 +35,7 @@ def export_traces(
     spans.
     """
     from whence.cli.transfer import export_lines
-    from whence.sdk.client import Client
+    from whence.sdk.reading.client import Client
 
     if len(arguments) > FILTER_AND_FILE:
         raise InvalidInputError("export takes [FILTER] FILE: quote the filter as one argument")
@@ -63,7 +63,7 @@ def import_traces(
     Importing a file twice changes nothing: spans are known by their ids.
     """
     from whence.cli.transfer import import_lines
-    from whence.sdk.client import Client
+    from whence.sdk.reading.client import Client
 
     with Client(url) as client:
         import_lines(client, file)
