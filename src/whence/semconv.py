@@ -12,6 +12,8 @@ SOURCE_TYPE = "mlflow.source.type"
 GIT_COMMIT = "mlflow.source.git.commit"
 GIT_BRANCH = "mlflow.source.git.branch"
 GIT_REPO_URL = "mlflow.source.git.repoURL"
+GIT_DIRTY = "whence.git.dirty"  # "true" or "false"; absent: unknown
+GIT_DIRTY_HASH = "whence.git.dirty_hash"  # 40 hex, only where the tree is dirty
 SOURCE_RUN = "mlflow.sourceRun"
 MODEL_ID = "mlflow.modelId"
 USER = "mlflow.user"
@@ -66,6 +68,7 @@ REQUEST_PREVIEW = "whence.request_preview"
 RESPONSE_PREVIEW = "whence.response_preview"
 TRACE_STATE = "whence.state"  # OK or ERROR, set by update_current_trace(state=…)
 LOCAL_ROOT = "whence.local_root"  # true: our topmost span under a parent that we did not record
+PROVENANCE = "whence.provenance"  # JSON text {metadata key: where its value comes from}
 PENDING = "whence.pending"  # true: the span has not ended; a later record replaces this one
 
 # --- Resource attributes ---------------------------------------------------------------------
@@ -75,6 +78,11 @@ EXPERIMENT_NAME = "whence.experiment.name"
 EXPERIMENT_HEADER = "x-mlflow-experiment-id"
 DEFAULT_EXPERIMENT_ID = "0"
 DEFAULT_EXPERIMENT_NAME = "Default"
+
+# A text that belongs to a whole process (its diff), sent once as a resource without spans.
+DOCUMENT_KIND = "whence.document.kind"  # "diff"
+DOCUMENT_HASH = "whence.document.hash"
+DOCUMENT_TEXT = "whence.document.text"
 
 # What OpenTelemetry programs say, and the metadata key it becomes. Read from the root span's
 # attributes first, then from its resource.

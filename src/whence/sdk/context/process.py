@@ -18,13 +18,13 @@ import msgspec
 
 from whence import semconv
 from whence.sdk import diagnostics, settings
+from whence.sdk.context.found import Found
 from whence.sdk.context.git import GitState, read_git
 from whence.sdk.context.program import NOTEBOOK_VARIABLES, Program, find_login, find_program
 from whence.sdk.context.variables import (
     RUN_CONTEXT,
     RUN_CONTEXT_KEYS,
     VARIABLES,
-    Found,
     clean,
     read_variables,
 )

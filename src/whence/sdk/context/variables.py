@@ -15,6 +15,7 @@ import msgspec
 
 from whence import semconv
 from whence.otlp.repository_url import strip_credentials
+from whence.sdk.context.found import Found
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -100,14 +101,6 @@ RUN_CONTEXT_KEYS = (
 )
 
 COMMIT = re.compile(r"^[0-9a-fA-F]{7,64}$")
-
-
-class Found(msgspec.Struct, frozen=True):
-    """A value for a metadata key (or a resource attribute), and where it was found."""
-
-    key: str
-    value: str
-    source: str
 
 
 def read_variables() -> Iterator[Found]:

@@ -1,0 +1,18 @@
+"""One fact about this process, with where it was found: what every layer of the context yields."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Found(msgspec.Struct, frozen=True):
+    """A value and its origin.
+
+    `key` is a metadata key, or an OpenTelemetry resource attribute for a fact that has none.
+    `value` is text and never empty: what is unknown is not yielded. `source` says where the value
+    comes from, in the words of `whence context` (`.git`, `env GITHUB_SHA`, `configure()`).
+    """
+
+    key: str
+    value: str
+    source: str
