@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from whence.otlp import repository_url
 from whence.otlp.repository_url import strip_credentials
 from whence.sdk.context.git import GitState, read_git
-from whence.sdk.context.git_config import find_remote_url, parse_config
+from whence.sdk.context.git.config import find_remote_url, parse_config
 
 QUIET = {
     "GIT_CONFIG_GLOBAL": os.devnull,

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from whence.otlp.repository_url import strip_credentials
-from whence.sdk.context.git_config import find_remote_url
+from whence.sdk.context.git.config import find_remote_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
