@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from whence import semconv
 from whence.errors import InvalidInputError
 from whence.sdk import runtime, settings
+from whence.sdk.capture.computed import split_metadata
 from whence.sdk.capture.current import set_experiment
 from whence.sdk.capture.processors import check_processors
-from whence.sdk.capture.trace_metadata import check_mapping, clean
+from whence.sdk.capture.trace_metadata import clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -30,16 +31,22 @@ def configure(
     span_processors: Iterable[Callable[[Any], None]] | None = None,
     sampling_ratio: float | None = None,
     follow_parent_sampling: bool | None = None,
+    store_diff: bool | None = None,
+    baggage: Iterable[str] | None = None,
 ) -> None:
     """Say which environment and version this process is, and how it traces.
 
     What is not given stays as it was; every part has an environment variable too. `environment`,
     `app_version`, `deployment_id`, `region` and `metadata` hold for every trace of the process;
-    `whence.update_current_trace` overrides them for one trace. `url` is a server or the path of a
-    local store. `otel=True` makes Whence OpenTelemetry's global tracer provider. `span_processors`
-    are functions that may change every span before it leaves (`[]` removes them).
-    `sampling_ratio`, 0.0 to 1.0, is the share of new traces to record. Spans under a parent from
-    elsewhere that is not sampled are recorded unless `follow_parent_sampling` is true.
+    `whence.update_current_trace` overrides them for one trace. A function as a value of `metadata`
+    is called at the start of every trace, in the thread that starts it; None leaves the key out,
+    and so does an exception, which is counted. `url` is a server or the path of a local store.
+    `otel=True` makes Whence OpenTelemetry's global tracer provider. `span_processors` are functions
+    that may change every span before it leaves (`[]` removes them). `sampling_ratio`, 0.0 to 1.0,
+    is the share of new traces to record. Spans under a parent from elsewhere that is not sampled
+    are recorded unless `follow_parent_sampling` is true.
+    `store_diff=True` keeps the text of what differs from the commit, with secrets masked.
+    `baggage` names the metadata keys that may travel to and from other services (`[]`: none).
 
     >>> import whence
     >>> whence.configure(environment="staging", app_version="2.1.0")
@@ -50,36 +57,56 @@ def configure(
         semconv.DEPLOYMENT_ID: deployment_id,
         semconv.REGION: region,
     }
-    check_mapping(metadata, "metadata")
-    processors = None if span_processors is None else check_processors(list(span_processors))
-    if sampling_ratio is not None:
-        sampling_ratio = settings.check_ratio(sampling_ratio, "sampling_ratio")
+    fixed, computed = split_metadata(metadata)
+    switches = {
+        "follow_parent_sampling": follow_parent_sampling,
+        "sampling_ratio": None
+        if sampling_ratio is None
+        else settings.check_ratio(sampling_ratio, "sampling_ratio"),
+        "span_processors": None
+        if span_processors is None
+        else check_processors(list(span_processors)),
+        "store_diff": check_flag(store_diff, "store_diff"),
+        "baggage": None if baggage is None else settings.check_baggage(baggage),
+    }
     if url is not None:
         set_tracking_uri(url)
     if experiment is not None:
         set_experiment(experiment)
-    if processors is not None:
-        settings.current.span_processors = processors
-    if sampling_ratio is not None:
-        settings.current.sampling_ratio = sampling_ratio
-    if follow_parent_sampling is not None:
-        settings.current.follow_parent_sampling = follow_parent_sampling
-    declare(
-        {**(metadata or {}), **{key: value for key, value in named.items() if value is not None}}
-    )
+    for name, value in switches.items():
+        if value is not None:
+            setattr(settings.current, name, value)
+    declare({**fixed, **{key: value for key, value in named.items() if value is not None}})
+    compute(computed)
     if otel:
         from whence.sdk.capture.tracer import become_global
 
         become_global()
 
 
+def compute(given: Mapping[str, Callable[[], Any]]) -> None:
+    """Add to the metadata that is computed for every trace; it replaces what was declared."""
+    if given:
+        settings.computed.update(given)
+        for key in given:
+            settings.declared.pop(key, None)
+        _tell_pipeline()
+
+
 def declare(given: Mapping[str, Any]) -> None:
     """Add to the metadata that holds for every trace of this process."""
     if given:
-        settings.declared.update(clean(given, "metadata")[0])
-        pipeline = runtime.running_pipeline()
-        if pipeline is not None:
-            pipeline.invalidate_resource()
+        entries = clean(given, "metadata")[0]
+        settings.declared.update(entries)
+        for key in entries:
+            settings.computed.pop(key, None)
+        _tell_pipeline()
+
+
+def _tell_pipeline() -> None:
+    pipeline = runtime.running_pipeline()
+    if pipeline is not None:
+        pipeline.invalidate_resource()
 
 
 def set_tracking_uri(uri: str | os.PathLike[str]) -> None:

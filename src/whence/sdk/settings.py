@@ -2,7 +2,8 @@
 
 Read on the hot path, so plain module-level state: `current` is replaced field by field, never
 locked. `declared` is the metadata that the program states about itself for the whole process;
-`whence.sdk.context.process` sends it as resource attributes.
+`whence.sdk.context.process` sends it as resource attributes. `computed` holds the functions that
+give metadata anew for every trace; `whence.sdk.capture.computed` calls them.
 """
 
 from __future__ import annotations
@@ -17,30 +18,39 @@ from whence.errors import InvalidInputError
 from whence.sdk import diagnostics
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 URL_VARIABLES = ("WHENCE_URL", "MLFLOW_TRACKING_URI")
 EXPERIMENT_NAME_VARIABLES = ("WHENCE_EXPERIMENT", "MLFLOW_EXPERIMENT_NAME")
 EXPERIMENT_ID_VARIABLES = ("MLFLOW_EXPERIMENT_ID",)
 SAMPLING_VARIABLES = ("WHENCE_SAMPLING_RATIO", "MLFLOW_TRACE_SAMPLING_RATIO")
 DISABLED_VARIABLE = "WHENCE_DISABLED"
+STORE_DIFF_VARIABLE = "WHENCE_STORE_DIFF"
+BAGGAGE_VARIABLE = "WHENCE_BAGGAGE"
 TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
 DEFAULT_URL = "./.whence"
 
 ExperimentKey = tuple[str, str]  # (id, name); the name is "" where only the id is known
 
 declared: dict[str, str] = {}
+computed: dict[str, Callable[[], Any]] = {}
 
 
 @dataclass
 class Settings:
-    """The state of this process."""
+    """The state of this process.
+
+    `store_diff` asks for the text of a dirty work tree's changes; `baggage` names the metadata
+    keys that W3C baggage may carry to and from other services.
+    """
 
     enabled: bool = True
     url: str | None = None
     experiment: ExperimentKey | None = None
     sampling_ratio: float = 1.0
     follow_parent_sampling: bool = False
+    store_diff: bool = False
+    baggage: tuple[str, ...] = ()
     span_processors: tuple[Callable[[Any], Any], ...] = field(default=())
 
 
@@ -51,8 +61,16 @@ def from_environment(names: tuple[str, ...]) -> str | None:
 
 def read_environment() -> Settings:
     """Return the settings of a process that has configured nothing."""
-    disabled = os.environ.get(DISABLED_VARIABLE, "").strip().lower() in TRUE_WORDS
-    return Settings(enabled=not disabled, sampling_ratio=_sampling_from_environment())
+    return Settings(
+        enabled=not _is_true(DISABLED_VARIABLE),
+        sampling_ratio=_sampling_from_environment(),
+        store_diff=_is_true(STORE_DIFF_VARIABLE),
+        baggage=check_baggage(os.environ.get(BAGGAGE_VARIABLE, "").split(",")),
+    )
+
+
+def _is_true(variable: str) -> bool:
+    return os.environ.get(variable, "").strip().lower() in TRUE_WORDS
 
 
 def _sampling_from_environment() -> float:
@@ -76,6 +94,14 @@ def check_ratio(ratio: float, name: str) -> float:
     if isinstance(ratio, bool) or not isinstance(ratio, (int, float)) or not 0.0 <= ratio <= 1.0:
         raise InvalidInputError(f"{name} must be between 0.0 and 1.0, got {ratio}")
     return float(ratio)
+
+
+def check_baggage(keys: Iterable[str]) -> tuple[str, ...]:
+    """Return the keys without blanks and repetitions, or raise `InvalidInputError`."""
+    given = [] if isinstance(keys, str) else list(keys)
+    if isinstance(keys, str) or not all(isinstance(key, str) for key in given):
+        raise InvalidInputError(f"`baggage` must be a list of metadata keys, but got {keys!r}.")
+    return tuple(dict.fromkeys(key.strip() for key in given if key.strip()))
 
 
 def experiment_key(name: str | None, experiment_id: str | None) -> ExperimentKey:
@@ -127,6 +153,7 @@ def reset() -> None:
     for name, value in vars(fresh).items():
         setattr(current, name, value)
     declared.clear()
+    computed.clear()
 
 
 current = read_environment()

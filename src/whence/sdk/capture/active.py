@@ -11,6 +11,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
+from msgspec.json import encode as json_encode
+
 from whence import semconv
 from whence.sdk import diagnostics
 from whence.sdk.capture import ids
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 PENDING_AFTER_NS = 1_000_000_000
 MAX_OPEN = 10_000
+COMPUTED_SOURCE = "configure()"
 
 
 class ActiveTrace:
@@ -41,6 +44,7 @@ class ActiveTrace:
         "revision",
         "root",
         "sent_revision",
+        "sources",
         "state",
         "tags",
         "trace_id",
@@ -56,7 +60,9 @@ class ActiveTrace:
         self.metadata = scope.metadata.copy()
         self.tags = scope.tags.copy()
         self.truncated: frozenset[str] = scope.truncated
-        self.client_request_id: str | None = None
+        # Where values come from that the program did not state for this very trace.
+        self.sources = scope.sources.copy()
+        self.client_request_id = scope.client_request_id
         self.request_preview: str | None = None
         self.response_preview: str | None = None
         self.state: str | None = None
@@ -80,7 +86,20 @@ class ActiveTrace:
         self.metadata.update(entries)
         if cut:
             self.truncated |= frozenset(cut)
+        if self.sources:
+            for key in entries:
+                self.sources.pop(key, None)
         self.revision += 1
+
+    def add_computed(self, given: Mapping[Any, Any]) -> None:
+        """Add what configured functions gave for this trace; what is there is stronger."""
+        entries, cut = clean(given, "metadata")
+        for key, value in entries.items():
+            if key not in self.metadata:
+                self.metadata[key] = value
+                self.sources[key] = COMPUTED_SOURCE
+                if key in cut:
+                    self.truncated |= {key}
 
     def add_tags(self, given: Mapping[Any, Any]) -> None:
         """Merge tags, later wins."""
@@ -191,6 +210,8 @@ def describe(trace: ActiveTrace) -> dict[str, Any]:
     attributes.update({name: text for name, text in said.items() if text is not None})
     if trace.truncated:
         attributes[semconv.METADATA_PREFIX + semconv.TRUNCATED] = ",".join(sorted(trace.truncated))
+    if trace.sources:
+        attributes[semconv.PROVENANCE] = json_encode(trace.sources.copy()).decode()
     if trace.is_local:
         attributes[semconv.LOCAL_ROOT] = True
     return attributes

@@ -39,6 +39,7 @@ def redacted_copy(span: LiveSpan) -> LiveSpan | None:
     trace = copy.copy(span.active_trace)
     trace.metadata = trace.metadata.copy()
     trace.tags = trace.tags.copy()
+    trace.sources = trace.sources.copy()
     twin = object.__new__(type(span))
     span.copy_into(twin)
     twin.active_trace = trace

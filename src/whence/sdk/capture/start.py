@@ -18,6 +18,7 @@ from whence import semconv
 from whence.sdk import diagnostics, runtime, settings
 from whence.sdk.capture import active, ids, keys, processors
 from whence.sdk.capture.active import ActiveTrace
+from whence.sdk.capture.computed import compute_metadata
 from whence.sdk.capture.span import LiveSpan
 from whence.sdk.capture.trace_metadata import EMPTY_SCOPE, Scope
 
@@ -123,6 +124,8 @@ def _new_trace(trace_id: int, context: keys.Context, options: RootOptions) -> Ac
         options.experiment or settings.active_experiment(),
         scope if isinstance(scope, Scope) else EMPTY_SCOPE,
     )
+    if settings.computed:
+        trace.add_computed(compute_metadata())
     if options.metadata:
         trace.add_metadata(options.metadata)
     if options.tags:
