@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from whence.sdk import diagnostics, settings
-from whence.sdk.capture import active, keys, processors
+from whence.sdk.capture import active, processors
+from whence.sdk.capture.block import ContextBlock
 from whence.sdk.capture.propagation import (
     get_tracing_context_headers_for_http_request,
     set_tracing_context_from_http_request_headers,
 )
 from whence.sdk.capture.trace_metadata import (
-    EMPTY_SCOPE,
+    CONTEXT_SOURCE,
     Scope,
     check_mapping,
     clean,
@@ -22,8 +22,6 @@ from whence.sdk.configure import check_flag
 from whence.sdk.configure import configure_processors as configure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from whence.sdk.reading.flush import Stats
 
 __all__ = [
@@ -40,19 +38,21 @@ __all__ = [
 ]
 
 
-@contextmanager
 def context(
     metadata: dict[str, Any] | None = None,
     tags: dict[str, Any] | None = None,
     enabled: bool | None = None,
     session_id: str | list[str] | None = None,
     user: str | None = None,
-) -> Iterator[None]:
+) -> ContextBlock:
     """Give metadata, tags, a session and a user to every trace that starts inside the block.
 
     Blocks nest: they are merged and the inner one wins; `whence.update_current_trace` beats them
-    all. `enabled=False` records nothing inside, for this thread or task only; `enabled=True` in a
-    block within records again.
+    all. Tasks started inside take the block along; a thread does where it is given a copy of the
+    context (`contextvars.copy_context().run`, `asyncio.to_thread`). `enabled=False` records nothing
+    inside, for this thread or task only; `enabled=True` in a block within records again.
+
+    It is a decorator too, for functions, coroutine functions and generators.
 
     >>> import whence
     >>> with whence.tracing.context(session_id="session-1", user="u-7"):
@@ -63,26 +63,8 @@ def context(
     given = with_session_and_user(check_mapping(metadata, "metadata"), session_id, user)
     entries, cut = clean(given, "metadata")
     tag_entries, _ = clean(check_mapping(tags, "tags"), "tags")
-    before = keys.get_current()
-    outer = before.get(keys.SCOPE)
-    if not isinstance(outer, Scope):
-        outer = EMPTY_SCOPE
-    inner = Scope(
-        {**outer.metadata, **entries},
-        {**outer.tags, **tag_entries},
-        (outer.truncated - frozenset(entries)) | frozenset(cut),
-    )
-    changes: dict[str, object] = {keys.SCOPE: inner}
-    if enabled is False:
-        changes[keys.NEAREST] = keys.MUTED
-    elif enabled and before.get(keys.NEAREST) is keys.MUTED:
-        changes[keys.NEAREST] = None
-    inside = keys.derive(before, changes)
-    token = keys.attach(inside)
-    try:
-        yield
-    finally:
-        keys.restore(token, inside, before)
+    sources = dict.fromkeys(entries, CONTEXT_SOURCE)
+    return ContextBlock(Scope(entries, tag_entries, frozenset(cut), sources), enabled)
 
 
 def disable() -> None:

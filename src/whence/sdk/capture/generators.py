@@ -9,6 +9,7 @@ not as objects, unless a reducer asks for them.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from whence import semconv
@@ -25,36 +26,19 @@ if TYPE_CHECKING:
     from whence.sdk.capture.recipe import Recipe
     from whence.sdk.capture.start import Unsampled
 
+    StartSteps = Callable[[tuple[Any, ...], dict[str, Any]], "Steps"]
+
 MAX_ITEMS = 10_000
 MAX_ITEM_BYTES = 16_000_000
 
 
-class Run:
-    """The span of one run of a generator, entered for each step. Its methods never raise."""
+class Steps:
+    """A context that is entered for each step of a generator, and left with what it became."""
 
-    def __init__(self, recipe: Recipe, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        self.reduce = recipe.output_reducer
-        self.items: list[Any] = []
-        self.texts: list[bytes] = []
-        self.count = 0
-        self.room = MAX_ITEM_BYTES
-        self.span: LiveSpan | None = None
-        self.inside: keys.Context | None = None
+    def __init__(self, inside: keys.Context | None = None) -> None:
+        self.inside = inside
         self.outside = keys.get_current()
         self.token: Any = None
-        try:
-            if settings.current.enabled:
-                span = recipe.open(self.outside, args, kwargs)
-                if span is not None:
-                    self._enter_first(span)
-        except Exception as error:  # noqa: BLE001 - tracing never breaks the program
-            diagnostics.caught("starting a generator's span", error)
-
-    def _enter_first(self, span: LiveSpan | Unsampled) -> None:
-        self.inside, token = activate(span, self.outside)
-        keys.restore(token, self.inside, self.outside)
-        if isinstance(span, LiveSpan):
-            self.span = span
 
     def enter(self) -> None:
         """Make current what was current when the generator's code last ran."""
@@ -70,6 +54,41 @@ class Run:
             if keys.get_current() is self.inside is not self.outside:
                 keys.attach(self.outside)
             self.token = None
+
+    def add(self, item: Any) -> None:
+        """Take note of an item that was yielded."""
+
+    def finish(self, returned: Any = None) -> None:
+        """Take note of the end of a generator that is exhausted."""
+
+    def fail(self, error: BaseException) -> None:
+        """Take note of the end of a generator that raised; `GeneratorExit` is an early close."""
+
+
+class Run(Steps):
+    """The span of one run of a generator. Its methods never raise."""
+
+    def __init__(self, recipe: Recipe, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        super().__init__()
+        self.reduce = recipe.output_reducer
+        self.items: list[Any] = []
+        self.texts: list[bytes] = []
+        self.count = 0
+        self.room = MAX_ITEM_BYTES
+        self.span: LiveSpan | None = None
+        try:
+            if settings.current.enabled:
+                span = recipe.open(self.outside, args, kwargs)
+                if span is not None:
+                    self._enter_first(span)
+        except Exception as error:  # noqa: BLE001 - tracing never breaks the program
+            diagnostics.caught("starting a generator's span", error)
+
+    def _enter_first(self, span: LiveSpan | Unsampled) -> None:
+        self.inside, token = activate(span, self.outside)
+        keys.restore(token, self.inside, self.outside)
+        if isinstance(span, LiveSpan):
+            self.span = span
 
     def add(self, item: Any) -> None:
         """Record an item that was yielded."""
@@ -147,10 +166,15 @@ class Run:
 
 def wrap_generator(function: Callable[..., Generator[Any, Any, Any]], recipe: Recipe) -> Any:
     """Return a generator function that records a span for every run of `function`."""
+    return drive(function, partial(Run, recipe))
+
+
+def drive(function: Callable[..., Generator[Any, Any, Any]], start: StartSteps) -> Any:
+    """Return a generator function that runs `function`'s generator within what `start` makes."""
 
     def wrapper(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
         generator = function(*args, **kwargs)
-        run = Run(recipe, args, kwargs)
+        run = start(args, kwargs)
         sent: Any = None
         thrown: BaseException | None = None
         while True:
@@ -185,7 +209,7 @@ def wrap_generator(function: Callable[..., Generator[Any, Any, Any]], recipe: Re
     return wrapper
 
 
-def close(generator: Generator[Any, Any, Any], run: Run, closing: GeneratorExit) -> None:
+def close(generator: Generator[Any, Any, Any], run: Steps, closing: GeneratorExit) -> None:
     """Close a generator whose consumer stopped early."""
     run.enter()
     try:
@@ -200,10 +224,15 @@ def close(generator: Generator[Any, Any, Any], run: Run, closing: GeneratorExit)
 
 def wrap_async_generator(function: Callable[..., AsyncGenerator[Any, Any]], recipe: Recipe) -> Any:
     """Return an async generator function that records a span for every run of `function`."""
+    return drive_async(function, partial(Run, recipe))
+
+
+def drive_async(function: Callable[..., AsyncGenerator[Any, Any]], start: StartSteps) -> Any:
+    """Return the same for an async generator function."""
 
     async def wrapper(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
         generator = function(*args, **kwargs)
-        run = Run(recipe, args, kwargs)
+        run = start(args, kwargs)
         sent: Any = None
         thrown: BaseException | None = None
         while True:
@@ -237,7 +266,7 @@ def wrap_async_generator(function: Callable[..., AsyncGenerator[Any, Any]], reci
 
 
 async def close_async(
-    generator: AsyncGenerator[Any, Any], run: Run, closing: GeneratorExit
+    generator: AsyncGenerator[Any, Any], run: Steps, closing: GeneratorExit
 ) -> None:
     """Close an async generator whose consumer stopped early."""
     run.enter()

@@ -15,16 +15,36 @@ from whence.errors import InvalidInputError
 from whence.sdk import diagnostics
 from whence.sdk.capture.values import text_of
 
+CONTEXT_SOURCE = "context()"
+
 
 class Scope(NamedTuple):
-    """What `whence.tracing.context(...)` gives to the traces that start inside."""
+    """What a block or a request gives to the traces that start inside. Its dicts never change.
+
+    `sources` says of each metadata key where the value comes from.
+    """
 
     metadata: dict[str, str]
     tags: dict[str, str]
     truncated: frozenset[str]
+    sources: dict[str, str]
+    client_request_id: str | None = None
 
 
-EMPTY_SCOPE = Scope({}, {}, frozenset())
+EMPTY_SCOPE = Scope({}, {}, frozenset(), {})
+
+
+def merge_scopes(outer: object, inner: Scope) -> Scope:
+    """Return both; where they speak of the same key, the inner one wins."""
+    if not isinstance(outer, Scope) or outer is EMPTY_SCOPE:
+        return inner
+    return Scope(
+        {**outer.metadata, **inner.metadata},
+        {**outer.tags, **inner.tags},
+        outer.truncated.difference(inner.metadata) | inner.truncated,
+        {**outer.sources, **inner.sources},
+        outer.client_request_id if inner.client_request_id is None else inner.client_request_id,
+    )
 
 
 def check_mapping(given: Any, name: str) -> Mapping[Any, Any]:
