@@ -58,30 +58,39 @@ def configure(
         semconv.REGION: region,
     }
     fixed, computed = split_metadata(metadata)
-    switches = {
-        "follow_parent_sampling": follow_parent_sampling,
-        "sampling_ratio": None
-        if sampling_ratio is None
-        else settings.check_ratio(sampling_ratio, "sampling_ratio"),
-        "span_processors": None
-        if span_processors is None
-        else check_processors(list(span_processors)),
-        "store_diff": check_flag(store_diff, "store_diff"),
-        "baggage": None if baggage is None else settings.check_baggage(baggage),
-    }
+    switches = check_switches(
+        follow_parent_sampling=follow_parent_sampling,
+        sampling_ratio=sampling_ratio,
+        span_processors=span_processors,
+        store_diff=store_diff,
+        baggage=baggage,
+    )
     if url is not None:
         set_tracking_uri(url)
     if experiment is not None:
         set_experiment(experiment)
     for name, value in switches.items():
-        if value is not None:
-            setattr(settings.current, name, value)
+        setattr(settings.current, name, value)
     declare({**fixed, **{key: value for key, value in named.items() if value is not None}})
     compute(computed)
     if otel:
         from whence.sdk.capture.tracer import become_global
 
         become_global()
+
+
+def check_switches(**given: Any) -> dict[str, Any]:
+    """Return what was given of the settings, checked, by their names. Raises `InvalidInputError`."""
+    checks: dict[str, Callable[[Any, str], Any]] = {
+        "sampling_ratio": settings.check_ratio,
+        "span_processors": lambda value, _: check_processors(list(value)),
+        "baggage": lambda value, _: settings.check_baggage(value),
+    }
+    return {
+        name: checks.get(name, check_flag)(value, name)
+        for name, value in given.items()
+        if value is not None
+    }
 
 
 def compute(given: Mapping[str, Callable[[], Any]]) -> None:
