@@ -80,17 +80,18 @@ def configure(
 
 
 def check_switches(**given: Any) -> dict[str, Any]:
-    """Return what was given of the settings, checked, by their names. Raises `InvalidInputError`."""
-    checks: dict[str, Callable[[Any, str], Any]] = {
-        "sampling_ratio": settings.check_ratio,
-        "span_processors": lambda value, _: check_processors(list(value)),
-        "baggage": lambda value, _: settings.check_baggage(value),
+    """Return the settings that were given, checked. Raises `InvalidInputError`."""
+    checks: dict[str, Callable[[Any], Any]] = {
+        "sampling_ratio": lambda value: settings.check_ratio(value, "sampling_ratio"),
+        "span_processors": lambda value: check_processors(list(value)),
+        "baggage": settings.check_baggage,
     }
-    return {
-        name: checks.get(name, check_flag)(value, name)
-        for name, value in given.items()
-        if value is not None
-    }
+    checked = {}
+    for name, value in given.items():
+        if value is not None:
+            check = checks.get(name)
+            checked[name] = check_flag(value, name) if check is None else check(value)
+    return checked
 
 
 def compute(given: Mapping[str, Callable[[], Any]]) -> None:
