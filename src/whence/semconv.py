@@ -6,6 +6,11 @@ few of our own (`whence.*`). Tables give *candidates in order*: the first key pr
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 # --- Metadata keys (immutable, on the trace; MLflow's names) ---------------------------------
 SOURCE_NAME = "mlflow.source.name"
 SOURCE_TYPE = "mlflow.source.type"
@@ -14,6 +19,7 @@ GIT_BRANCH = "mlflow.source.git.branch"
 GIT_REPO_URL = "mlflow.source.git.repoURL"
 GIT_DIRTY = "whence.git.dirty"  # "true" or "false"; absent: unknown
 GIT_DIRTY_HASH = "whence.git.dirty_hash"  # 40 hex, only where the tree is dirty
+BUILD_TIME = "whence.build.time"  # UTC, RFC 3339: when the image was stamped
 SOURCE_RUN = "mlflow.sourceRun"
 MODEL_ID = "mlflow.modelId"
 USER = "mlflow.user"
@@ -87,13 +93,31 @@ DOCUMENT_TEXT = "whence.document.text"
 # What OpenTelemetry programs say, and the metadata key it becomes. Read from the root span's
 # attributes first, then from its resource.
 METADATA_SOURCES: dict[str, tuple[str, ...]] = {
-    APP_VERSION: ("service.version",),
-    ENVIRONMENT: ("deployment.environment.name", "deployment.environment"),
+    APP_VERSION: ("service.version", "langfuse.release", "langfuse.version"),
+    ENVIRONMENT: (
+        "deployment.environment.name",
+        "deployment.environment",
+        "langfuse.environment",
+    ),
     GIT_COMMIT: ("vcs.ref.head.revision", "vcs.repository.ref.revision"),
     GIT_BRANCH: ("vcs.ref.head.name", "vcs.repository.ref.name"),
     GIT_REPO_URL: ("vcs.repository.url.full",),
-    SESSION: ("session.id", "gen_ai.conversation.id", "langfuse.session.id"),
-    TRACE_USER: ("user.id", "enduser.id", "langfuse.user.id"),
+    SESSION: (
+        "session.id",
+        "gen_ai.conversation.id",
+        "langfuse.session.id",
+        "traceloop.association.properties.session_id",
+        "ai.telemetry.metadata.sessionId",
+        "session_id",
+    ),
+    TRACE_USER: (
+        "user.id",
+        "enduser.id",
+        "langfuse.user.id",
+        "traceloop.association.properties.user_id",
+        "ai.telemetry.metadata.userId",
+        "user_id",
+    ),
     DEPLOYMENT_ID: ("deployment.id",),
     REGION: ("cloud.region",),
     "service.name": ("service.name",),
@@ -106,8 +130,51 @@ METADATA_SOURCES: dict[str, tuple[str, ...]] = {
     "k8s.node.name": ("k8s.node.name",),
     "container.image.name": ("container.image.name",),
     "container.image.tags": ("container.image.tags",),
+    "container.id": ("container.id",),
     "host.name": ("host.name",),
+    "process.runtime.name": ("process.runtime.name",),
+    "process.runtime.version": ("process.runtime.version",),
+    "cloud.provider": ("cloud.provider",),
+    "cloud.platform": ("cloud.platform",),
+    "cloud.account.id": ("cloud.account.id",),
+    "faas.name": ("faas.name",),
+    "faas.version": ("faas.version",),
 }
+
+# OpenTelemetry says of what kind a reference is: the name of a tag is no branch.
+REFERENCE_NAME = "vcs.ref.head.name"
+REFERENCE_TYPE = "vcs.ref.head.type"
+BRANCH_REFERENCE = "branch"
+
+# `<prefix><key> = value` becomes metadata `<key>`, unless the table above names the attribute.
+METADATA_SOURCE_PREFIXES = (
+    "langfuse.trace.metadata.",
+    "traceloop.association.properties.",
+    "ai.telemetry.metadata.",
+)
+# An object, or the JSON text of one: every key of it becomes a metadata key.
+METADATA_SOURCE_OBJECTS = ("metadata", "langfuse.trace.metadata")
+# A list of labels: each becomes a tag of that name with the value `true`.
+LABEL_SOURCES = ("tag.tags", "langfuse.trace.tags")
+LABEL_VALUE = "true"
+
+# Where a client knows nothing, MLflow's sends '': under these keys '' counts as absent.
+ABSENT_WHERE_EMPTY = "mlflow.source."
+
+# Facts of the process that stay on the resource of its spans and become no metadata: nobody
+# searches a month of traces for a process id.
+RESOURCE_ONLY = frozenset(
+    {
+        "faas.instance",
+        "host.arch",
+        "k8s.container.name",
+        "k8s.pod.uid",
+        "os.type",
+        "process.executable.name",
+        "process.pid",
+        "service.namespace",
+    }
+)
 
 # The metadata key in a dedicated column of `traces`; every other key lies in the `metadata` map.
 # Columns hold the verbatim value, NULL where the key is absent.
@@ -143,9 +210,14 @@ WELL_KNOWN_ENVIRONMENTS: dict[str, str] = {
 }
 
 
-def normalise_environment(verbatim: str) -> str:
-    """Return OpenTelemetry's well-known name for an environment, or the name itself, lower case."""
+def normalise_environment(verbatim: str, aliases: Mapping[str, str] | None = None) -> str:
+    """Return OpenTelemetry's well-known name for an environment, or the name itself, lower case.
+
+    `aliases` (lower case → name) are a user's own and come before the well-known ones.
+    """
     name = verbatim.strip().lower()
+    if aliases and name in aliases:
+        return aliases[name]
     return WELL_KNOWN_ENVIRONMENTS.get(name, name)
 
 
