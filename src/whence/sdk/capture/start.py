@@ -119,11 +119,12 @@ def _is_same_trace(nearest: LiveSpan, above: SpanContext) -> bool:
 
 def _new_trace(trace_id: int, context: keys.Context, options: RootOptions) -> ActiveTrace:
     scope = context.get(keys.SCOPE)
-    trace = ActiveTrace(
-        trace_id,
-        options.experiment or settings.active_experiment(),
-        scope if isinstance(scope, Scope) else EMPTY_SCOPE,
-    )
+    given = scope if isinstance(scope, Scope) else EMPTY_SCOPE
+    if settings.current.baggage:
+        from whence.sdk.capture.baggage import add_from_context
+
+        given = add_from_context(given, context, settings.current.baggage)
+    trace = ActiveTrace(trace_id, options.experiment or settings.active_experiment(), given)
     if settings.computed:
         trace.add_computed(compute_metadata())
     if options.metadata:

@@ -1,0 +1,31 @@
+"""Text from the headers of a request, made fit to be metadata; the names of facts elsewhere.
+
+What a client sends is not to be trusted with control characters, and is not to fill a store.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+from whence import semconv
+
+MAX_HEADER_CHARS = 1_000  # ids are shorter; what is longer is cut and listed in whence.truncated
+_CONTROLS = dict.fromkeys((*range(32), *range(127, 160)))
+
+
+def tidy_value(text: str) -> str:
+    """Return the text without control characters and outer blanks."""
+    if not (text.isascii() and text.isprintable()):
+        text = text.translate(_CONTROLS)
+    return text.strip()
+
+
+@cache
+def metadata_keys() -> dict[str, str]:
+    """Return by which metadata key Whence knows what OpenTelemetry calls so."""
+    return {name: key for key, names in semconv.METADATA_SOURCES.items() for name in names}
+
+
+def canonical_key(name: str) -> str:
+    """Return the metadata key for a name: `session.id` is `mlflow.trace.session`."""
+    return metadata_keys().get(name, name)
