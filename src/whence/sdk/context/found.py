@@ -1,4 +1,4 @@
-"""One fact about this process, with where it was found: what every layer of the context yields."""
+"""What the layers of the context yield: facts about this process, each with where it was found."""
 
 from __future__ import annotations
 
@@ -16,3 +16,11 @@ class Found(msgspec.Struct, frozen=True):
     key: str
     value: str
     source: str
+
+
+class Document(msgspec.Struct, frozen=True):
+    """A text that belongs to the whole process, kept once for each hash, such as its diff."""
+
+    kind: str
+    hash: str
+    text: str

@@ -1,68 +1,47 @@
 """The context of this process: which code, which version, which environment; each with its origin.
 
-From the weakest to the strongest: what is detected (`.git`, the running program), the environment
-variables (`variables`), what the program itself declared with `whence.configure(...)`. An unknown
-value is absent, never ''. `resolve()` is computed once per process, and again after a
-fork or a change of the declarations; it never raises and takes no lock, so that any thread may
-call it, and a forked child too.
+`resolve()` asks the fast layers: milliseconds, no program started, no network. `resolve_late()`
+asks the late ones (whether the work tree is dirty, the nearest tag, the diff) and merges what they
+find; `is_settled()` says whether that has happened. Who is asked, and who wins, `table` says.
+
+The fast part is resolved once per process, and again after a fork or a change of the
+declarations. A forked child keeps what its parent found late: it runs the code that the parent
+loaded. Nothing here raises or takes a lock, so any thread may call it, and a forked child too.
+Limits: what changes later (a `git checkout`, a variable) is not seen.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from whence import semconv
-from whence.sdk import diagnostics, settings
-from whence.sdk.context.found import Found
-from whence.sdk.context.git import GitState, read_git
-from whence.sdk.context.program import NOTEBOOK_VARIABLES, Program, find_login, find_program
-from whence.sdk.context.variables import (
-    RUN_CONTEXT,
-    RUN_CONTEXT_KEYS,
-    VARIABLES,
-    clean,
-    read_variables,
-)
+from whence.sdk import settings
+from whence.sdk.context import layers
+from whence.sdk.context.ranking import ContextEntry, provenance, rank
+from whence.sdk.context.table import resource_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from whence.sdk.context.found import Document
+    from whence.sdk.context.identity import Evidence
+    from whence.sdk.context.layers import Basis
+
+__all__ = [
+    "Context",
+    "ContextEntry",
+    "describe",
+    "documents",
+    "forget",
+    "is_settled",
+    "resolve",
+    "resolve_late",
+    "resource_attributes",
+]
 
 SDK_NAME = "whence"
-DECLARED = "configure()"
-DOT_GIT = ".git"
-
-# The keys that `whence context` always lists, in this order, with where each is detected.
-DETECTED: dict[str, tuple[str, ...]] = {
-    semconv.ENVIRONMENT: (),
-    semconv.APP_VERSION: (),
-    semconv.GIT_COMMIT: (DOT_GIT,),
-    semconv.GIT_BRANCH: (DOT_GIT,),
-    semconv.GIT_REPO_URL: (DOT_GIT,),
-    semconv.DEPLOYMENT_ID: (),
-    semconv.REGION: (),
-    semconv.SOURCE_NAME: ("sys.argv", *(f"env {name}" for name in NOTEBOOK_VARIABLES)),
-    semconv.SOURCE_TYPE: ("the running process",),
-    semconv.USER: ("the operating system",),
-    semconv.SOURCE_RUN: (),
-}
-
-
-class ContextEntry(msgspec.Struct, frozen=True):
-    """One key of the context.
-
-    `value` is None where the key is unknown; then `source` lists what was looked at.
-    `overridden` holds the values that a stronger source replaced.
-    """
-
-    key: str
-    value: str | None
-    source: str
-    overridden: tuple[Found, ...] = ()
 
 
 class Context(msgspec.Struct, frozen=True):
@@ -73,21 +52,56 @@ class Context(msgspec.Struct, frozen=True):
     resource: dict[str, Any]
 
 
-_Key = tuple[int, tuple[tuple[str, str], ...]]
-_cached: tuple[_Key, Context] | None = None
+class Late(msgspec.Struct, frozen=True):
+    """What the late layers found. `has_diff`: the diff was asked for."""
+
+    evidence: Evidence
+    documents: tuple[Document, ...]
+    has_diff: bool
+
+
+class _Fast(msgspec.Struct, frozen=True):
+    pid: int
+    declared: dict[str, str]
+    basis: Basis
+    evidence: Evidence
+    late: Late | None
+    context: Context
+
+
+# One per process. Each is replaced whole, so that a reader sees one that fits together.
+_fast: _Fast | None = None
+_late: Late | None = None
 
 
 def resolve() -> Context:
     """Return the context of this process. The same object as long as nothing changed."""
-    global _cached  # noqa: PLW0603 - one per process; a tuple, so that a reader sees both or none
-    declared = dict(settings.declared)
-    key = (os.getpid(), tuple(sorted(declared.items())))
-    cached = _cached
-    if cached is not None and cached[0] == key:
-        return cached[1]
-    context = _build(declared)
-    _cached = (key, context)
-    return context
+    return _resolve().context
+
+
+def resolve_late() -> Context:
+    """Ask the late layers, which may take seconds; return the context with what they found.
+
+    Asks once: a second call returns at once, and so does one in a forked child whose parent had
+    asked. After `configure(store_diff=True)` it asks again.
+    """
+    global _late  # noqa: PLW0603 - as above
+    if not is_settled():
+        has_diff = settings.current.store_diff
+        evidence, documents = layers.collect(layers.LATE, _resolve().basis)
+        _late = Late(evidence, tuple(documents), has_diff)
+    return resolve()
+
+
+def is_settled() -> bool:
+    """Tell whether the late values are in: `resolve()` won't say more."""
+    late = _late
+    return late is not None and (late.has_diff or not settings.current.store_diff)
+
+
+def documents() -> list[Document]:
+    """Return the texts that belong to this process; empty until `resolve_late()` is through."""
+    return list(_late.documents) if _late is not None else []
 
 
 def describe() -> list[ContextEntry]:
@@ -103,104 +117,38 @@ def resource_attributes() -> dict[str, Any]:
 
 def forget() -> None:
     """Look at everything again at the next call (for tests, and for `whence.tracing.reset`)."""
-    global _cached  # noqa: PLW0603 - as above
-    _cached = None
+    global _fast, _late  # noqa: PLW0603 - as above
+    _fast = _late = None
 
 
-def resource_name(key: str) -> str:
-    """Return the resource attribute that carries a metadata key: OpenTelemetry's, or ours."""
-    names = semconv.METADATA_SOURCES.get(key)
-    return names[0] if names else semconv.METADATA_PREFIX + key
+def _resolve() -> _Fast:
+    global _fast  # noqa: PLW0603 - as above
+    pid, declared, late = os.getpid(), dict(settings.declared), _late
+    fast = _fast
+    if fast is None or (fast.pid, fast.declared) != (pid, declared):
+        basis = layers.look_around(declared)
+        evidence, _ = layers.collect(layers.FAST, basis)
+    elif fast.late is late:
+        return fast
+    else:
+        basis, evidence = fast.basis, fast.evidence
+    fast = _Fast(pid, declared, basis, evidence, late, build(evidence, late))
+    _fast = fast
+    return fast
 
 
-def _build(declared: dict[str, str]) -> Context:
-    found: dict[str, list[Found]] = {}
-    for layer in (_detect, read_variables, lambda: _read_declared(declared)):
-        for one in _guarded(layer):
-            found.setdefault(one.key, []).append(one)
-    entries = tuple(
-        ContextEntry(key, values[-1].value, values[-1].source, tuple(reversed(values[:-1])))
-        for key, values in sorted(found.items(), key=_listing_order)
-    )
-    missing = tuple(
-        ContextEntry(key, None, _looked_at(key)) for key in DETECTED if key not in found
-    )
-    resource = {**_sdk_attributes(), **{resource_name(e.key): e.value for e in entries}}
-    return Context(entries=entries, missing=missing, resource=resource)
-
-
-def _guarded(layer: Callable[[], Iterator[Found]]) -> list[Found]:
-    """Return what a layer found before it failed, if it does; tell `stats()` of it."""
-    found: list[Found] = []
-    try:
-        found.extend(layer())
-    except Exception as error:  # noqa: BLE001 - detection must never break the program
-        diagnostics.caught("context", error)
-    return found
-
-
-def _listing_order(item: tuple[str, list[Found]]) -> tuple[int, str]:
-    order = list(DETECTED)
-    key = item[0]
-    return (order.index(key) if key in DETECTED else len(order), key)
-
-
-def _read_declared(declared: dict[str, str]) -> Iterator[Found]:
-    for key, value in declared.items():
-        # A declared commit or branch is kept as it is written; an address never with a password.
-        kept = clean(key, value) if key == semconv.GIT_REPO_URL else value
-        if kept:
-            yield Found(key, kept, DECLARED)
-
-
-def _detect() -> Iterator[Found]:
-    program = find_program()
-    state = _find_git(program)
-    if state is not None:
-        yield from _read_state(state)
-    name = _relative_name(program, state)
-    if name:
-        yield Found(semconv.SOURCE_NAME, name, program.source)
-    yield Found(semconv.SOURCE_TYPE, program.kind, "the running process")
-    login = find_login()
-    if login:
-        yield Found(semconv.USER, login, "the operating system")
-
-
-def _find_git(program: Program) -> GitState | None:
-    """Look where the program's code lies, then in the current folder."""
-    folders = [program.file.parent] if program.file is not None else []
-    with contextlib.suppress(OSError):  # the folder was removed meanwhile
-        folders.append(Path.cwd())
-    return next((state for folder in folders if (state := read_git(folder)) is not None), None)
-
-
-def _read_state(state: GitState) -> Iterator[Found]:
-    values = {
-        semconv.GIT_COMMIT: state.commit,
-        semconv.GIT_BRANCH: state.branch,
-        semconv.GIT_REPO_URL: state.url,
+def build(evidence: Evidence, late: Late | None) -> Context:
+    """Return the context that the evidence of the fast and of the late layers amounts to."""
+    merged = {source: dict(said) for source, said in evidence.items()}
+    for source, said in (late.evidence if late is not None else {}).items():
+        merged[source] = {**said, **merged.get(source, {})}
+    entries, missing = rank(merged)
+    resource: dict[str, Any] = {
+        **_sdk_attributes(),
+        **{resource_name(entry.key): entry.value for entry in entries},
+        semconv.PROVENANCE: provenance(entries),
     }
-    for key, value in values.items():
-        if value:
-            yield Found(key, os.fsencode(value).decode("utf-8", "replace"), DOT_GIT)
-
-
-def _relative_name(program: Program, state: GitState | None) -> str | None:
-    """Return a script's path from the top of its repository, so that it reads alike anywhere."""
-    if not program.name_is_path or program.file is None or state is None:
-        return program.name
-    try:
-        return program.file.resolve().relative_to(state.root).as_posix()
-    except (OSError, ValueError):  # the script lies elsewhere
-        return program.name
-
-
-def _looked_at(key: str) -> str:
-    variables = [f"env {name}" for name in VARIABLES.get(key, ())]
-    if key in RUN_CONTEXT_KEYS:
-        variables.append(f"env {RUN_CONTEXT}")
-    return ", ".join((DECLARED, *variables, *DETECTED[key]))
+    return Context(entries=entries, missing=missing, resource=resource)
 
 
 def _sdk_attributes() -> dict[str, str]:

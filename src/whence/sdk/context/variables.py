@@ -1,8 +1,9 @@
-"""Environment variables that say where a program runs and which code it is, as one table.
+"""Environment variables as sources of the context: which ones, the table says.
 
-Per metadata key the first variable that is set and readable wins. What starts with `WHENCE_` comes
-first, then `OTEL_RESOURCE_ATTRIBUTES`, then what applications use, then what CI systems and
-platforms set by themselves.
+`read_variables` yields what single variables say, `read_otel_attributes` what OpenTelemetry's list
+does, `read_custom` what `WHENCE_METADATA_<KEY>` does, `read_run_context` MLflow's JSON object.
+What can't be the value of its key (a commit that is `HEAD`, a branch that is a tag) counts as not
+said.
 """
 
 from __future__ import annotations
@@ -15,107 +16,77 @@ import msgspec
 
 from whence import semconv
 from whence.otlp.repository_url import strip_credentials
+from whence.sdk.context import table
 from whence.sdk.context.found import Found
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
+ENV = "env "
 OTEL_ATTRIBUTES = "OTEL_RESOURCE_ATTRIBUTES"
-OTEL_SERVICE_NAME = "OTEL_SERVICE_NAME"
 RUN_CONTEXT = "MLFLOW_RUN_CONTEXT"
+CUSTOM_PREFIX = "WHENCE_METADATA_"
+CUSTOM_DOT = "__"
 
-VARIABLES: dict[str, tuple[str, ...]] = {
-    semconv.ENVIRONMENT: (
-        "WHENCE_ENVIRONMENT",
-        OTEL_ATTRIBUTES,
-        "DEPLOYMENT_ENVIRONMENT",
-        "APP_ENVIRONMENT",
-        "APP_ENV",
-        "ENVIRONMENT",
-    ),
-    semconv.APP_VERSION: ("WHENCE_APP_VERSION", OTEL_ATTRIBUTES, "APP_VERSION"),
-    semconv.GIT_COMMIT: (
-        "WHENCE_COMMIT",
-        OTEL_ATTRIBUTES,
-        "GIT_COMMIT",  # Jenkins, and a usual build argument
-        "GIT_SHA",
-        "COMMIT_SHA",
-        "SOURCE_COMMIT",
-        "GITHUB_SHA",
-        "CI_COMMIT_SHA",  # GitLab
-        "CIRCLE_SHA1",
-        "BUILDKITE_COMMIT",
-        "BITBUCKET_COMMIT",
-        "BUILD_SOURCEVERSION",  # Azure Pipelines
-        "RENDER_GIT_COMMIT",
-        "VERCEL_GIT_COMMIT_SHA",
-    ),
-    semconv.GIT_BRANCH: (
-        "WHENCE_BRANCH",
-        OTEL_ATTRIBUTES,
-        "GIT_BRANCH",
-        "GITHUB_HEAD_REF",  # the source of a pull request
-        "GITHUB_REF",  # refs/heads/…; of a pull request or a tag it names no branch
-        "CI_MERGE_REQUEST_SOURCE_BRANCH_NAME",
-        "CI_COMMIT_BRANCH",
-        "CIRCLE_BRANCH",
-        "BUILDKITE_BRANCH",
-        "BITBUCKET_BRANCH",
-        "BUILD_SOURCEBRANCH",
-        "RENDER_GIT_BRANCH",
-        "VERCEL_GIT_COMMIT_REF",
-    ),
-    semconv.GIT_REPO_URL: (
-        "WHENCE_REPOSITORY_URL",
-        OTEL_ATTRIBUTES,
-        "GIT_URL",
-        "CI_PROJECT_URL",
-        "CIRCLE_REPOSITORY_URL",
-        "BUILDKITE_REPO",
-        "BITBUCKET_GIT_HTTP_ORIGIN",
-        "BUILD_REPOSITORY_URI",
-    ),
-    semconv.DEPLOYMENT_ID: ("WHENCE_DEPLOYMENT_ID", OTEL_ATTRIBUTES, "DEPLOYMENT_ID"),
-    semconv.REGION: (
-        "WHENCE_REGION",
-        OTEL_ATTRIBUTES,
-        "REGION",
-        "AWS_REGION",
-        "AWS_DEFAULT_REGION",
-        "GOOGLE_CLOUD_REGION",
-        "FLY_REGION",
-    ),
-    "service.name": (OTEL_SERVICE_NAME, OTEL_ATTRIBUTES),
-    semconv.USER: ("MLFLOW_TRACKING_USERNAME",),
-    semconv.SOURCE_RUN: ("MLFLOW_RUN_ID",),
-}
+LISTS = frozenset({table.CUSTOM, table.OTEL_ATTRIBUTES, table.RUN_CONTEXT})  # not one value
 
-# What MLFLOW_RUN_CONTEXT, a JSON object, may set; MLflow ignores other keys as well.
-RUN_CONTEXT_KEYS = (
-    semconv.USER,
-    semconv.SOURCE_NAME,
-    semconv.SOURCE_TYPE,
-    semconv.GIT_COMMIT,
-    semconv.GIT_BRANCH,
-    semconv.GIT_REPO_URL,
-)
+# What MLFLOW_RUN_CONTEXT may set; MLflow ignores other keys as well.
+RUN_CONTEXT_KEYS = tuple(
+    row.key for row in table.TABLE if table.RUN_CONTEXT in row.sources
+)  # in the table's order
 
-COMMIT = re.compile(r"^[0-9a-fA-F]{7,64}$")
+COMMIT = re.compile(r"^(?!0+$)[0-9a-f]{7,64}$")
+PULL_REQUEST = re.compile(r"^(?:pull/\d+(?:/.*)?|\d+/(?:merge|head)|PR-\d+)$")
 
 
-def read_variables() -> Iterator[Found]:
-    """Yield what the environment says, at most one value a key, the strongest variable's."""
+def read_variables(claimed: Collection[str] = ()) -> Iterator[Found]:
+    """Yield what each variable of the table says; not of those that a platform sets itself."""
+    for row in table.TABLE:
+        for source in row.sources:
+            name = source.removeprefix(ENV)
+            if name == source or name in claimed or source in LISTS:
+                continue
+            if value := clean(row.key, os.environ.get(name, "")):
+                yield Found(row.key, value, source)
+
+
+def read_custom() -> Iterator[Found]:
+    """Yield `WHENCE_METADATA_<KEY>`: the key in lower case, `__` as a dot; a known key as it is."""
+    for name, raw in os.environ.items():
+        if not name.startswith(CUSTOM_PREFIX):
+            continue
+        key = name[len(CUSTOM_PREFIX) :].lower().replace(CUSTOM_DOT, ".")
+        key = _KNOWN_KEYS.get(key, key)
+        if key and (value := clean(key, raw)):
+            yield Found(key, value, ENV + name)
+
+
+def read_otel_attributes() -> Iterator[Found]:
+    """Yield OpenTelemetry's attributes under the metadata keys that they become."""
     declared = parse_resource_attributes(os.environ.get(OTEL_ATTRIBUTES, ""))
-    run_context = _read_run_context()
-    for key in dict.fromkeys((*VARIABLES, *RUN_CONTEXT_KEYS)):
-        found = _find(key, declared)
-        if found is None and key in run_context:
-            found = Found(key, run_context[key], f"env {RUN_CONTEXT}")
-        if found is not None:
-            yield found
+    for key, names in semconv.METADATA_SOURCES.items():
+        name = next((one for one in names if one in declared), None)
+        if name is not None and (value := clean(key, declared[name])):
+            yield Found(key, value, f"{table.OTEL_ATTRIBUTES} ({name})")
     for name, value in declared.items():
         if name not in _NAMES_WITH_A_KEY:
-            yield Found(name, value, f"env {OTEL_ATTRIBUTES}")
+            yield Found(name, value, table.OTEL_ATTRIBUTES)
+
+
+def read_run_context() -> Iterator[Found]:
+    """Yield what `MLFLOW_RUN_CONTEXT`, a JSON object, says."""
+    text = os.environ.get(RUN_CONTEXT)
+    if not text:
+        return
+    try:
+        given = msgspec.json.decode(text.encode("utf-8", "replace"))
+    except msgspec.DecodeError:
+        return
+    if not isinstance(given, dict):
+        return
+    for key in RUN_CONTEXT_KEYS:
+        if given.get(key) is not None and (value := clean(key, str(given[key]))):
+            yield Found(key, value, table.RUN_CONTEXT)
 
 
 def parse_resource_attributes(text: str) -> dict[str, str]:
@@ -132,35 +103,6 @@ def parse_resource_attributes(text: str) -> dict[str, str]:
     }
 
 
-def _find(key: str, declared: dict[str, str]) -> Found | None:
-    for name in VARIABLES.get(key, ()):
-        if name == OTEL_ATTRIBUTES:
-            candidates = semconv.METADATA_SOURCES.get(key, ())
-            attribute = next((one for one in candidates if one in declared), None)
-            raw = declared[attribute] if attribute else ""
-            source = f"env {name} ({attribute})"
-        else:
-            raw, source = os.environ.get(name, ""), f"env {name}"
-        value = clean(key, raw)
-        if value:
-            return Found(key, value, source)
-    return None
-
-
-def _read_run_context() -> dict[str, str]:
-    text = os.environ.get(RUN_CONTEXT)
-    if not text:
-        return {}
-    try:
-        given = msgspec.json.decode(text.encode("utf-8", "replace"))
-    except msgspec.DecodeError:
-        return {}
-    if not isinstance(given, dict):
-        return {}
-    cleaned = {key: clean(key, str(given[key])) for key in RUN_CONTEXT_KEYS if key in given}
-    return {key: value for key, value in cleaned.items() if value}
-
-
 def clean(key: str, value: str) -> str:
     """Return the value as it is kept, or '' where it can't be one."""
     value = value.strip()
@@ -168,22 +110,23 @@ def clean(key: str, value: str) -> str:
     return cleaner(value) if cleaner else value
 
 
-def _clean_commit(value: str) -> str:
-    """Refuse what is not a commit, such as Buildkite's `HEAD`."""
-    return value.lower() if COMMIT.match(value) else ""
+def clean_commit(value: str) -> str:
+    """Refuse what is no commit, such as Buildkite's `HEAD` and git's forty zeros."""
+    value = value.lower()
+    return value if COMMIT.match(value) else ""
 
 
-def _clean_branch(value: str) -> str:
-    """Cut `refs/heads/` and Jenkins's `origin/`; other references name no branch."""
+def clean_branch(value: str) -> str:
+    """Cut `refs/heads/` and Jenkins's `origin/`; refuse other references and pull requests."""
     name = value.removeprefix("refs/heads/").removeprefix("origin/")
-    return "" if name.startswith("refs/") else name
+    is_none = name == "HEAD" or name.startswith("refs/") or PULL_REQUEST.match(name)
+    return "" if is_none else name
 
 
 CLEANERS: dict[str, Callable[[str], str]] = {
-    semconv.GIT_COMMIT: _clean_commit,
-    semconv.GIT_BRANCH: _clean_branch,
+    semconv.GIT_COMMIT: clean_commit,
+    semconv.GIT_BRANCH: clean_branch,
     semconv.GIT_REPO_URL: strip_credentials,
 }
-_NAMES_WITH_A_KEY = frozenset(
-    name for key in VARIABLES for name in semconv.METADATA_SOURCES.get(key, ())
-)
+_NAMES_WITH_A_KEY = frozenset(name for names in semconv.METADATA_SOURCES.values() for name in names)
+_KNOWN_KEYS = {key.lower(): key for key in (*table.ROWS, *semconv.METADATA_SOURCES)}

@@ -1,0 +1,167 @@
+"""The layers of the context: who looks where. Two tables of functions, the fast and the late ones.
+
+A fast layer takes milliseconds, opens few files and starts no program; a late one may take
+seconds and start the git program. Each is called under a guard: what it found before it failed
+counts, and the failure is counted in `whence.tracing.stats()`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from whence import semconv
+from whence.sdk import diagnostics
+from whence.sdk.context import platforms, table, variables
+from whence.sdk.context.found import Document, Found
+from whence.sdk.context.git import GitState, read_git
+from whence.sdk.context.program import LOCAL, Program, find_login, find_program
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from whence.sdk.context.identity import Evidence
+
+MAX_VALUE_CHARS = semconv.MAX_VALUE_CHARS
+
+
+class Basis(msgspec.Struct, frozen=True):
+    """What the layers start from: the program, the current folder, the repository."""
+
+    program: Program
+    folder: Path | None
+    state: GitState | None
+    declared: dict[str, str]
+
+
+class Layer(msgspec.Struct, frozen=True):
+    """One place to look.
+
+    `sources` are the table's names for what it yields, the first for what names another one;
+    without any, a value's own origin is the name.
+    """
+
+    read: Callable[[Basis], Iterable[Found | Document]]
+    sources: tuple[str, ...] = ()
+
+
+def look_around(declared: dict[str, str], program: Program | None = None) -> Basis:
+    """Find the program, the current folder and the repository of this process."""
+    folder: Path | None = None
+    with contextlib.suppress(OSError):  # the folder was removed meanwhile
+        folder = Path.cwd()
+    found = program or find_program()
+    return Basis(found, folder, find_repository(found, folder), declared)
+
+
+def find_repository(program: Program, folder: Path | None) -> GitState | None:
+    """Look where the program's code lies, then in the current folder."""
+    places = [program.file.parent] if program.file is not None else []
+    places += [folder] if folder is not None else []
+    return next((state for place in places if (state := read_git(place)) is not None), None)
+
+
+def collect(layers: Iterable[Layer], basis: Basis) -> tuple[Evidence, list[Document]]:
+    """Ask every layer; a source's first word on a key counts."""
+    evidence: Evidence = {}
+    documents: list[Document] = []
+    for layer in layers:
+        try:
+            for one in layer.read(basis):
+                if isinstance(one, Document):
+                    documents.append(one)
+                elif (kept := _bound(one)) is not None:
+                    evidence.setdefault(_source_of(layer, one), {}).setdefault(one.key, kept)
+        except Exception as error:  # noqa: BLE001, PERF203 - detection must never break the program
+            diagnostics.caught("context", error)
+    return evidence, documents
+
+
+def _source_of(layer: Layer, found: Found) -> str:
+    if not layer.sources:
+        return found.source
+    return found.source if found.source in layer.sources else layer.sources[0]
+
+
+def _bound(found: Found) -> Found | None:
+    """Return the value as it can be sent: without lone surrogates, cut to the limit."""
+    value = found.value
+    if not value.isascii():
+        value = value.encode("utf-8", "replace").decode("utf-8")
+    value = value[:MAX_VALUE_CHARS]
+    if not value or value == found.value:
+        return found if value else None
+    return msgspec.structs.replace(found, value=value)
+
+
+# --- The fast layers ------------------------------------------------------------------------------
+
+
+def _read_declared(basis: Basis) -> Iterator[Found]:
+    for key, value in basis.declared.items():
+        # A declared commit or branch is kept as it is written; an address never with a password.
+        kept = variables.clean(key, value) if key == semconv.GIT_REPO_URL else value
+        if kept:
+            yield Found(key, kept, table.DECLARED)
+
+
+def _read_repository(basis: Basis) -> Iterator[Found]:
+    state = basis.state
+    if state is None:
+        return
+    said = {
+        semconv.GIT_COMMIT: state.commit,
+        semconv.GIT_BRANCH: state.branch,
+        semconv.GIT_REPO_URL: state.url,
+    }
+    for key, value in said.items():
+        if value:
+            yield Found(key, value, table.DOT_GIT)
+
+
+def _read_program(basis: Basis) -> Iterator[Found]:
+    program = basis.program
+    name = _relative_name(program, basis.state)
+    if name:
+        yield Found(semconv.SOURCE_NAME, name, program.source)
+    marker = platforms.find_job_marker() if program.kind == LOCAL else None
+    if marker is not None:
+        yield Found(semconv.SOURCE_TYPE, "JOB", f"env {marker}")
+    else:
+        yield Found(semconv.SOURCE_TYPE, program.kind, table.PROGRAM)
+
+
+def _relative_name(program: Program, state: GitState | None) -> str | None:
+    """Return a script's path from the top of its repository, so that it reads alike anywhere."""
+    if not program.name_is_path or program.file is None or state is None:
+        return program.name
+    try:
+        return program.file.resolve().relative_to(state.root).as_posix()
+    except (OSError, ValueError):  # the script lies elsewhere
+        return program.name
+
+
+def _read_login(_basis: Basis) -> Iterator[Found]:
+    login = find_login()
+    if login:
+        yield Found(semconv.USER, login, table.SYSTEM)
+
+
+FAST: tuple[Layer, ...] = (
+    Layer(_read_declared, (table.DECLARED,)),
+    Layer(lambda _: variables.read_variables(platforms.claim_variables())),
+    Layer(lambda _: variables.read_custom(), (table.CUSTOM,)),
+    Layer(lambda _: variables.read_otel_attributes(), (table.OTEL_ATTRIBUTES,)),
+    Layer(lambda _: variables.read_run_context(), (table.RUN_CONTEXT,)),
+    Layer(lambda _: platforms.read_platforms(), (table.PLATFORM,)),
+    Layer(_read_repository, (table.DOT_GIT,)),
+    Layer(_read_program, (table.PROGRAM,)),
+    Layer(_read_login, (table.SYSTEM,)),
+)
+
+# --- The late layers ------------------------------------------------------------------------------
+
+LATE: tuple[Layer, ...] = ()

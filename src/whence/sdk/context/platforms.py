@@ -1,0 +1,156 @@
+"""CI systems and platforms as one table: what each tells a program by its variables.
+
+A platform's variables are read only where its marker is set, so that a variable of the same name
+that somebody else set means nothing. docs/context.md is made from the rows.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from whence import semconv
+from whence.sdk.context import table
+from whence.sdk.context.found import Found
+from whence.sdk.context.variables import ENV, clean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FALSE_WORDS = frozenset({"", "0", "false", "no", "off"})
+PLACEHOLDER = re.compile(r"\{(\w+)(?::(\w+))?\}")
+
+
+class Platform(msgspec.Struct, frozen=True):
+    """One platform. Each field lists variables, the first that is set wins.
+
+    An address may be composed: `{GITHUB_SERVER_URL}/{GITHUB_REPOSITORY}`; `{NAME:host}` stands for
+    the host of the git service that the variable names. `also_at` holds further commits that the
+    branch and the address belong to, such as the head of a pull request beside the merge built.
+    """
+
+    name: str
+    markers: tuple[str, ...]
+    commit: tuple[str, ...] = ()
+    also_at: tuple[str, ...] = ()
+    branch: tuple[str, ...] = ()
+    tag: tuple[str, ...] = ()
+    url: tuple[str, ...] = ()
+    environment: tuple[str, ...] = ()
+    deployment_id: tuple[str, ...] = ()
+    region: tuple[str, ...] = ()
+    service: tuple[str, ...] = ()
+    is_job: bool = False
+
+
+PLATFORMS: tuple[Platform, ...] = (
+    Platform(
+        "GitHub Actions",
+        ("GITHUB_ACTIONS",),
+        commit=("GITHUB_SHA",),
+        branch=("GITHUB_HEAD_REF", "GITHUB_REF"),
+        tag=("GITHUB_REF",),
+        url=("{GITHUB_SERVER_URL}/{GITHUB_REPOSITORY}",),
+        is_job=True,
+    ),
+)
+
+# What a variable becomes: field → metadata key.
+KEYS: dict[str, str] = {
+    "commit": semconv.GIT_COMMIT,
+    "also_at": table.ALSO_AT,
+    "branch": semconv.GIT_BRANCH,
+    "tag": semconv.APP_VERSION,
+    "url": semconv.GIT_REPO_URL,
+    "environment": semconv.ENVIRONMENT,
+    "deployment_id": semconv.DEPLOYMENT_ID,
+    "region": semconv.REGION,
+    "service": "service.name",
+}
+HOSTS = {"github": "github.com", "gitlab": "gitlab.com", "bitbucket": "bitbucket.org"}
+
+
+def is_set(name: str) -> bool:
+    """Tell whether a variable is set and doesn't say no."""
+    return os.environ.get(name, "").strip().lower() not in FALSE_WORDS
+
+
+def recognise() -> list[Platform]:
+    """Return the platforms that this process runs on; usually one or none."""
+    return [one for one in PLATFORMS if any(map(is_set, one.markers))]
+
+
+def find_job_marker() -> str | None:
+    """Return the variable that says that a CI system runs this process, if one does."""
+    jobs = (platform for platform in recognise() if platform.is_job)
+    return next((name for one in jobs for name in one.markers if is_set(name)), None)
+
+
+def claim_variables() -> frozenset[str]:
+    """Return the variables that the platforms here set by themselves."""
+    return frozenset(name for platform in recognise() for name in variables_of(platform))
+
+
+def variables_of(platform: Platform) -> list[str]:
+    """Return every variable of a row, markers apart, in the row's order."""
+    found: list[str] = []
+    for field in KEYS:
+        for spec in getattr(platform, field):
+            found += [match[1] for match in PLACEHOLDER.finditer(spec)] or [spec]
+    return list(dict.fromkeys(found))
+
+
+def read_platforms() -> Iterator[Found]:
+    """Yield what the platforms here say; of the code, only what the first one says."""
+    seen: set[str] = set()
+    for platform in recognise():
+        said = {found.key: found for found in _read(platform)}
+        if seen & set(table.CODE_KEYS):
+            said = {key: found for key, found in said.items() if key not in table.CODE_KEYS}
+        yield from (found for key, found in said.items() if key not in seen)
+        seen |= set(said)
+
+
+def _read(platform: Platform) -> Iterator[Found]:
+    tag = _first(platform, "tag")
+    for field in KEYS:
+        found = tag if field == "tag" else _first(platform, field)
+        if found is None or (field == "branch" and tag is not None and found.value == tag.value):
+            continue
+        yield found
+
+
+def _first(platform: Platform, field: str) -> Found | None:
+    for spec in getattr(platform, field):
+        raw, source = _expand(spec)
+        value = _clean(field, raw)
+        if value:
+            return Found(KEYS[field], value, source)
+    return None
+
+
+def _clean(field: str, raw: str) -> str:
+    if field == "tag":  # a reference of another kind is no tag
+        name = raw.strip().removeprefix("refs/tags/")
+        return "" if name.startswith("refs/") else name
+    key = semconv.GIT_COMMIT if field == "also_at" else KEYS[field]
+    return clean(key, raw)
+
+
+def _expand(spec: str) -> tuple[str, str]:
+    """Return the value of a variable or composition ('' if a part is missing), and its origin."""
+    parts = PLACEHOLDER.findall(spec)
+    if not parts:
+        return os.environ.get(spec, ""), ENV + spec
+    values = []
+    for name, kind in parts:
+        value = os.environ.get(name, "").strip()
+        values.append(HOSTS.get(value.lower(), "") if kind == "host" else value)
+    if not all(values):
+        return "", ""
+    pieces = iter(values)
+    text = PLACEHOLDER.sub(lambda _: next(pieces), spec)
+    return text, ENV + " + ".join(name for name, _ in parts)

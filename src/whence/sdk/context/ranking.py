@@ -1,0 +1,102 @@
+"""From what every source says to one value a key: the table's order, and what lost.
+
+`rank` is a plain function of the evidence. Keys in the table come first, in its order; keys of
+your own and facts of the host follow by name; those that nobody knows come last.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from whence import semconv
+from whence.sdk.context import table
+from whence.sdk.context.identity import settle
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from whence.sdk.context.found import Found
+    from whence.sdk.context.identity import Evidence, Settled
+
+
+class ContextEntry(msgspec.Struct, frozen=True):
+    """One key of the context.
+
+    `value` is None where the key is unknown; then `source` lists what was looked at and `fix` says
+    what makes it known. `overridden` holds the values that a stronger source replaced, `set_aside`
+    those that were not taken because they speak of another commit. `asked` are the sources that
+    would have won but said nothing.
+    """
+
+    key: str
+    value: str | None
+    source: str
+    overridden: tuple[Found, ...] = ()
+    set_aside: tuple[Found, ...] = ()
+    asked: tuple[str, ...] = ()
+    fix: str = ""
+
+
+def rank(evidence: Evidence) -> tuple[tuple[ContextEntry, ...], tuple[ContextEntry, ...]]:
+    """Return the known keys and the unknown ones."""
+    settled = settle(evidence)
+    keys = {key for said in evidence.values() for key in said} - {table.ALSO_AT}
+    others = sorted(keys - set(table.ROWS))
+    entries, missing = [], []
+    for key in (*table.ROWS, *others):
+        found, set_aside = _candidates(key, evidence, settled)
+        asked = _asked_in_vain(key, found[0].source if found else None)
+        if found:
+            entries.append(
+                ContextEntry(key, found[0].value, found[0].source, found[1:], set_aside, asked)
+            )
+        elif table.ROWS[key].fix:
+            fix = table.ROWS[key].fix
+            missing.append(ContextEntry(key, None, ", ".join(asked), (), set_aside, asked, fix))
+    return tuple(entries), tuple(missing)
+
+
+def _candidates(
+    key: str, evidence: Evidence, settled: Settled
+) -> tuple[tuple[Found, ...], tuple[Found, ...]]:
+    """Return what counts for a key, the strongest first, and what speaks of other code."""
+    if key in table.CODE_KEYS:
+        return settled.agreeing.get(key, ()), settled.set_aside.get(key, ())
+    order = table.sources_of(key)
+    rest = (source for source in evidence if source not in order)
+    said = [
+        (source, evidence[source][key])
+        for source in (*order, *rest)
+        if key in evidence.get(source, {})
+    ]
+    is_other_code = key == semconv.APP_VERSION and _is_other_code(evidence, settled)
+    aside = [one for source, one in said if is_other_code and source == table.PLATFORM]
+    return tuple(one for _, one in said if one not in aside), tuple(aside)
+
+
+def _is_other_code(evidence: Evidence, settled: Settled) -> bool:
+    """Tell whether the platform speaks of another commit, so that its tag is no version here."""
+    platform = evidence.get(table.PLATFORM, {}).get(semconv.GIT_COMMIT)
+    return platform is not None and platform in settled.set_aside.get(semconv.GIT_COMMIT, ())
+
+
+def _asked_in_vain(key: str, winner: str | None) -> tuple[str, ...]:
+    """Return the sources before the winner's; all of them where nobody knew."""
+    asked: list[str] = []
+    for source in table.sources_of(key):
+        if winner is not None and is_from(winner, source):
+            break
+        asked.append(source)
+    return tuple(asked)
+
+
+def is_from(origin: str, source: str) -> bool:
+    """Tell whether a value's origin, such as `stamp /app/x`, is the table's source `stamp`."""
+    return origin == source or origin.startswith((f"{source} ", f"{source},"))
+
+
+def provenance(entries: Iterable[ContextEntry]) -> str:
+    """Return the JSON text {metadata key: where its value comes from}."""
+    return msgspec.json.encode({entry.key: entry.source for entry in entries}).decode()
