@@ -30,6 +30,7 @@ from whence import semconv
 from whence.sdk import diagnostics
 from whence.sdk.context.found import Found
 from whence.sdk.context.small_files import read_small
+from whence.sdk.context.variables import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -144,21 +145,20 @@ def format_stamp(stamp: Stamp) -> bytes:
 def _read_fields(stamp: Stamp, source: str) -> Iterator[Found]:
     given = {key: getattr(stamp, name) for name, key in FIELDS.items()}
     for key, value in {**stamp.metadata, **given}.items():
-        text = _write_value(value)
-        if key and text:
+        if key and (text := clean(key, _write_value(value))):
             yield Found(key, text, source)
 
 
 def _write_value(value: str | float | bool | None) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    return "" if value is None else str(value).strip()
+    return "" if value is None else str(value)
 
 
 def _find_folders(program_file: Path | None, cwd: Path | None) -> Iterator[Path]:
     starts = [] if cwd is None else [cwd]
     if program_file is not None:
-        starts.insert(0, program_file.parent)
+        starts.insert(0, program_file if program_file.is_dir() else program_file.parent)
     elif sys.prefix != sys.base_prefix:  # a console script: its environment is often /app/.venv
         starts.insert(0, Path(sys.prefix))
     for start in starts:
