@@ -18,7 +18,8 @@ from whence.sdk import diagnostics
 from whence.sdk.context import platforms, table, variables
 from whence.sdk.context.found import Document, Found
 from whence.sdk.context.git import GitState, read_git
-from whence.sdk.context.program import LOCAL, Program, find_login, find_program
+from whence.sdk.context.program import LOCAL, Program, find_login
+from whence.sdk.context.stamp import read_stamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -48,16 +49,19 @@ class Layer(msgspec.Struct, frozen=True):
     sources: tuple[str, ...] = ()
 
 
-def look_around(declared: dict[str, str], program: Program | None = None) -> Basis:
-    """Find the program, the current folder and the repository of this process."""
-    folder: Path | None = None
-    with contextlib.suppress(OSError):  # the folder was removed meanwhile
-        folder = Path.cwd()
-    found = program or find_program()
-    return Basis(found, folder, find_repository(found, folder), declared)
+def find_basis(declared: dict[str, str], program: Program, folder: Path | None) -> Basis:
+    """Return where the layers start for a program that runs in a folder (None: it is gone)."""
+    return Basis(program, folder, _find_repository(program, folder), declared)
 
 
-def find_repository(program: Program, folder: Path | None) -> GitState | None:
+def find_folder() -> Path | None:
+    """Return the current folder, or None where it was removed meanwhile."""
+    with contextlib.suppress(OSError):
+        return Path.cwd()
+    return None
+
+
+def _find_repository(program: Program, folder: Path | None) -> GitState | None:
     """Look where the program's code lies, then in the current folder."""
     places = [program.file.parent] if program.file is not None else []
     places += [folder] if folder is not None else []
@@ -156,6 +160,7 @@ FAST: tuple[Layer, ...] = (
     Layer(lambda _: variables.read_custom(), (table.CUSTOM,)),
     Layer(lambda _: variables.read_otel_attributes(), (table.OTEL_ATTRIBUTES,)),
     Layer(lambda _: variables.read_run_context(), (table.RUN_CONTEXT,)),
+    Layer(lambda basis: read_stamp(basis.program.file, basis.folder), (table.STAMP,)),
     Layer(lambda _: platforms.read_platforms(), (table.PLATFORM,)),
     Layer(_read_repository, (table.DOT_GIT,)),
     Layer(_read_program, (table.PROGRAM,)),

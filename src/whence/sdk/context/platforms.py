@@ -1,7 +1,7 @@
-"""CI systems and platforms as one table: what each tells a program by its variables.
+"""CI systems and platforms: what each tells a program by its variables.
 
 A platform's variables are read only where its marker is set, so that a variable of the same name
-that somebody else set means nothing. docs/context.md is made from the rows.
+that somebody else sets means nothing. The rows are in `platform_table`.
 """
 
 from __future__ import annotations
@@ -10,11 +10,10 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from whence import semconv
 from whence.sdk.context import table
 from whence.sdk.context.found import Found
+from whence.sdk.context.platform_table import KEYS, PLATFORMS, Platform
 from whence.sdk.context.variables import ENV, clean
 
 if TYPE_CHECKING:
@@ -24,52 +23,7 @@ FALSE_WORDS = frozenset({"", "0", "false", "no", "off"})
 PLACEHOLDER = re.compile(r"\{(\w+)(?::(\w+))?\}")
 
 
-class Platform(msgspec.Struct, frozen=True):
-    """One platform. Each field lists variables, the first that is set wins.
-
-    An address may be composed: `{GITHUB_SERVER_URL}/{GITHUB_REPOSITORY}`; `{NAME:host}` stands for
-    the host of the git service that the variable names. `also_at` holds further commits that the
-    branch and the address belong to, such as the head of a pull request beside the merge built.
-    """
-
-    name: str
-    markers: tuple[str, ...]
-    commit: tuple[str, ...] = ()
-    also_at: tuple[str, ...] = ()
-    branch: tuple[str, ...] = ()
-    tag: tuple[str, ...] = ()
-    url: tuple[str, ...] = ()
-    environment: tuple[str, ...] = ()
-    deployment_id: tuple[str, ...] = ()
-    region: tuple[str, ...] = ()
-    service: tuple[str, ...] = ()
-    is_job: bool = False
-
-
-PLATFORMS: tuple[Platform, ...] = (
-    Platform(
-        "GitHub Actions",
-        ("GITHUB_ACTIONS",),
-        commit=("GITHUB_SHA",),
-        branch=("GITHUB_HEAD_REF", "GITHUB_REF"),
-        tag=("GITHUB_REF",),
-        url=("{GITHUB_SERVER_URL}/{GITHUB_REPOSITORY}",),
-        is_job=True,
-    ),
-)
-
-# What a variable becomes: field → metadata key.
-KEYS: dict[str, str] = {
-    "commit": semconv.GIT_COMMIT,
-    "also_at": table.ALSO_AT,
-    "branch": semconv.GIT_BRANCH,
-    "tag": semconv.APP_VERSION,
-    "url": semconv.GIT_REPO_URL,
-    "environment": semconv.ENVIRONMENT,
-    "deployment_id": semconv.DEPLOYMENT_ID,
-    "region": semconv.REGION,
-    "service": "service.name",
-}
+# The git services that `{NAME:host}` knows.
 HOSTS = {"github": "github.com", "gitlab": "gitlab.com", "bitbucket": "bitbucket.org"}
 
 

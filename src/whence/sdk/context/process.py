@@ -21,6 +21,7 @@ import msgspec
 from whence import semconv
 from whence.sdk import settings
 from whence.sdk.context import layers
+from whence.sdk.context.program import find_program
 from whence.sdk.context.ranking import ContextEntry, provenance, rank
 from whence.sdk.context.table import resource_name
 
@@ -42,6 +43,7 @@ __all__ = [
 ]
 
 SDK_NAME = "whence"
+INTEGERS = frozenset({"process.pid"})  # resource attributes that OpenTelemetry wants as a number
 
 
 class Context(msgspec.Struct, frozen=True):
@@ -126,7 +128,7 @@ def _resolve() -> _Fast:
     pid, declared, late = os.getpid(), dict(settings.declared), _late
     fast = _fast
     if fast is None or (fast.pid, fast.declared) != (pid, declared):
-        basis = layers.look_around(declared)
+        basis = layers.find_basis(declared, find_program(), layers.find_folder())
         evidence, _ = layers.collect(layers.FAST, basis)
     elif fast.late is late:
         return fast
@@ -143,11 +145,11 @@ def build(evidence: Evidence, late: Late | None) -> Context:
     for source, said in (late.evidence if late is not None else {}).items():
         merged[source] = {**said, **merged.get(source, {})}
     entries, missing = rank(merged)
-    resource: dict[str, Any] = {
-        **_sdk_attributes(),
-        **{resource_name(entry.key): entry.value for entry in entries},
-        semconv.PROVENANCE: provenance(entries),
-    }
+    resource: dict[str, Any] = _sdk_attributes()
+    for entry in entries:
+        value = entry.value or ""
+        resource[resource_name(entry.key)] = int(value) if entry.key in INTEGERS else value
+    resource[semconv.PROVENANCE] = provenance(entries)
     return Context(entries=entries, missing=missing, resource=resource)
 
 
