@@ -27,6 +27,7 @@ from whence.sdk.capture.scope import start_span, start_span_no_context
 from whence.sdk.configure import configure, get_tracking_uri, set_tracking_uri
 
 if TYPE_CHECKING:
+    from whence import web
     from whence.sdk.reading.client import get_trace, search_traces
     from whence.sdk.reading.flush import flush, flush_trace_async_logging
 
@@ -50,15 +51,17 @@ __all__ = [
     "trace",
     "tracing",
     "update_current_trace",
+    "web",
 ]
 
-# Loaded at first use (PEP 562): the client and the exporter bring modules that capture can do
-# without.
+# Loaded at first use (PEP 562): the client, the exporter and the web middlewares bring modules that
+# capture can do without.
 _LAZY = {
     "flush": "whence.sdk.reading.flush",
     "flush_trace_async_logging": "whence.sdk.reading.flush",
     "get_trace": "whence.sdk.reading.client",
     "search_traces": "whence.sdk.reading.client",
+    "web": "whence.web",  # the module itself
 }
 
 
@@ -68,7 +71,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'whence' has no attribute {name!r}")
     from importlib import import_module
 
-    value = globals()[name] = getattr(import_module(module), name)
+    found = import_module(module)
+    value = globals()[name] = found if module == f"whence.{name}" else getattr(found, name)
     return value
 
 

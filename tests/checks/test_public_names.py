@@ -24,6 +24,7 @@ NAMES = [
     "trace",
     "tracing",
     "update_current_trace",
+    "web",
 ]
 TRACING_NAMES = [
     "configure",
@@ -37,6 +38,13 @@ TRACING_NAMES = [
     "set_tracing_context_from_http_request_headers",
     "stats",
 ]
+WEB_NAMES = [
+    "ASGIMiddleware",
+    "DjangoMiddleware",
+    "WSGIMiddleware",
+    "instrument",
+    "pseudonymise_user",
+]
 
 
 def test_the_names_of_whence_are_these():
@@ -47,8 +55,12 @@ def test_the_names_of_whence_tracing_are_these():
     assert whence.tracing.__all__ == TRACING_NAMES
 
 
+def test_the_names_of_whence_web_are_these():
+    assert whence.web.__all__ == WEB_NAMES
+
+
 def test_every_public_name_is_there_and_says_what_it_does():
-    for module in (whence, whence.tracing):
+    for module in (whence, whence.tracing, whence.web):
         for name in module.__all__:
             assert getattr(module, name).__doc__, name
 

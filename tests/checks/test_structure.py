@@ -23,8 +23,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "query": GROUND | {"otlp", "store", "ingest"},
     "analysis": GROUND | {"otlp", "store", "ingest", "query"},
     "server": GROUND | {"otlp", "store", "ingest", "query", "analysis"},
-    "": GROUND | {"sdk", "tracing"},
+    "": GROUND | {"sdk", "tracing", "web"},
     "tracing": GROUND | {"sdk"},
+    "web": {"sdk"},
     "testing": GROUND | {"sdk", "otlp", "tracing"},
     # The command line reads over HTTP as any client does; only `whence server` runs the server.
     "cli": GROUND | {"sdk", "otlp", "server", "tracing", "demo", ""},
