@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from whence.sdk.context import layers, table
-from whence.sdk.context.platforms import find_job_marker
 from whence.sdk.context.process import Context, Late, build
-from whence.sdk.context.program import JOB, LOCAL, Program
+from whence.sdk.context.program import LOCAL, Program
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -69,8 +68,7 @@ def survey(
 
 
 def _name_program(folder: Path, file: Path | None) -> Program:
-    kind = JOB if find_job_marker() else LOCAL
     if file is None:
-        return Program(None, kind, UNNAMED)
+        return Program(None, LOCAL, UNNAMED)
     path = file if file.is_absolute() else folder / file
-    return Program(str(file), kind, str(file), path.absolute(), name_is_path=True)
+    return Program(str(file), LOCAL, str(file), path.absolute(), name_is_path=True)
