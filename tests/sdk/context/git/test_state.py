@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from whence.otlp import repository_url
 from whence.otlp.repository_url import strip_credentials
-from whence.sdk.context.git import GitState, read_git
+from whence.sdk.context.git import GitState, name_branch, read_git
 from whence.sdk.context.git.config import find_remote_url, parse_config
 
 QUIET = {
@@ -95,16 +95,20 @@ def test_a_detached_head_at_a_single_branch_names_it(repository: Path):
     git(repository, "checkout", "-q", "--detach")
     state = read(repository)
     assert state.commit == git(repository, "rev-parse", "HEAD")
-    assert state.branch == "main"
+    assert (state.is_detached, state.branch) == (True, None)
+    assert state.branches_at_head == ("main",)
+    assert name_branch(state) == "main"
 
 
 def test_a_detached_head_at_two_branches_or_none_has_no_branch(repository: Path):
     git(repository, "branch", "other")
     git(repository, "checkout", "-q", "--detach")
-    assert read(repository).branch is None
+    assert read(repository).branches_at_head == ("main", "other")
+    assert name_branch(read(repository)) is None
     git(repository, "branch", "-D", "other")
     git(repository, "commit", "-q", "--allow-empty", "-m", "away")
-    assert read(repository).branch is None
+    assert read(repository).branches_at_head == ()
+    assert name_branch(read(repository)) is None
     assert read(repository).commit == git(repository, "rev-parse", "HEAD")
 
 
@@ -113,7 +117,7 @@ def test_a_detached_clone_names_the_only_remote_branch(repository: Path, tmp_pat
     clone = tmp_path / "clone"
     git(clone, "checkout", "-q", "--detach")
     git(clone, "branch", "-D", "main")
-    assert read(clone).branch == "main"
+    assert read(clone).branches_at_head == ("main",)
 
 
 def test_a_linked_work_tree_has_its_own_head_and_the_shared_rest(repository: Path, tmp_path: Path):
@@ -289,7 +293,7 @@ def test_no_password_survives_in_any_form(user: str, secret: str):
 
 @given(st.text())
 def test_any_text_is_read_as_a_configuration(text: str):
-    find_remote_url(text)
+    find_remote_url(parse_config(text))
     strip_credentials(text)
 
 

@@ -1,5 +1,10 @@
-"""What a repository says of itself, read from its files: `read_git(folder)`."""
+"""What a repository says of itself, read from its files: `read_git(folder)`.
 
-from whence.sdk.context.git.state import GitState, read_git
+`repository` finds it, `config` reads its configuration, `refs` follows HEAD through one of two
+stores (`ref_files`, `reftable`), `objects` and `packs` say what a tag leads to, and `state` puts
+the answer together.
+"""
 
-__all__ = ["GitState", "read_git"]
+from whence.sdk.context.git.state import GitState, name_branch, read_current_git, read_git
+
+__all__ = ["GitState", "name_branch", "read_current_git", "read_git"]

@@ -1,0 +1,62 @@
+"""Read small files of a repository without trusting them.
+
+A file that is not there is None; one that is there and can't be had (no permission, a named pipe,
+a device, far too large) raises `OSError`, because "no such reference" and "an unreadable one" must
+not be taken for each other: behind an unreadable file an older value would show.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from typing import IO
+
+MAX_FILE_BYTES = 64 << 20  # packed-refs of the largest public repositories has about this size
+# Opening a named pipe or a terminal must neither wait nor take it over.
+OPEN_FLAGS = (
+    os.O_RDONLY
+    | getattr(os, "O_NONBLOCK", 0)
+    | getattr(os, "O_NOCTTY", 0)
+    | getattr(os, "O_CLOEXEC", 0)
+    | getattr(os, "O_BINARY", 0)
+)
+ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EISDIR})
+
+
+def read_file(path: str, limit: int = MAX_FILE_BYTES) -> bytes | None:
+    """Return a file's bytes, None where there is no file. Raises OSError as said above."""
+    file = open_file(path)
+    if file is None:
+        return None
+    with file:
+        data = file.read(limit + 1)
+    if len(data) > limit:
+        raise OSError(errno.EFBIG, f"larger than {limit} bytes", path)
+    return data
+
+
+def open_file(path: str) -> IO[bytes] | None:
+    """Open a regular file, None where there is none. Raises OSError for anything else."""
+    try:
+        number = os.open(path, OPEN_FLAGS)
+    except OSError as error:
+        if error.errno in ABSENT:
+            return None
+        raise
+    try:
+        mode = os.fstat(number).st_mode
+        if stat.S_ISREG(mode):
+            return os.fdopen(number, "rb")
+    except OSError:
+        os.close(number)
+        raise
+    os.close(number)
+    if stat.S_ISDIR(mode):
+        return None
+    raise OSError(errno.EINVAL, "not a regular file", path)
+
+
+def read_text(path: str, limit: int = MAX_FILE_BYTES) -> str:
+    """Return a file's text, '' where there is no file; bytes that are not UTF-8 survive."""
+    return (read_file(path, limit) or b"").decode("utf-8", "surrogateescape")
