@@ -5,7 +5,13 @@ from importlib import import_module
 
 import pytest
 
-MODULES = ["capture.decorator", "capture.scope", "capture.current", "configure"]
+MODULES = [
+    "capture.decorator",
+    "capture.scope",
+    "capture.current",
+    "configure",
+    "web.pseudonyms",
+]
 
 
 @pytest.mark.parametrize(
