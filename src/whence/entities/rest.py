@@ -62,6 +62,8 @@ def info_from_api(info: dict[str, Any]) -> TraceInfo:
         duration_ns=duration_ns,
         error_count=info.get("error_count"),
         models=list(info.get("models") or []),
+        provenance=dict(info.get("provenance") or {}),
+        known_environment=info.get("environment"),
     )
 
 

@@ -37,6 +37,9 @@ class TraceInfo:
     duration_ns: int | None = field(default=None, compare=False)
     error_count: int | None = field(default=None, compare=False)
     models: list[str] = field(default_factory=list, compare=False)
+    # Where each key of `trace_metadata` comes from, in words; {} where nobody noted it.
+    provenance: dict[str, str] = field(default_factory=dict, compare=False)
+    known_environment: str | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         self.state = OLD_STATES.get(self.state) or TraceState(self.state)
@@ -95,6 +98,8 @@ class TraceInfo:
     @property
     def environment(self) -> str | None:
         """Where it ran, under OpenTelemetry's well-known name (`prod` becomes `production`)."""
+        if self.known_environment is not None:  # the server may know further spellings
+            return self.known_environment
         verbatim = self.trace_metadata.get(semconv.ENVIRONMENT)
         return None if verbatim is None else semconv.normalise_environment(verbatim)
 

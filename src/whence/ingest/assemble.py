@@ -17,12 +17,13 @@ from whence.ingest import claims
 from whence.ingest.cost import TOTAL_COST, parse_cost, sum_cost
 from whence.ingest.header import FINAL_STATES, IN_PROGRESS, Header, Refusal
 from whence.ingest.jsontext import to_json
+from whence.ingest.provenance import COUNTED, encode_sources
 from whence.ingest.tokens import INPUT, OUTPUT, TOTAL, parse_usage, sum_usage
 from whence.ingest.tree import find_speakers
 from whence.store.rows import ConflictRow, TraceRow
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from whence.ingest.facts import SpanFacts
 
@@ -38,6 +39,7 @@ def assemble(
     *,
     refusals: Sequence[Refusal] = (),
     default_experiment_id: str = semconv.DEFAULT_EXPERIMENT_ID,
+    environment_aliases: Mapping[str, str] | None = None,
     version: int = 0,
     at_us: int = 0,
 ) -> tuple[TraceRow, list[ConflictRow]]:
@@ -45,20 +47,22 @@ def assemble(
 
     `refusals` are values that were turned away before they could be stored (of a second final
     record of a span, of a second header). `version` and `at_us` go into the rows as they are.
+    `environment_aliases` are a user's own (`semconv.normalise_environment`).
     """
     ranks = claims.rank_spans(spans)
     said = claims.claim_metadata(header, ranks)
     experiment_id, late = claims.claim_experiment(header, spans, default_experiment_id)
     state = _read_state(header, ranks)
     metadata = said.metadata
-    _add_sums(metadata, spans)
-    _add_sizes(metadata, spans, header)
+    counted = {**_sum_up(spans, metadata), **_measure(spans, header)}
     if said.cut:
-        metadata[semconv.TRUNCATED] = ",".join(sorted(said.cut))[: semconv.MAX_VALUE_CHARS]
+        counted[semconv.TRUNCATED] = ",".join(sorted(said.cut))[: semconv.MAX_VALUE_CHARS]
+    metadata.update(counted)
+    sources = {**said.sources, **dict.fromkeys(counted, COUNTED)}
     usage = parse_usage(metadata.get(semconv.TOKEN_USAGE)) or {}
     cost = parse_cost(metadata.get(semconv.COST)) or {}
     environment = metadata.get(semconv.ENVIRONMENT)
-    kept = {**metadata, semconv.EXPERIMENT_ID: experiment_id, "state": state}
+    kept = dict(metadata)
     columns = {
         column: metadata.pop(key, None) for key, column in semconv.COLUMN_OF_METADATA.items()
     }
@@ -69,7 +73,9 @@ def assemble(
         duration_ns=_read_duration(header, ranks, spans),
         state=state,
         trace_name=_read_name(header, ranks),
-        environment=None if environment is None else semconv.normalise_environment(environment),
+        environment=None
+        if environment is None
+        else semconv.normalise_environment(environment, environment_aliases),
         metadata=metadata,
         tags=claims.claim_tags(header, ranks),
         client_request_id=_read_text(header, ranks, "client_request_id"),
@@ -83,6 +89,7 @@ def assemble(
         cost_usd=cost.get(TOTAL_COST),
         size_bytes=sum(span.size_bytes for span in spans),
         models=sorted({span.model for span in spans if span.model}),
+        provenance=encode_sources(sources),
         version=version,
         **columns,  # type: ignore[arg-type]
     )
@@ -98,18 +105,21 @@ def is_complete(row: TraceRow) -> bool:
 def _list_conflicts(
     row: TraceRow, kept: dict[str, str], refusals: Sequence[Refusal], at_us: int
 ) -> list[ConflictRow]:
+    fields = {semconv.EXPERIMENT_ID: row.experiment_id}
     rows: dict[tuple[str, str], ConflictRow] = {}
     for refusal in refusals:
-        value = kept.get(refusal.key)
-        if value is None:
-            value = str(getattr(row, refusal.key, ""))
+        key = refusal.key
+        value = kept.get(key)
+        if refusal.of_trace:
+            value = fields.get(key) or str(getattr(row, key))
         if value != refusal.refused:
             rows.setdefault(
-                (refusal.key, refusal.refused),
+                (key, refusal.refused),
                 ConflictRow(
                     trace_id=row.trace_id,
-                    key=refusal.key,
-                    kept=value,
+                    key=key,
+                    kept=value or "",
+                    absent=int(value is None),
                     refused=refusal.refused,
                     source=refusal.source,
                     at_us=at_us,
@@ -170,34 +180,35 @@ def _read_text(header: Header | None, ranks: claims.Ranks, field: str) -> str | 
     return None
 
 
-def _add_sums(metadata: dict[str, str], spans: Collection[SpanFacts]) -> None:
-    """Add tokens and cost of the tree, unless the header or the program states them."""
+def _sum_up(spans: Collection[SpanFacts], stated: Mapping[str, str]) -> dict[str, str]:
+    """Return tokens and cost of the tree, unless the header or the program states them."""
     users = {span.span_id: span.usage for span in spans if span.usage}
     payers = {span.span_id: span.cost for span in spans if span.cost}
     if not users and not payers:
-        return
+        return {}
     parent_of = {span.span_id: span.parent_id for span in spans}
     usage = sum_usage(users[span_id] for span_id in find_speakers(parent_of, sorted(users)))
     cost = sum_cost(payers[span_id] for span_id in find_speakers(parent_of, sorted(payers)))
-    if usage:
-        metadata.setdefault(semconv.TOKEN_USAGE, to_json(usage))
-    if cost:
-        metadata.setdefault(semconv.COST, to_json(cost))
+    sums: dict[str, str] = {}
+    if usage and semconv.TOKEN_USAGE not in stated:
+        sums[semconv.TOKEN_USAGE] = to_json(usage)
+    if cost and semconv.COST not in stated:
+        sums[semconv.COST] = to_json(cost)
+    return sums
 
 
-def _add_sizes(
-    metadata: dict[str, str], spans: Collection[SpanFacts], header: Header | None
-) -> None:
-    """Add the sizes of the spans. A header keeps its own; a program can't set them."""
+def _measure(spans: Collection[SpanFacts], header: Header | None) -> dict[str, str]:
+    """Return the sizes of the spans. A header keeps its own; a program can't set them."""
     if not spans:
-        return
+        return {}
     stated = header.trace_metadata if header is not None else {}
     sizes = sorted(span.size_bytes for span in spans)
     total = sum(sizes)
+    measured: dict[str, str] = {}
     if semconv.SIZE_BYTES not in stated:
-        metadata[semconv.SIZE_BYTES] = str(min(total, _MAX_INT64))
+        measured[semconv.SIZE_BYTES] = str(min(total, _MAX_INT64))
     if semconv.SIZE_STATS not in stated:
-        metadata[semconv.SIZE_STATS] = to_json(
+        measured[semconv.SIZE_STATS] = to_json(
             {
                 "total_size_bytes": total,
                 "num_spans": len(sizes),
@@ -207,6 +218,7 @@ def _add_sizes(
                 "p75": _interpolate(sizes, 75),
             }
         )
+    return measured
 
 
 def _interpolate(ordered: list[int], percent: int) -> int:

@@ -5,6 +5,9 @@ Header over true roots, over local roots, over the other spans by (start, span i
 values differ, the higher rank wins (among true roots: the one acknowledged first) and the other
 becomes a conflict. Keys longer than 250 and values longer than 8,000 characters are cut, and the
 cut keys are listed under `whence.truncated`.
+
+Unknown means absent: an empty value is no claim under MLflow's source and git keys, where clients
+send '' for what they couldn't find. `sources` says of each key what told it.
 """
 
 from __future__ import annotations
@@ -14,12 +17,16 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from whence import semconv
-from whence.ingest.header import Header, Refusal
+from whence.ingest.header import Header, Refusal, is_absent
+from whence.ingest.provenance import EXPLICIT, HEADER
+from whence.ingest.tree import find_circle
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
     from whence.ingest.facts import SpanFacts
+
+Texts = dict[str, str]
 
 MAX_TAG_VALUE_CHARS = 8000
 _RESERVED_TAGS = frozenset((*semconv.SERVER_TAGS, semconv.TRACE_NAME_TAG))
@@ -39,32 +46,41 @@ class Ranks(msgspec.Struct, frozen=True):
 
 
 class Claims(msgspec.Struct):
-    """The metadata that won, the explicit values that lost, and the keys that were cut."""
+    """The metadata that won and its sources, the explicit values that lost, the keys cut."""
 
     metadata: dict[str, str] = {}
+    sources: dict[str, str] = {}
     explicit: set[str] = set()
     conflicts: dict[tuple[str, str], str] = {}
     cut: set[str] = set()
 
-    def offer(self, values: dict[str, str], source: str, *, explicit: bool) -> None:
-        """Take what is missing; note an explicit value that differs from an explicit one."""
+    def offer(self, values: Texts, rank: str, sources: Texts, otherwise: str = "") -> None:
+        """Take what is missing. `sources` say where values are from, `otherwise` where they don't.
+
+        With `otherwise` they are explicit: one that differs from an explicit one is a conflict.
+        """
         for full_key, full_value in values.items():
             key, value = full_key[: semconv.MAX_KEY_CHARS], full_value[: semconv.MAX_VALUE_CHARS]
             kept = self.metadata.get(key)
             if kept is None:
-                if not key:
+                if is_absent(key, value):
                     continue
                 self.metadata[key] = value
-                if explicit:
+                self.sources[key] = sources.get(full_key) or otherwise
+                if otherwise:
                     self.explicit.add(key)
                 if len(key) < len(full_key) or len(value) < len(full_value):
                     self.cut.add(key)
-            elif explicit and kept != value and key in self.explicit:
-                self.conflicts.setdefault((key, value), source)
+            elif otherwise and kept != value and key in self.explicit and not is_absent(key, value):
+                self.conflicts.setdefault((key, value), rank)
 
 
 def rank_spans(spans: Collection[SpanFacts]) -> Ranks:
-    """Sort the spans into ranks; of those that share a resource and say no more, keep the first."""
+    """Sort the spans into ranks; of those that share a resource and say no more, keep the first.
+
+    Where every span has a parent that is here, no root will ever come: the first span of the
+    circle that this makes takes its place.
+    """
     roots, local_roots, carriers = [], [], []
     first_of_resource: dict[int, SpanFacts] = {}
     for span in spans:
@@ -79,6 +95,10 @@ def rank_spans(spans: Collection[SpanFacts]) -> Ranks:
             if first is None or _order(span) < _order(first):
                 first_of_resource[id(span.resource)] = span
     carriers.extend(first_of_resource.values())
+    if not roots and not local_roots:
+        circle = find_circle({span.span_id: span.parent_id for span in spans})
+        roots = sorted((span for span in spans if span.span_id in circle), key=_order)[:1]
+        carriers = [span for span in carriers if span not in roots]
     for rank in (roots, local_roots, carriers):
         rank.sort(key=_order)
     return Ranks(roots, local_roots, carriers)
@@ -88,16 +108,16 @@ def claim_metadata(header: Header | None, ranks: Ranks) -> Claims:
     """Merge the metadata of all ranks."""
     claims = Claims()
     if header is not None:
-        claims.offer(header.trace_metadata, "header", explicit=True)
+        claims.offer(header.trace_metadata, "header", {}, HEADER)
     for root in sorted(ranks.roots, key=_acknowledgement):
-        claims.offer(root.explicit, "root", explicit=True)
+        claims.offer(root.explicit, "root", root.explicit_sources, EXPLICIT)
     for root in ranks.roots:
-        claims.offer(root.derived, "root", explicit=False)
-        claims.offer(root.resource, "root", explicit=False)
+        claims.offer(root.derived, "root", root.derived_sources)
+        claims.offer(root.resource, "root", root.resource_sources)
     for span in (*ranks.local_roots, *ranks.carriers):
-        claims.offer(span.explicit, "span", explicit=True)
-        claims.offer(span.derived, "span", explicit=False)
-        claims.offer(span.resource, "span", explicit=False)
+        claims.offer(span.explicit, "span", span.explicit_sources, EXPLICIT)
+        claims.offer(span.derived, "span", span.derived_sources)
+        claims.offer(span.resource, "span", span.resource_sources)
     return claims
 
 
@@ -129,7 +149,10 @@ def claim_experiment(
     if not named:
         return default, []
     first, *late = sorted(named, key=lambda experiment_id: (*named[experiment_id], experiment_id))
-    return first, [Refusal(semconv.EXPERIMENT_ID, experiment_id, "span") for experiment_id in late]
+    return first, [
+        Refusal(semconv.EXPERIMENT_ID, experiment_id, "span", of_trace=True)
+        for experiment_id in late
+    ]
 
 
 def _says_something(span: SpanFacts) -> bool:

@@ -8,8 +8,8 @@ import msgspec
 
 from whence.errors import ConflictError
 from whence.ingest.assessments import INITIAL_VERSION, make_assessment_id, read_assessment
-from whence.ingest.facts import version_of
-from whence.ingest.header import Header, Refusal, encode_header, merge_headers
+from whence.ingest.facts import FINAL_VERSION, version_of
+from whence.ingest.header import Header, Refusal, encode_header, is_absent, merge_headers
 from whence.ingest.jobs import IngestResult
 from whence.semconv import MAX_KEY_CHARS, MAX_VALUE_CHARS
 from whence.store.rows import AssessmentRow, HeaderRow
@@ -38,6 +38,11 @@ class StoreSpans:
         for experiment_id, name in self._normalised.experiments.items():
             group.learn_experiment(experiment_id, name)
         now_us = group.clock.tick()
+        for document in self._normalised.documents:
+            version = FINAL_VERSION - now_us  # the first one stays
+            group.add_document(
+                msgspec.structs.replace(document, received_at_us=now_us, version=version)
+            )
         for row, facts in zip(self._normalised.rows, self._facts, strict=True):
             state = group.state(row.trace_id)
             if state.deleted:
@@ -63,7 +68,7 @@ class StoreSpans:
                 ]
         messages = [normalised.message] if normalised.message else []
         messages += _name_refusals(group, refused)
-        return IngestResult(len(normalised.rows), normalised.rejected, "; ".join(messages))
+        return IngestResult(len(normalised.rows), "; ".join(messages))
 
     @staticmethod
     def _take(group: Group, state: TraceState, row: SpanRow, facts: SpanFacts, now_us: int) -> None:
@@ -80,6 +85,8 @@ class StoreSpans:
             if known.explicit.get(full_key) == full_value:
                 continue
             key, value = full_key[:MAX_KEY_CHARS], full_value[:MAX_VALUE_CHARS]
+            if is_absent(key, value):
+                continue
             refusal = Refusal(key, value, "span" if facts.parent_id else "root")
             if refusal not in state.refusals:
                 state.refusals.append(refusal)
@@ -89,16 +96,23 @@ class StoreSpans:
 def _name_refusals(group: Group, refused: list[tuple[str, str, str]]) -> list[str]:
     messages = []
     for trace_id, key, value in dict.fromkeys(refused):
-        kept = group.state(trace_id).conflicts.get((key, value))
-        if kept is not None:
+        conflicts = group.state(trace_id).conflicts
+        if (key, value) in conflicts:
             messages.append(
-                f"trace {trace_id}: metadata {key!r} is {kept[:200]!r} and stays; "
+                f"trace {trace_id}: {_explain(key, conflicts[key, value])}; "
                 f"{value[:200]!r} was refused"
             )
     if len(messages) > MAX_NAMED_REFUSALS:
         more = len(messages) - MAX_NAMED_REFUSALS
         messages = [*messages[:MAX_NAMED_REFUSALS], f"and {more} more values were refused"]
     return messages
+
+
+def _explain(key: str, kept: str | None) -> str:
+    """Say why a value of metadata was refused."""
+    if kept is None:
+        return f"its span had already ended without metadata {key!r}, which stays absent"
+    return f"metadata {key!r} is {kept[:200]!r} and stays"
 
 
 class StoreHeader:
@@ -145,7 +159,8 @@ class StoreHeader:
     def finish(self, group: Group) -> IngestResult:
         """Name the first value that was refused."""
         for refusal in self._refusals:
-            kept = group.state(self._header.trace_id).conflicts.get((refusal.key, refusal.refused))
+            conflicts = group.state(self._header.trace_id).conflicts
+            kept = conflicts.get((refusal.key, refusal.refused))
             if kept is not None:
                 raise ConflictError(
                     f"trace {self._header.trace_id}: {refusal.key!r} is {kept[:200]!r} and stays; "

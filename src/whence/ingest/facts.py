@@ -1,9 +1,12 @@
 """What assembling a trace needs of each of its spans: a few words instead of the whole row.
 
 Facts are made from a row alone, so those of a row just received and those of a row read back are
-the same. Metadata in three layers: `explicit` (whence.metadata.* on the span), `derived` (the
-OpenTelemetry names of `semconv.METADATA_SOURCES` on the span) and `resource` (both, on its
-resource). Spans of one process share one `resource` dict, which keeps 30,000 facts small.
+the same. Metadata in three layers: `explicit` (whence.metadata.* on the span), `derived` (what
+other programs say, read by `canon`) and `resource` (both, on its resource). Each has `…_sources`
+beside it: where its values come from, by key. Spans of one process share one `resource` dict, and
+those of one dialect their sources, which keeps 30,000 facts small.
+
+A span that names itself as its parent has none.
 """
 
 from __future__ import annotations
@@ -14,8 +17,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from whence import semconv
+from whence.ingest.canon import read_layers
 from whence.ingest.cost import Cost, parse_cost
 from whence.ingest.jsontext import to_plain_text
+from whence.ingest.provenance import unpack_provenance
 from whence.ingest.tokens import Usage, parse_usage
 
 if TYPE_CHECKING:
@@ -24,9 +29,6 @@ if TYPE_CHECKING:
     from whence.store.rows import SpanRow
 
 Texts = dict[str, str]
-_NONE: Texts = {}
-_SOURCE_KEYS = frozenset(key for keys in semconv.METADATA_SOURCES.values() for key in keys)
-_PREFIXES = (semconv.METADATA_PREFIX, semconv.TRACE_TAG_PREFIX)
 FINAL_VERSION = 2**62 + 2**61
 
 
@@ -44,6 +46,9 @@ class SpanFacts(msgspec.Struct, frozen=True, kw_only=True):
     explicit: Texts = {}
     derived: Texts = {}
     resource: Texts = {}
+    explicit_sources: Texts = {}
+    derived_sources: Texts = {}
+    resource_sources: Texts = {}
     tags: Texts = {}
     state: str | None = None
     client_request_id: str | None = None
@@ -65,32 +70,37 @@ def version_of(row: SpanRow, received_at_us: int) -> int:
 
 def facts_of(rows: Sequence[SpanRow]) -> list[SpanFacts]:
     """Return the facts of rows, in their order. Inputs, outputs, events and links are not read."""
-    resources: dict[int, Texts] = {}
+    resources: dict[tuple[int, str], tuple[Texts, Texts]] = {}
     found = []
     for row in rows:
-        resource = resources.get(id(row.resource))
+        identity = (id(row.resource), row.provenance)
+        resource = resources.get(identity)
         if resource is None:
-            resource = resources[id(row.resource)] = _read_resource(frozenset(row.resource.items()))
-        found.append(_read_facts(row, resource))
+            items = frozenset(row.resource.items())
+            resource = resources[identity] = _read_resource(items, row.provenance)
+        found.append(_read_facts(row, *resource))
     return found
 
 
-def _read_facts(row: SpanRow, resource: Texts) -> SpanFacts:
+def _read_facts(row: SpanRow, resource: Texts, resource_sources: Texts) -> SpanFacts:
     attributes = row.attributes
-    explicit, tags = _read_prefixed(attributes)
+    layers = read_layers(attributes)
     return SpanFacts(
         span_id=row.span_id,
-        parent_id=row.parent_id,
+        parent_id="" if row.parent_id == row.span_id else row.parent_id,
         local_root=attributes.get(semconv.LOCAL_ROOT) == "true",
         name=row.name,
         experiment_id=row.experiment_id,
         start_time_ns=row.start_time_ns,
         end_time_ns=row.end_time_ns,
         error=row.status == "ERROR",
-        explicit=explicit,
-        derived=_read_sources(attributes),
+        explicit=layers.explicit,
+        derived=layers.derived,
         resource=resource,
-        tags=tags,
+        explicit_sources=unpack_provenance(row.provenance)[0],
+        derived_sources=layers.derived_sources,
+        resource_sources=resource_sources,
+        tags=layers.tags,
         state=_read_text(attributes, semconv.TRACE_STATE),
         client_request_id=_read_text(attributes, semconv.CLIENT_REQUEST_ID),
         request_preview=row.request_preview or None,
@@ -103,38 +113,15 @@ def _read_facts(row: SpanRow, resource: Texts) -> SpanFacts:
     )
 
 
-def _read_prefixed(attributes: Mapping[str, str]) -> tuple[Texts, Texts]:
-    explicit, tags = _NONE, _NONE
-    for key, text in attributes.items():
-        if not key.startswith(_PREFIXES) or text == "null":
-            continue
-        if key.startswith(semconv.METADATA_PREFIX):
-            explicit = explicit or {}
-            explicit[key[len(semconv.METADATA_PREFIX) :]] = to_plain_text(text)
-        else:
-            tags = tags or {}
-            tags[key[len(semconv.TRACE_TAG_PREFIX) :]] = to_plain_text(text)
-    return explicit, tags
-
-
-def _read_sources(attributes: Mapping[str, str]) -> Texts:
-    if _SOURCE_KEYS.isdisjoint(attributes):
-        return _NONE
-    found: Texts = {}
-    for key, sources in semconv.METADATA_SOURCES.items():
-        for source in sources:
-            text = to_plain_text(attributes.get(source, '""'))
-            if text and text != "null":
-                found[key] = text
-                break
-    return found
-
-
 @lru_cache(maxsize=4096)
-def _read_resource(items: frozenset[tuple[str, str]]) -> Texts:
-    resource = dict(items)
-    explicit, _ = _read_prefixed(resource)
-    return {**_read_sources(resource), **explicit}
+def _read_resource(items: frozenset[tuple[str, str]], provenance: str) -> tuple[Texts, Texts]:
+    """Return a resource's metadata, and for each key what said it."""
+    layers = read_layers(dict(items), of="resource")
+    stated = unpack_provenance(provenance)[1]
+    values = {**layers.derived, **layers.explicit}
+    prefix = f"resource {semconv.METADATA_PREFIX}"
+    named = {**layers.derived_sources, **{key: prefix + key for key in layers.explicit}}
+    return values, {key: stated.get(key) or named[key] for key in values}
 
 
 def _read_text(attributes: Mapping[str, str], key: str) -> str | None:

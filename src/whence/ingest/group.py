@@ -1,9 +1,10 @@
 """One group commit: jobs applied to the traces they touch, then the rows of all of them.
 
-A group changes trace states and stages rows; `insert` writes them, truth first (spans, headers,
-assessments, tags, deletions, conflicts, experiments), then what is derived (traces, open_traces).
-So a crash in between loses nothing that was acknowledged: `repair` folds such traces again. When
-an insert fails, the states touched are dropped and the group is tried in smaller pieces.
+A group changes trace states and stages rows; `insert` writes them, truth first (documents, spans,
+headers, assessments, tags, deletions, conflicts, experiments), then what is derived (traces,
+open_traces). So a crash in between loses nothing that was acknowledged: `repair` folds such traces
+again. When an insert fails, the states touched are dropped and the group is tried in smaller
+pieces.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from whence.ingest.assemble import assemble, is_complete
-from whence.ingest.memory import Place
+from whence.ingest.memory import Place, kept_by
 from whence.store.rows import (
     AssessmentRow,
     ConflictRow,
     DeletionRow,
+    DocumentRow,
     ExperimentRow,
     HeaderRow,
     SpanRow,
@@ -26,7 +28,7 @@ from whence.store.rows import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from whence.ingest.clock import Clock
     from whence.ingest.experiments import ExperimentCache
@@ -38,16 +40,23 @@ class Group:
     """The rows of one commit, in the making. For the writer's thread only."""
 
     def __init__(
-        self, memory: TraceMemory, clock: Clock, experiments: ExperimentCache, default_id: str
+        self,
+        memory: TraceMemory,
+        clock: Clock,
+        experiments: ExperimentCache,
+        default_id: str,
+        environment_aliases: Mapping[str, str] | None = None,
     ) -> None:
         self.clock = clock
         self.experiments = experiments
         self.grown = 0
         self._memory = memory
         self._default_id = default_id
+        self._environment_aliases = environment_aliases
         self._touched: dict[str, TraceState] = {}
         self._mentioned: dict[str, None] = {}
         self._spans: dict[tuple[str, str], SpanRow] = {}
+        self._documents: dict[tuple[str, str], DocumentRow] = {}
         self._headers: dict[str, HeaderRow] = {}
         self._tags: dict[tuple[str, str], TagRow] = {}
         self._assessments: dict[tuple[str, str], AssessmentRow] = {}
@@ -75,6 +84,10 @@ class Group:
         """Store a span; of two records of one span in a group the later one."""
         self._spans[row.trace_id, row.span_id] = row
         self.grown += 1
+
+    def add_document(self, row: DocumentRow) -> None:
+        """Store a document; of two in a group the first."""
+        self._documents.setdefault((row.kind, row.hash), row)
 
     def add_header(self, row: HeaderRow) -> None:
         """Store a header."""
@@ -122,6 +135,7 @@ class Group:
 
     def insert(self, store: Store) -> None:
         """Write the rows, truth first; each insert is durable when it returns."""
+        store.insert("documents", list(self._documents.values()))
         store.insert("spans", list(self._spans.values()))
         store.insert("headers", list(self._headers.values()))
         store.insert("assessments", list(self._assessments.values()))
@@ -155,6 +169,7 @@ class Group:
             state.header,
             refusals=state.refusals,
             default_experiment_id=self._default_id,
+            environment_aliases=self._environment_aliases,
             at_us=self.clock.tick(),
         )
 
@@ -202,7 +217,7 @@ class Group:
         """Stage new conflicts, and take back those that a later delivery resolved."""
         found = {(row.key, row.refused): row for row in conflicts}
         for identity, row in found.items():
-            if state.conflicts.get(identity) != row.kept:
+            if identity not in state.conflicts or state.conflicts[identity] != kept_by(row):
                 self._conflicts.append(row)
         for key, refused in state.conflicts.keys() - found.keys():
             self._conflicts.append(
@@ -214,4 +229,4 @@ class Group:
                     at_us=self.clock.tick(),
                 )
             )
-        state.conflicts = {identity: row.kept for identity, row in found.items()}
+        state.conflicts = {identity: kept_by(row) for identity, row in found.items()}

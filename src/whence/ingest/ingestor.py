@@ -5,7 +5,7 @@ may come from any thread. `submit` normalises in the caller's thread, one writer
 groups. When the writer's queue is full, every call raises UnavailableError with `retry_after_s`.
 
 Deliveries may come in any order and any number of times. What comes for a deleted trace counts as
-accepted and is not stored. A span is rejected only when its ids are none.
+accepted and is not stored.
 
 At start, traces whose rows a crash left unwritten are assembled again (`repair`): those received
 within the hour before the newest delivery.
@@ -33,6 +33,7 @@ from whence.ingest.edits import (
 )
 from whence.ingest.experiments import ExperimentCache
 from whence.ingest.facts import facts_of
+from whence.ingest.header import drop_absent
 from whence.ingest.jobs import ROW_OVERHEAD_BYTES, IngestResult, Job, Refold
 from whence.ingest.memory import MAX_FACTS, TraceMemory
 from whence.ingest.normalise import MAX_INT64, normalise
@@ -71,11 +72,15 @@ class Ingestor:
         store: Store,
         *,
         default_experiment_id: str = DEFAULT_EXPERIMENT_ID,
+        environment_aliases: Mapping[str, str] | None = None,
         max_queue_bytes: int = MAX_QUEUE_BYTES,
         max_queue_jobs: int = MAX_QUEUE_JOBS,
         max_remembered_spans: int = MAX_FACTS,
     ) -> None:
-        """Read what is known, repair what a crash left, and start the writer."""
+        """Read what is known, repair what a crash left, and start the writer.
+
+        `environment_aliases` (`semconv.normalise_environment`) count from now on.
+        """
         self._store = store
         self._default_id = default_experiment_id
         self._newest_us = read_newest_us(store)
@@ -88,6 +93,7 @@ class Ingestor:
             Clock(self._newest_us),
             ExperimentCache(store),
             default_experiment_id=default_experiment_id,
+            environment_aliases=environment_aliases,
             shared=is_server_url(store.url),
             max_queue_bytes=max_queue_bytes,
             max_queue_jobs=max_queue_jobs,
@@ -104,16 +110,17 @@ class Ingestor:
         normalised = normalise(
             batch, experiment_id=experiment_id, default_experiment_id=self._default_id
         )
-        rows = normalised.rows
-        if not rows:
+        rows, documents = normalised.rows, normalised.documents
+        if not rows and not documents:
             done: Future[IngestResult] = Future()
-            done.set_result(IngestResult(0, normalised.rejected, normalised.message))
+            done.set_result(IngestResult(0, normalised.message))
             return done
+        size_bytes = sum(row.size_bytes for row in rows) + len(rows) * ROW_OVERHEAD_BYTES
         return self._writer.submit(
             Job(
                 StoreSpans(normalised, facts_of(rows)),
                 list(dict.fromkeys(row.trace_id for row in rows)),
-                sum(row.size_bytes for row in rows) + len(rows) * ROW_OVERHEAD_BYTES,
+                size_bytes + sum(len(document.text) for document in documents),
             )
         )
 
@@ -124,10 +131,10 @@ class Ingestor:
         """
         _check_trace_id(header.trace_id)
         _check_times(header)
-        url = header.trace_metadata.get(GIT_REPO_URL)
-        if url:
-            metadata = {**header.trace_metadata, GIT_REPO_URL: strip_credentials(url)}
-            header = msgspec.structs.replace(header, trace_metadata=metadata)
+        metadata = drop_absent(header.trace_metadata)
+        if GIT_REPO_URL in metadata:
+            metadata[GIT_REPO_URL] = strip_credentials(metadata[GIT_REPO_URL])
+        header = msgspec.structs.replace(header, trace_metadata=metadata)
         size_bytes = sum(map(len, header.trace_metadata.values())) * 2
         return self._writer.submit(Job(StoreHeader(header), [header.trace_id], size_bytes))
 

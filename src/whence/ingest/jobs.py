@@ -22,10 +22,9 @@ ROW_OVERHEAD_BYTES = 1000
 
 
 class IngestResult(msgspec.Struct, frozen=True):
-    """What became of a request. `message` names values that were refused, and rejected spans."""
+    """What became of a request. `message` names values and documents that were refused."""
 
     accepted_spans: int = 0
-    rejected_spans: int = 0
     message: str = ""
 
 

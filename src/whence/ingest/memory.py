@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from whence.ingest.facts import SpanFacts
     from whence.ingest.header import Header, Refusal
     from whence.store.connection import Store
-    from whence.store.rows import TraceRow
+    from whence.store.rows import ConflictRow, TraceRow
 
 MAX_FACTS = 250_000  # some 500 bytes each
 KEPT_SHARE = 0.75  # after shrinking, so that it is not done for every group
-Conflicts = dict[tuple[str, str], str]  # (key, refused) → kept
+Conflicts = dict[tuple[str, str], str | None]  # (key, refused) → kept, None: nothing is
 
 
 class Place(NamedTuple):
@@ -39,6 +39,11 @@ class Place(NamedTuple):
     experiment_id: str
     request_time_ms: int
     complete: bool
+
+
+def kept_by(conflict: ConflictRow) -> str | None:
+    """Return what a key has instead of the value refused; None where it is absent."""
+    return None if conflict.absent else conflict.kept
 
 
 class TraceState:
@@ -163,5 +168,5 @@ class TraceMemory:
                     state.header,
                     default_experiment_id=self._default_experiment_id,
                 )
-                state.conflicts = {(row.key, row.refused): row.kept for row in conflicts}
+                state.conflicts = {(row.key, row.refused): kept_by(row) for row in conflicts}
             self._states[trace_id] = state

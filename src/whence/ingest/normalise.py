@@ -1,14 +1,16 @@
 """From what the wire says to rows of `spans`: dialects read, payloads as JSON text, sizes counted.
 
 Pure, and done in the caller's thread. What only the writer knows (`received_at_us`, `version`)
-stays 0. Times are clamped into 0 … 2**63-1 ns. A span whose ids are not 32 and 16 hex digits is
-rejected; nothing else is. The attributes that inputs and outputs were taken from are not stored a
-second time.
+stays 0. Times are clamped into 0 … 2**63-1 ns. Ids are as the readers of `whence.otlp` leave them,
+which refuse a request with an id that is none; a span that names itself as its parent has none.
+The attributes that inputs and outputs were taken from are not stored a second time.
+
+A resource may hold a document (`whence.document.*`), with spans or without: it is stored by itself
+and is no part of any span. One that can't be kept is left out, and `message` says why.
 """
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -17,21 +19,20 @@ from whence import semconv
 from whence.entities import experiment_id_of
 from whence.ingest.cost import read_cost
 from whence.ingest.dialects import read_payload, read_span_type, read_text
+from whence.ingest.documents import DOCUMENT_ATTRIBUTES, read_document
 from whence.ingest.jsontext import clean, to_json
 from whence.ingest.previews import ASSISTANT, USER, make_preview
+from whence.ingest.provenance import pack_provenance
 from whence.ingest.tokens import read_usage
 from whence.otlp.records import KIND_NAMES, STATUS_NAMES, Event, ResourceSpans, SpanRecord
 from whence.otlp.repository_url import strip_credentials
-from whence.store.rows import SpanRow
+from whence.store.rows import DocumentRow, SpanRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 TRACE_ID_PREFIX = "tr-"
 MAX_INT64 = 2**63 - 1
-_TRACE_ID = re.compile(r"(?!0{32})[0-9a-f]{32}")
-_SPAN_ID = re.compile(r"(?!0{16})[0-9a-f]{16}")
-
 
 # A repository's address may hold a password; nothing of it is stored.
 _REPOSITORY_KEYS = frozenset(
@@ -42,12 +43,16 @@ _REPOSITORY_KEYS = frozenset(
 )
 
 
+# What speaks of the whole process or trace, and is no attribute of a span or of its resource.
+_KEPT_APART = (semconv.PROVENANCE, *DOCUMENT_ATTRIBUTES)
+
+
 class Normalised(msgspec.Struct):
     """Rows of one request, the experiments it names (id → name or ''), and what was refused."""
 
     rows: list[SpanRow]
     experiments: dict[str, str]
-    rejected: int = 0
+    documents: list[DocumentRow] = []
     message: str = ""
 
 
@@ -61,20 +66,27 @@ def normalise(
     found = Normalised([], {})
     for group in batch:
         resource = group.resource.attributes
+        if semconv.DOCUMENT_KIND in resource:
+            _take_document(resource, found)
+        if not group.spans:
+            continue
         named, name = _read_experiment(resource)
         experiment = experiment_id or named or default_experiment_id
         known = name if experiment == named else ""
         if known or experiment not in found.experiments:
             found.experiments[experiment] = known
-        resource_texts = _to_texts(resource)
+        texts = _to_texts(resource, leave=_KEPT_APART)
+        stated = resource.get(semconv.PROVENANCE)
         for record in group.spans:
-            problem = _find_problem(record)
-            if problem:
-                found.rejected += 1
-                found.message = found.message or problem
-                continue
-            found.rows.append(_make_row(record, experiment, resource_texts))
+            found.rows.append(_make_row(record, experiment, texts, stated))
     return found
+
+
+def _take_document(resource: Mapping[str, Any], found: Normalised) -> None:
+    document, problem = read_document(resource)
+    if document is not None:
+        found.documents = [*found.documents, document]
+    found.message = found.message or problem
 
 
 def _read_experiment(resource: Mapping[str, Any]) -> tuple[str | None, str]:
@@ -88,17 +100,9 @@ def _read_experiment(resource: Mapping[str, Any]) -> tuple[str | None, str]:
     return (experiment_id_of(name) if name else None), name
 
 
-def _find_problem(record: SpanRecord) -> str:
-    for id_name, value, pattern in (
-        ("trace_id", record.trace_id, _TRACE_ID),
-        ("span_id", record.span_id, _SPAN_ID),
-    ):
-        if not pattern.fullmatch(value):
-            return f"span {record.name[:100]!r} was rejected: {id_name} {value[:100]!r} is no id"
-    return ""
-
-
-def _make_row(record: SpanRecord, experiment_id: str, resource: dict[str, str]) -> SpanRow:
+def _make_row(
+    record: SpanRecord, experiment_id: str, resource: dict[str, str], stated: Any
+) -> SpanRow:
     attributes = record.attributes
     inputs, input_keys = read_payload(
         attributes, semconv.INPUT_KEYS, semconv.INDEXED_INPUT_PREFIXES
@@ -109,7 +113,7 @@ def _make_row(record: SpanRecord, experiment_id: str, resource: dict[str, str]) 
     if record.events and not (inputs and outputs):
         inputs = inputs or _read_from_events(record.events, semconv.INPUT_KEYS)
         outputs = outputs or _read_from_events(record.events, semconv.OUTPUT_KEYS)
-    texts = _to_texts(attributes, leave=(*input_keys, *output_keys))
+    texts = _to_texts(attributes, leave=(*input_keys, *output_keys, semconv.PROVENANCE))
     span_type = read_span_type(attributes)
     model = read_text(attributes, semconv.MODEL_KEYS)
     provider = read_text(attributes, semconv.PROVIDER_KEYS)
@@ -126,12 +130,14 @@ def _make_row(record: SpanRecord, experiment_id: str, resource: dict[str, str]) 
     request_preview, response_preview = _make_previews(record, inputs, outputs)
     events, links = _write_events(record.events), _write_links(record)
     pending = attributes.get(semconv.PENDING) is True
-    parent_id = record.parent_id or ""
+    provenance = ""
+    if _is_root(record):
+        provenance = pack_provenance(attributes.get(semconv.PROVENANCE), stated)
     return SpanRow(
         experiment_id=experiment_id,
         trace_id=TRACE_ID_PREFIX + record.trace_id,
         span_id=record.span_id,
-        parent_id=clean(parent_id),
+        parent_id="" if record.parent_id == record.span_id else clean(record.parent_id or ""),
         name=clean(record.name),
         span_type=clean(span_type),
         kind=_name(KIND_NAMES, record.kind),
@@ -153,7 +159,17 @@ def _make_row(record: SpanRecord, experiment_id: str, resource: dict[str, str]) 
         cost=to_json(cost) if cost else "",
         request_preview=request_preview,
         response_preview=response_preview,
+        provenance=provenance,
         size_bytes=_measure(record, texts, inputs, outputs, events, links),
+    )
+
+
+def _is_root(record: SpanRecord) -> bool:
+    """Tell whether a span speaks for its trace: a root, or a local one."""
+    return (
+        not record.parent_id
+        or record.parent_id == record.span_id
+        or record.attributes.get(semconv.LOCAL_ROOT) is True
     )
 
 
@@ -181,7 +197,7 @@ def _make_previews(record: SpanRecord, inputs: str, outputs: str) -> tuple[str, 
     attributes = record.attributes
     request = attributes.get(semconv.REQUEST_PREVIEW)
     response = attributes.get(semconv.RESPONSE_PREVIEW)
-    if not record.parent_id or attributes.get(semconv.LOCAL_ROOT) is True:
+    if _is_root(record):
         if request is None:
             request = make_preview(inputs, USER)
         if response is None:

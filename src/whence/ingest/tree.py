@@ -1,7 +1,8 @@
 """Which spans of a tree speak for it: those with data of their own and no ancestor that has some.
 
 So a wrapper that repeats its child's tokens is counted once. A span whose parent is unknown starts
-a tree of its own; spans that are each other's ancestors say nothing. Linear in the spans visited.
+a tree of its own; spans that are each other's ancestors say nothing. And which spans those are.
+Linear in the spans visited.
 """
 
 from __future__ import annotations
@@ -42,3 +43,24 @@ def _is_covered(
     for passed in path:
         covered[passed] = found
     return found
+
+
+def find_circle(parent_of: Mapping[str, str]) -> set[str]:
+    """Return the spans that are their own ancestors, where nothing else can be the trace's top.
+
+    Empty as long as some span has no parent, or one that is not here (it may still come).
+    """
+    if any(parent_id not in parent_of for parent_id in parent_of.values()):
+        return set()
+    members: set[str] = set()
+    seen: set[str] = set()
+    for start in parent_of:
+        path: dict[str, int] = {}
+        node = start
+        while node not in seen:
+            seen.add(node)
+            path[node] = len(path)
+            node = parent_of[node]
+        if node in path:
+            members.update(list(path)[path[node] :])
+    return members

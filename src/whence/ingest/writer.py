@@ -21,7 +21,7 @@ from whence.store.headers import delete_headers
 from whence.store.spans import delete_spans
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from concurrent.futures import Future
 
     from whence.ingest.clock import Clock
@@ -50,6 +50,7 @@ class Writer:
         experiments: ExperimentCache,
         *,
         default_experiment_id: str,
+        environment_aliases: Mapping[str, str] | None = None,
         shared: bool,
         max_queue_bytes: int = MAX_QUEUE_BYTES,
         max_queue_jobs: int = MAX_QUEUE_JOBS,
@@ -60,6 +61,7 @@ class Writer:
         self._clock = clock
         self._experiments = experiments
         self._default_id = default_experiment_id
+        self._environment_aliases = environment_aliases
         self._shared = shared
         self._max_queue_bytes = max_queue_bytes
         self._max_queue_jobs = max_queue_jobs
@@ -171,7 +173,13 @@ class Writer:
 
     def _try(self, jobs: list[Job[Any]], trace_ids: list[str]) -> tuple[list[Any], Group]:
         self._memory.load(trace_ids)
-        group = Group(self._memory, self._clock, self._experiments, self._default_id)
+        group = Group(
+            self._memory,
+            self._clock,
+            self._experiments,
+            self._default_id,
+            self._environment_aliases,
+        )
         mistakes = [_attempt(job.action.apply, group) for job in jobs]
         group.fold()
         group.insert(self._store)

@@ -31,6 +31,7 @@ from whence.errors import MalformedPayloadError
 from whence.otlp import records, shapes
 from whence.otlp.records import Event, Link, Resource, ResourceSpans, SpanRecord
 from whence.otlp.values import INT64_MAX, INT64_MIN, key_text, plain
+from whence.semconv import DOCUMENT_KIND
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -182,7 +183,10 @@ class _WrongValueError(Exception):
 
 
 def decode_request(body: bytes) -> list[ResourceSpans]:
-    """Return the spans of an OTLP/JSON request body; groups without spans are left out."""
+    """Return the spans of an OTLP/JSON request body.
+
+    Groups without spans are left out, unless their resource holds a document.
+    """
     request = _parse(body)
     groups = []
     try:
@@ -191,7 +195,7 @@ def decode_request(body: bytes) -> list[ResourceSpans]:
                 record = _read_group(group)
             except _WrongValueError as wrong:
                 raise wrong.within(f"resourceSpans[{index}]") from None
-            if record.spans:
+            if record.spans or DOCUMENT_KIND in record.resource.attributes:
                 groups.append(record)
     except _WrongValueError as wrong:
         raise MalformedPayloadError(f"{wrong.problem} at {wrong.path}") from None

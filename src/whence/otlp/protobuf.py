@@ -33,6 +33,7 @@ from whence.otlp.records import (
     SpanRecord,
 )
 from whence.otlp.values import INT64_MAX, key_text, plain
+from whence.semconv import DOCUMENT_KIND
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -42,7 +43,10 @@ if TYPE_CHECKING:
 
 
 def decode_request(body: bytes) -> list[ResourceSpans]:
-    """Return the spans of an OTLP/protobuf request body; groups without spans are left out."""
+    """Return the spans of an OTLP/protobuf request body.
+
+    Groups without spans are left out, unless their resource holds a document.
+    """
     request = ExportTraceServiceRequest()
     try:
         request.ParseFromString(body)
@@ -57,10 +61,14 @@ def decode_request(body: bytes) -> list[ResourceSpans]:
             for place, span in enumerate(scope_spans.spans):
                 path = f"resourceSpans[{index}].scopeSpans[{number}].spans[{place}]"
                 spans.append(_read_span(span, scope_spans.scope.name, path))
-        if spans:
+        if spans or _holds_document(group.resource):
             resource = Resource(_read_attributes(group.resource.attributes))
             groups.append(ResourceSpans(resource, spans))
     return groups
+
+
+def _holds_document(resource: resource_pb2.Resource) -> bool:
+    return any(pair.key == DOCUMENT_KIND for pair in resource.attributes)
 
 
 def _read_span(span: trace_pb2.Span, scope: str, path: str) -> SpanRecord:

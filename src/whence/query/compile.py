@@ -8,6 +8,8 @@ Without it, spans are read as they lie, superseded versions too, wherever that c
 (without `spans`, they are not read at all): then every trace that matches is found, and each
 finding must be tested again exactly.
 
+Environments are compared as they are: `environments` gives the literals their canonical form.
+
 Limit: `NOT` of a span condition, without `among`, reads the newest versions of all spans.
 """
 
@@ -51,7 +53,21 @@ _WITH_EXPONENT = f"'{_DECIMAL}(?:[eE][+-]?[0-9]+)?$'"
 _INT64_MAX = 2**63 - 1
 
 # Bare fields that are columns of `traces`.
-_COLUMNS = ("app_version", "commit", "branch", "session", "user", "client_request_id")
+_COLUMNS = (
+    "environment",
+    "app_version",
+    "commit",
+    "branch",
+    "session",
+    "user",
+    "client_request_id",
+)
+# Bare fields that are another word for a metadata key.
+_METADATA_OF_FIELD = {
+    "run_id": semconv.SOURCE_RUN,
+    "dirty": semconv.GIT_DIRTY,
+    "dirty_hash": semconv.GIT_DIRTY_HASH,
+}
 # Span attributes that the store keeps in columns.
 _SPAN_COLUMNS = {
     semconv.INPUTS: "inputs",
@@ -208,14 +224,12 @@ class _Compiler:
             return self.number(one, MILLISECONDS[key])
         if key == "name":
             return self.tag(one, semconv.TRACE_NAME_TAG)
-        return self.test(*self.attribute_operand(one, key))
+        return self.test(one, self.attribute_operand(key))
 
-    def attribute_operand(self, one: Comparison, key: str) -> tuple[Comparison, Operand]:
-        if key == "run_id":
-            return one, metadata(semconv.SOURCE_RUN, self.parameters)
-        if key == "environment":
-            return _normalised(one), nullable(key)
-        return one, nullable(key) if key in _COLUMNS else Operand(key)
+    def attribute_operand(self, key: str) -> Operand:
+        if key in _METADATA_OF_FIELD:
+            return metadata(_METADATA_OF_FIELD[key], self.parameters)
+        return nullable(key) if key in _COLUMNS else Operand(key)
 
     def same_span(self, conditions: list[Comparison]) -> str:
         """Return: one span satisfies all of them."""
@@ -360,14 +374,3 @@ def forms_of_trace_id(text: str) -> list[str]:
 
 def _numbers(one: Comparison) -> bool:
     return any(isinstance(value, float) for value in one.values)
-
-
-def _normalised(one: Comparison) -> Comparison:
-    """Return the comparison with environments as the column has them, where they are whole."""
-    if one.operator not in EQUALITY:
-        return one
-    values = tuple(
-        semconv.normalise_environment(value) if isinstance(value, str) else value
-        for value in one.values
-    )
-    return Comparison(one.field, one.operator, values, one.column)

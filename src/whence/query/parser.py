@@ -73,8 +73,8 @@ class _FilterTokenizer(Tokenizer):
 
 
 def parse_filter(text: str | None) -> Filter | None:
-    """Return the filter that a text means, or None where it asks for everything ('' or None)."""
-    if not text:
+    """Return the filter that a text means; None where it asks for everything: blanks, '', None."""
+    if not text or text.isspace():
         return None
     if len(text) > MAX_CHARS:
         raise FilterError(f"the filter has {len(text)} characters; at most {MAX_CHARS} are read")
@@ -86,8 +86,6 @@ def parse_filter(text: str | None) -> Filter | None:
             column=error.start + 1,
         ) from error
     tokens = tokenize(text)
-    if not tokens:
-        raise FilterError("the filter holds blanks only; leave it out to find everything", column=1)
     return _Parser(text, tokens).parse()
 
 

@@ -28,6 +28,7 @@ from whence.query.compile import (
     forms_of_trace_id,
     patterns,
 )
+from whence.query.environments import normalise_environments
 from whence.query.filters import Filter, comparisons, is_about_span
 from whence.query.order import (
     DEFAULT,
@@ -45,7 +46,7 @@ from whence.store.rows import TraceRow
 from whence.store.traces import locate_traces
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from whence.store.connection import Store
 
@@ -95,9 +96,11 @@ def search_traces(
     max_results: int = DEFAULT_MAX_RESULTS,
     cursor: str | None = None,
     trace_ids: Sequence[str] | None = None,
+    environment_aliases: Mapping[str, str] | None = None,
 ) -> Page:
     """Find traces; no `experiment_ids` means all experiments, `trace_ids` asks about these only.
 
+    `environment_aliases` are those that the traces were assembled with.
     Raises FilterError for a bad filter or order, InvalidInputError for a bad limit or cursor.
     """
     _check_max_results(max_results)
@@ -106,8 +109,9 @@ def search_traces(
         if trace_ids is None
         else {form for one in trace_ids for form in forms_of_trace_id(one)}
     )
+    tree = parse_filter(filter_string)
     search = Search(
-        parse_filter(filter_string),
+        None if tree is None else normalise_environments(tree, environment_aliases),
         parse_order(order_by),
         tuple(sorted(set(experiment_ids or ()))),
         None if known is None else tuple(sorted(known)),

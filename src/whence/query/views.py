@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _NOTHING = Raw(b"[]")
 _NULL = Raw(b"null")
+_EMPTY = Raw(b"{}")
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -79,7 +80,10 @@ class Assessment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TraceInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """A trace without its spans; `tags` and `name` as they are now."""
+    """A trace without its spans; `tags` and `name` as they are now.
+
+    `provenance` says where each key of `trace_metadata` is from, `{}` for traces of old.
+    """
 
     trace_id: str
     experiment_id: str
@@ -97,6 +101,7 @@ class TraceInfo(msgspec.Struct, frozen=True, kw_only=True):
     session: str | None
     user: str | None
     trace_metadata: dict[str, str]
+    provenance: Raw
     tags: dict[str, str]
     assessments: list[Assessment]
     span_count: int
@@ -137,10 +142,10 @@ class Span(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Conflict(msgspec.Struct, frozen=True):
-    """A refused write to immutable metadata."""
+    """A refused write to immutable metadata; `kept` is null where the key stays absent."""
 
     key: str
-    kept: str
+    kept: str | None
     refused: str
     source: str
 
@@ -161,7 +166,7 @@ def read_trace(store: Store, trace_id: str) -> TraceView | None:
     if found is None:
         return None
     conflicts = [
-        Conflict(row.key, row.kept, row.refused, row.source)
+        Conflict(row.key, None if row.absent else row.kept, row.refused, row.source)
         for row in read_conflicts(store, [found.trace_id])
     ]
     spans = read_spans_of(store, [found.trace_id]).get(found.trace_id, [])
@@ -224,6 +229,7 @@ def _view_info(row: TraceRow, writes: list[TagRow], assessments: list[Assessment
         session=row.session,
         user=row.user,
         trace_metadata=metadata,
+        provenance=_raw(row.provenance) or _EMPTY,
         tags=tags,
         assessments=assessments,
         span_count=row.span_count,

@@ -89,6 +89,8 @@ ATTRIBUTES: dict[str, Holds] = {
     "app_version": Holds.TEXT,
     "commit": Holds.TEXT,
     "branch": Holds.TEXT,
+    "dirty": Holds.TEXT,
+    "dirty_hash": Holds.TEXT,
     "session": Holds.TEXT,
     "user": Holds.TEXT,
 }

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 
 from whence.server.api.assessments import assessments_router
+from whence.server.api.documents import documents_router
 from whence.server.api.experiments import experiments_router
 from whence.server.api.fields import fields_router
 from whence.server.api.intake import intake_router
@@ -34,6 +35,7 @@ ROUTERS = (
     traces_router,
     tags_router,
     assessments_router,
+    documents_router,
     experiments_router,
     fields_router,
     intake_router,

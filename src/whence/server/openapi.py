@@ -43,6 +43,7 @@ EMBEDDED: dict[tuple[str, str], Any] = {
     ("Span", "links"): list[SpanLink],
     ("Span", "usage"): dict[str, int] | None,
     ("Span", "cost"): dict[str, float] | None,
+    ("TraceInfo", "provenance"): dict[str, str],
 }
 # FastAPI's own form of a refusal, which `whence.server.problems` replaces.
 NEVER_SENT = ("HTTPValidationError", "ValidationError")

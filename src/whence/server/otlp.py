@@ -96,9 +96,7 @@ async def _take(services: Services, request: Request, content_type: str) -> byte
             return services.ingestor.submit(groups, experiment_id=experiment_id)
 
         result = await asyncio.wrap_future(await services.decode(submit))
-    return otlp_json.encode_partial_success(
-        result.rejected_spans, result.message, content_type=content_type
-    )
+    return otlp_json.encode_partial_success(0, result.message, content_type=content_type)
 
 
 def read_experiment_header(request: Request) -> str | None:

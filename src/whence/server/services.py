@@ -100,7 +100,9 @@ def open_services(settings: Settings, directory: Path | None) -> Services:
     )
     given = settings.default_experiment
     experiment_id = given if given.isdigit() else experiment_id_of(given)
-    ingestor = Ingestor(store, default_experiment_id=experiment_id)
+    ingestor = Ingestor(
+        store, default_experiment_id=experiment_id, environment_aliases=settings.aliases
+    )
     if not given.isdigit():
         ingestor.create_experiment(given)
     intake = None if directory is None else Intake(ingestor, directory / SPOOL_NAME)

@@ -14,6 +14,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from whence.errors import InvalidInputError
+from whence.semconv import normalise_environment
 
 MIB = 1 << 20
 ENV_PREFIX = "WHENCE_"
@@ -50,6 +51,12 @@ class Settings(BaseSettings):
         "0",
         min_length=1,
         description="Experiment of traces that name none: an id in digits, or a name.",
+    )
+    environment_aliases: Annotated[tuple[tuple[str, str], ...], NoDecode] = Field(
+        (),
+        description="Further spellings of environments for the field `environment`, such as "
+        "`uat=staging,canary=production`; they come before the well-known ones "
+        "([which](opentelemetry.md)). For traces that arrive from then on.",
     )
     max_body_bytes: int = Field(
         64 * MIB,
@@ -110,6 +117,11 @@ class Settings(BaseSettings):
             return tuple(part.strip().lower() for part in value.split(",") if part.strip())
         return value
 
+    @field_validator("environment_aliases", mode="before")
+    @classmethod
+    def _split_aliases(cls, value: object) -> object:
+        return read_aliases(value) if isinstance(value, str) else value
+
     @field_validator("api_key", mode="after")
     @classmethod
     def _blank_is_unset(cls, value: SecretStr | None) -> SecretStr | None:
@@ -121,9 +133,33 @@ class Settings(BaseSettings):
         return None if self.api_key is None else self.api_key.get_secret_value()
 
     @property
+    def aliases(self) -> dict[str, str]:
+        """The user's own spellings of environments: lower case → the name they mean."""
+        return dict(self.environment_aliases)
+
+    @property
     def is_loopback(self) -> bool:
         """Whether `host` is reachable from this machine only."""
         return is_loopback(self.host)
+
+
+def read_aliases(text: str) -> tuple[tuple[str, str], ...]:
+    """Read `spelling=name,…`; raise ValueError that names the part that is wrong.
+
+    A name that has a well-known form takes it (`uat=prod` means `production`), except where an
+    alias keeps a spelling as it is (`local=local`).
+    """
+    aliases: dict[str, str] = {}
+    for part in filter(None, (one.strip() for one in text.split(","))):
+        spelling, equals, name = (one.strip().lower() for one in part.partition("="))
+        if not (spelling and equals and name):
+            raise ValueError(f"{part!r} is not of the form spelling=name, such as uat=staging")
+        if "=" in name:
+            raise ValueError(f"{part!r} has more than one '='; separate aliases by commas")
+        meant = name if name == spelling else normalise_environment(name)
+        if aliases.setdefault(spelling, meant) != meant:
+            raise ValueError(f"{spelling!r} is given two meanings: {aliases[spelling]}, {meant}")
+    return tuple(aliases.items())
 
 
 def load_settings(**given: Any) -> Settings:

@@ -1,6 +1,7 @@
 """The table `conflicts`: refused writes to immutable metadata, by (trace_id, key, refused).
 
-A row whose `kept` equals its `refused` takes a conflict back: a later delivery resolved it.
+A row whose `kept` equals its `refused` takes a conflict back: a later delivery resolved it. One
+that is `absent` stands: there the span had ended without the key.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 _SELECT = f"""\
 SELECT {list_columns(ConflictRow)}
 FROM conflicts FINAL
-WHERE trace_id IN {{trace_ids:Array(String)}} AND kept != refused
+WHERE trace_id IN {{trace_ids:Array(String)}} AND (kept != refused OR absent)
 ORDER BY trace_id, key, refused
 """
 

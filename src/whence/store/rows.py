@@ -2,7 +2,8 @@
 
 Absent text is '' in `SpanRow` and None in `TraceRow`, where absent and '' must differ. A map or a
 list that is absent is empty. JSON columns (`inputs`, `outputs`, `events`, `links`, `usage`,
-`cost`, `header`) hold JSON text, '' when absent. Attribute values in maps are JSON text too.
+`cost`, `header`, `provenance`) hold JSON text, '' when absent. Attribute values in maps are JSON
+text too.
 
 `version` decides between rows of one key: the highest stays (`schema/*.sql` names the keys).
 """
@@ -40,6 +41,7 @@ class SpanRow(msgspec.Struct, frozen=True, kw_only=True):
     cost: str = ""
     request_preview: str = ""
     response_preview: str = ""
+    provenance: str = ""
     size_bytes: int = 0
     received_at_us: int = 0
     version: int = 0
@@ -86,6 +88,7 @@ class TraceRow(msgspec.Struct, frozen=True, kw_only=True):
     cost_usd: float | None = None
     size_bytes: int = 0
     models: list[str] = []
+    provenance: str = ""
     version: int = 0
     deleted: int = 0
 
@@ -135,14 +138,28 @@ class DeletionRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ConflictRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A refused write to immutable metadata; its key is (trace_id, key, refused)."""
+    """A refused write to immutable metadata; its key is (trace_id, key, refused).
+
+    `absent` 1: nothing is kept, because the span had ended without the key.
+    """
 
     trace_id: str
     key: str
     kept: str = ""
+    absent: int = 0
     refused: str = ""
     source: str = ""
     at_us: int = 0
+
+
+class DocumentRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A text of a whole process, such as its diff; its key is (kind, hash)."""
+
+    kind: str
+    hash: str
+    text: str = ""
+    received_at_us: int = 0
+    version: int = 0
 
 
 class ExperimentRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -164,5 +181,6 @@ Row = (
     | AssessmentRow
     | DeletionRow
     | ConflictRow
+    | DocumentRow
     | ExperimentRow
 )

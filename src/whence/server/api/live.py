@@ -75,6 +75,7 @@ class _Tail:
             experiment_ids=self._experiment_ids,
             order_by=["timestamp ASC"],
             max_results=MAX_MAX_RESULTS,
+            environment_aliases=self._services.settings.aliases,
         )
         return page.traces
 

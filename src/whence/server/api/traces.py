@@ -128,6 +128,7 @@ def _answer_search(services: Services, search: SearchBody, headers: Mapping[str,
         order_by=search.order_by,
         max_results=search.max_results,
         cursor=search.cursor,
+        environment_aliases=services.settings.aliases,
     )
     found = [FoundTrace(info=info) for info in page.traces]
     if search.include_spans:
