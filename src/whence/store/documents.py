@@ -1,0 +1,26 @@
+"""The table `documents`: texts that belong to a whole process, by (kind, hash); the first counts.
+
+A process sends each once, and many processes send the same: merges keep one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from whence.store.connection import list_columns
+from whence.store.rows import DocumentRow
+
+if TYPE_CHECKING:
+    from whence.store.connection import Store
+
+_SELECT = f"""\
+SELECT {list_columns(DocumentRow)}
+FROM documents FINAL
+WHERE kind = {{kind:String}} AND hash = {{hash:String}}
+"""
+
+
+def read_document(store: Store, kind: str, document_hash: str) -> DocumentRow | None:
+    """Return a document, or None where there is none of that kind and hash."""
+    found = store.query(_SELECT, {"kind": kind, "hash": document_hash}).structs(DocumentRow)
+    return found[0] if found else None
