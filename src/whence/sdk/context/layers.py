@@ -17,7 +17,8 @@ from whence import semconv
 from whence.sdk import diagnostics
 from whence.sdk.context import platforms, table, variables
 from whence.sdk.context.found import Document, Found
-from whence.sdk.context.git import GitState, read_git
+from whence.sdk.context.git import GitState, name_branch, read_current_git, read_git
+from whence.sdk.context.identity import LONE_BRANCH
 from whence.sdk.context.program import LOCAL, Program, find_login
 from whence.sdk.context.stamp import read_stamp
 
@@ -62,10 +63,11 @@ def find_folder() -> Path | None:
 
 
 def _find_repository(program: Program, folder: Path | None) -> GitState | None:
-    """Look where the program's code lies, then in the current folder."""
-    places = [program.file.parent] if program.file is not None else []
-    places += [folder] if folder is not None else []
-    return next((state for place in places if (state := read_git(place)) is not None), None)
+    """Look where the program's code lies, then in the folder, as git would do it there."""
+    state = read_git(program.file) if program.file is not None else None
+    if state is not None or folder is None:
+        return state
+    return read_current_git() if folder == find_folder() else read_git(folder)
 
 
 def collect(layers: Iterable[Layer], basis: Basis) -> tuple[Evidence, list[Document]]:
@@ -118,12 +120,16 @@ def _read_repository(basis: Basis) -> Iterator[Found]:
         return
     said = {
         semconv.GIT_COMMIT: state.commit,
-        semconv.GIT_BRANCH: state.branch,
+        semconv.GIT_BRANCH: state.branch or state.unfinished_branch,
         semconv.GIT_REPO_URL: state.url,
     }
     for key, value in said.items():
         if value:
             yield Found(key, value, table.DOT_GIT)
+    branch = name_branch(state)
+    if state.commit and branch and not said[semconv.GIT_BRANCH]:
+        yield Found(table.ALSO_AT, state.commit, LONE_BRANCH)
+        yield Found(semconv.GIT_BRANCH, branch, LONE_BRANCH)
 
 
 def _read_program(basis: Basis) -> Iterator[Found]:
@@ -162,7 +168,7 @@ FAST: tuple[Layer, ...] = (
     Layer(lambda _: variables.read_run_context(), (table.RUN_CONTEXT,)),
     Layer(lambda basis: read_stamp(basis.program.file, basis.folder), (table.STAMP,)),
     Layer(lambda _: platforms.read_platforms(), (table.PLATFORM,)),
-    Layer(_read_repository, (table.DOT_GIT,)),
+    Layer(_read_repository, (table.DOT_GIT, LONE_BRANCH)),
     Layer(_read_program, (table.PROGRAM,)),
     Layer(_read_login, (table.SYSTEM,)),
 )
