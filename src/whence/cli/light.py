@@ -1,0 +1,100 @@
+"""The command line of the plain install: `whence stamp` and `whence context`, without typer.
+
+`pip install whence` brings no libraries for a command line, and an image that runs an application
+needs none. The other commands read from a server; here they say what to install. The options are
+those of the full command line, which a test holds together.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from whence.cli import stamp_options
+from whence.cli.stamp_options import StampOptions
+from whence.errors import InvalidInputError, WhenceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+FAILED, WRONG_INPUT, INTERRUPTED = 1, 2, 130
+ABOUT = "Find the code, the version and the environment that every GenAI trace came from."
+MORE = """The other commands (server, search, show, …) need: pip install "whence[server]\""""
+CONTEXT = "Show the context that a program started here would record, and where it comes from."
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run a command and return the exit code, the full command line's."""
+    parser = build_parser()
+    if arguments and not arguments[0].startswith("-") and arguments[0] not in COMMANDS:
+        sys.stderr.write(f"whence: {arguments[0]!r} is not in the plain install. {MORE}\n")
+        return WRONG_INPUT
+    given = parser.parse_args(list(arguments))
+    if given.command is None:
+        parser.print_help(sys.stderr)
+        return WRONG_INPUT
+    try:
+        COMMANDS[given.command](given)
+    except WhenceError as error:
+        sys.stderr.write(f"whence: {error.message}\n")
+        return WRONG_INPUT if isinstance(error, InvalidInputError) else FAILED
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return 0
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands of the plain install."""
+    parser = argparse.ArgumentParser("whence", description=ABOUT, epilog=MORE, allow_abbrev=False)
+    parser.add_argument("--version", action="version", version=f"whence {version('whence')}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    _add_stamp(commands)
+    _add_context(commands)
+    return parser
+
+
+def _add_stamp(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    about = stamp_options.ABOUT
+    parser = commands.add_parser(
+        "stamp", help=about.splitlines()[0], description=about, allow_abbrev=False
+    )
+    for name, text in stamp_options.HELP.items():
+        option = stamp_options.write_option(name)
+        metavar = stamp_options.METAVARS.get(name)
+        if metavar is None:
+            parser.add_argument(option, dest=name, action="store_true", help=text)
+        elif name == "metadata":
+            parser.add_argument(option, action="append", default=[], metavar=metavar, help=text)
+        else:
+            parser.add_argument(option, default="", metavar=metavar, help=text)
+
+
+def _add_context(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser("context", help=CONTEXT, description=CONTEXT, allow_abbrev=False)
+    parser.add_argument("--json", dest="as_json", action="store_true", help="Print JSON.")
+
+
+def _stamp(given: argparse.Namespace) -> None:
+    from whence.cli.stamp import run_stamp
+
+    values = {name: getattr(given, name) for name in stamp_options.HELP}
+    run_stamp(StampOptions(**{**values, "metadata": tuple(values["metadata"])}))
+
+
+def _context(given: argparse.Namespace) -> None:
+    import msgspec
+
+    from whence.sdk.context.process import describe
+
+    entries = describe()
+    if given.as_json:
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(entries)).decode() + "\n")
+        return
+    for entry in entries:
+        origin = entry.source if entry.value is not None else f"looked at {entry.source}"
+        sys.stdout.write(f"{entry.key:28} {entry.value or 'unknown':40} {origin}\n")
+
+
+COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {"stamp": _stamp, "context": _context}
