@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from whence import semconv
-from whence.cli.stamp_options import HELP, write_option
+from whence.cli.stamp_options import write_option
 from whence.errors import InvalidInputError, WhenceError
 from whence.sdk.context import table
 from whence.sdk.context.found import Found
