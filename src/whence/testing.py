@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from whence.otlp.records import SpanRecord
-    from whence.sdk.delivery.pipeline import Exportable
+    from whence.sdk.delivery.batches import Exportable
 
 START_NS = 1_700_000_000_000_000_000
 TICK_NS = 1_000_000

@@ -16,7 +16,7 @@ logger = logging.getLogger("whence")
 counts: dict[str, int] = {}
 _last_logged: dict[str, float] = {}
 _warned: set[str] = set()
-_lock = threading.Lock()
+_lock = threading.RLock()  # a signal handler may interrupt its holder
 
 
 def count(kind: str) -> bool:
@@ -73,5 +73,5 @@ def reset() -> None:
 def renew_after_fork() -> None:
     """Replace the lock, which another thread of the parent may have held at the fork."""
     global _lock  # noqa: PLW0603 - process-wide by nature
-    _lock = threading.Lock()
+    _lock = threading.RLock()
     counts.clear()

@@ -12,17 +12,14 @@ from typing import TYPE_CHECKING, Any
 from whence.errors import InvalidInputError
 from whence.sdk import diagnostics, settings
 from whence.sdk.capture import active, ids
+from whence.sdk.delivery.pipeline import Pipeline
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from whence.sdk.delivery.pipeline import Exportable, Pipeline
-
-
-FORK_PATIENCE_S = 5.0
+    from whence.sdk.delivery.batches import Exportable, ProcessDocument
 
 _lock = threading.RLock()
-_is_held = False
 _pipeline: Pipeline | None = None
 _sink: Callable[[Exportable], object] | None = None
 
@@ -53,12 +50,13 @@ def get_pipeline() -> Pipeline:
     global _pipeline  # noqa: PLW0603
     with _lock:
         if _pipeline is None:
-            from whence.sdk.capture.pending import collect_pending
-            from whence.sdk.context.process import resource_attributes
-            from whence.sdk.delivery.pipeline import Pipeline
-
             _pipeline = Pipeline(
-                resource_attributes=resource_attributes, collect_pending=collect_pending
+                _resource_attributes,
+                _collect_pending,
+                is_settled=_is_settled,
+                resolve_late=_resolve_late,
+                documents=_documents,
+                destination=settings.active_url(),
             )
         return _pipeline
 
@@ -104,15 +102,40 @@ def follow_settings() -> None:
             diagnostics.caught("going back to the environment's destination", error)
 
 
-def _wait_before_fork() -> None:
-    """Let another thread finish `get_pipeline`: the child could never finish its imports."""
-    global _is_held  # noqa: PLW0603
-    _is_held = _lock.acquire(timeout=FORK_PATIENCE_S)
+# --- What the exporter asks; it pays for the imports --------------------------------------------
 
 
-def _release_after_fork() -> None:
-    if _is_held:
-        _lock.release()
+def _resource_attributes() -> dict[str, Any]:
+    from whence.sdk.context import process
+
+    return process.resource_attributes()
+
+
+def _is_settled() -> bool:
+    from whence.sdk.context import process
+
+    return bool(getattr(process, "is_settled", bool)() or not hasattr(process, "resolve_late"))
+
+
+def _resolve_late() -> None:
+    from whence.sdk.context import process
+
+    getattr(process, "resolve_late", bool)()
+
+
+def _documents() -> list[ProcessDocument]:
+    from whence.sdk.context import process
+
+    return list(getattr(process, "documents", list)())
+
+
+def _collect_pending() -> list[Exportable]:
+    from whence.sdk.capture.pending import collect_pending
+
+    return collect_pending()
+
+
+# --- Fork ---------------------------------------------------------------------------------------
 
 
 def _renew_after_fork() -> None:
@@ -124,8 +147,4 @@ def _renew_after_fork() -> None:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_wait_before_fork,
-        after_in_parent=_release_after_fork,
-        after_in_child=_renew_after_fork,
-    )
+    os.register_at_fork(after_in_child=_renew_after_fork)

@@ -338,7 +338,7 @@ print(json.dumps(counts))
 
 def test_sending_imports_nothing_that_a_fork_could_cut_in_two(sink: Sink, run: Run) -> None:
     code = """
-from whence.sdk.delivery import transport
+from whence.sdk.delivery import exporter, transport  # exporter: imported while forks wait
 transport.load()
 p = open_pipeline()
 before = set(sys.modules)

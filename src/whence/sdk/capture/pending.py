@@ -16,7 +16,7 @@ from whence.sdk.capture.record import PendingRoot
 
 if TYPE_CHECKING:
     from whence.sdk.capture.span import LiveSpan
-    from whence.sdk.delivery.pipeline import Exportable
+    from whence.sdk.delivery.batches import Exportable
 
 
 def collect_pending() -> list[Exportable]:

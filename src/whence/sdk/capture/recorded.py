@@ -15,7 +15,7 @@ from whence import entities, semconv
 from whence.entities.span import Span
 from whence.otlp.records import STATUS_NAMES, STATUS_UNSET
 from whence.sdk.capture import active, ids
-from whence.sdk.capture.record import describe_span, load_value
+from whence.sdk.capture.record import PendingRoot, describe_span, load_value
 from whence.sdk.capture.values import decode, text_of
 
 if TYPE_CHECKING:
@@ -189,9 +189,18 @@ class RecordedSpan(OtelSpan, Span):
             size += BARE_BYTES * len(self.event_records)
         return size
 
+    @property
+    def carries_context(self) -> bool:
+        """Whether what is said about the trace travels on this span."""
+        return self.active_trace.root is self
+
     def to_record(self) -> records.SpanRecord:
         """Return what goes over the wire."""
         return describe_span(self)
+
+    def as_pending(self) -> PendingRoot:
+        """Return the topmost span as if it were still open."""
+        return PendingRoot(self)
 
     def copy_into(self, twin: RecordedSpan) -> None:
         """Make a span that was made without `__init__` a copy of this one, to be changed apart."""

@@ -19,7 +19,11 @@ BODY_BYTES = 4 << 20
 
 
 class Exportable(Protocol):
-    """An ended span, or a root to report as pending. It may have `size_bytes`, an estimate."""
+    """An ended span, or a root to report as pending.
+
+    It may have `size_bytes` (an estimate), `carries_context` (true where the trace's context
+    travels on it) and `as_pending()`, the same root as if it were still open.
+    """
 
     @property
     def experiment_id(self) -> str:
@@ -31,6 +35,32 @@ class Exportable(Protocol):
 
     def to_record(self) -> SpanRecord:
         """Return what goes over the wire; called in the exporter thread."""
+
+
+class ProcessDocument(Protocol):
+    """A text about the process that is too long for an attribute, such as a diff."""
+
+    @property
+    def kind(self) -> str:
+        """What it is: "diff"."""
+
+    @property
+    def hash(self) -> str:
+        """The name under which the process's context refers to it."""
+
+    @property
+    def text(self) -> str:
+        """All of it."""
+
+
+def encode_document(document: ProcessDocument) -> bytes:
+    """Return a document as a request body: a resource without spans."""
+    attributes = {
+        semconv.DOCUMENT_KIND: document.kind,
+        semconv.DOCUMENT_HASH: document.hash,
+        semconv.DOCUMENT_TEXT: document.text,
+    }
+    return encode_request([ResourceSpans(Resource(attributes), [])])
 
 
 def encode_items(items: Iterable[Exportable], context: dict[str, Any], stats: Stats) -> list[bytes]:

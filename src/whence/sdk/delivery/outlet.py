@@ -293,12 +293,13 @@ class ServerDelivery:
             return all(self._try(half) for half in halves)
         diagnostics.warn(
             "too_large",
-            "A span of %d bytes is too large for the server %s (%s) and was dropped.",
+            "A %s of %d bytes is too large for the server %s (%s) and was dropped.",
+            "span" if count_spans(body) else "document or unfinished span",
             len(body),
             self._server.url,
             outcome.message,
         )
-        self._stats.drop("too large", max(1, count_spans(body)))
+        self._stats.drop("too large", count_spans(body))
         return True
 
 

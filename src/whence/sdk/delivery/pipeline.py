@@ -1,14 +1,12 @@
 """From ended spans to their destination, without the traced program noticing.
 
 `submit` appends to a queue and returns: it takes no lock, never waits and never raises. One daemon
-thread takes the queue, groups the spans by experiment, encodes them and hands the bodies to the
-`Delivery`. After a quiet time it waits only `GATHER_S` for the rest of the trace, then at most
-`INTERVAL_S` between two batches, less when `HURRY_SPANS` wait. About once a second it asks
-`collect_pending` for the roots that are still open.
+thread does the rest (`exporter`). It imports what it needs itself, and only once there is something
+to send, so that the program's first span costs as little as the others.
 
-The queue is bounded by its count and by the estimated memory behind it (`size_bytes` of an item,
-where it has one); a span beyond that is dropped and counted. A killed process loses at most what
-it recorded within the last `INTERVAL_S`.
+A span beyond the bounds of the queue (`backlog`) is dropped and counted. A killed process loses at
+most what it recorded within the last half second; of a trace whose root waits for the process's
+context (`late`), at most the end.
 """
 
 from __future__ import annotations
@@ -16,58 +14,55 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from whence.errors import InvalidInputError
-from whence.sdk import diagnostics, settings
-from whence.sdk.delivery import signals, transport
-from whence.sdk.delivery.batches import Exportable, encode_items
-from whence.sdk.delivery.bell import Bell
-from whence.sdk.delivery.destination import Destination, LocalStore, Server, parse_destination
-from whence.sdk.delivery.outlet import Delivery, open_delivery
+from whence.sdk import diagnostics
+from whence.sdk.delivery import signals
+from whence.sdk.delivery.backlog import HURRY_SPANS, Backlog, Move, Waiter
+from whence.sdk.delivery.late import LateContext
 from whence.sdk.delivery.stats import Stats
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["Exportable", "Pipeline", "Stats"]
+    from whence.sdk.delivery.batches import Exportable, ProcessDocument
+    from whence.sdk.delivery.destination import Destination
+    from whence.sdk.delivery.exporter import Exporter
 
 GATHER_S = 0.03
-INTERVAL_S = 0.5
-PENDING_INTERVAL_S = 1.0
-HURRY_SPANS = 512
-BATCH_SPANS = 2048
+FIRST_PENDING_S = 1.0
 MAX_ITEMS = 100_000
 MAX_QUEUE_BYTES = 64 << 20
-DEFAULT_ITEM_BYTES = 2_000
 FORK_PATIENCE_S = 2.0
-
-
-class _Waiter:
-    """Somebody who called `flush`."""
-
-    def __init__(self) -> None:
-        self.bell = Bell()
-        self.is_delivered = False
+CONTEXT_PATIENCE_S = 1.5  # a process about to end waits so long for the rest of its context
 
 
 class Pipeline:
-    """Owns the queue and the exporter thread of one process."""
+    """Owns the queue and the exporter thread of one process.
+
+    The functions that it is given are called in its own threads only. `destination` may be text
+    (a tracking URI), which is read when the first span leaves.
+    """
 
     def __init__(
         self,
         resource_attributes: Callable[[], dict[str, Any]],
         collect_pending: Callable[[], list[Exportable]] = list,
         *,
-        destination: Destination | None = None,
+        is_settled: Callable[[], bool] = lambda: True,
+        resolve_late: Callable[[], object] = lambda: None,
+        documents: Callable[[], list[ProcessDocument]] = list,
+        destination: Destination | str | None = None,
         max_items: int = MAX_ITEMS,
         max_bytes: int = MAX_QUEUE_BYTES,
     ) -> None:
-        self._resource_attributes = resource_attributes
-        self._collect_pending = collect_pending
+        self.resource_attributes = resource_attributes
+        self.collect_pending = collect_pending
+        self.documents = documents
+        self._is_settled = is_settled
+        self._resolve_late = resolve_late
         self._destination = destination  # where the next span goes; None: see the settings
         self._max_items = max_items
         self._max_bytes = max_bytes
@@ -76,42 +71,26 @@ class Pipeline:
 
     def _renew(self) -> None:
         """Set everything that a forked child must not share with its parent."""
-        self._queue: deque[Exportable | Server | LocalStore] = deque()
-        self._waiters: deque[_Waiter] = deque()
-        self._bell = Bell()
+        self._stats = Stats(drop_reasons={})
+        self.backlog = Backlog(self._stats, self._max_items, self._max_bytes)
+        self.context_version = 0
+        self.is_late_due = True
+        self.late = LateContext(
+            self._is_settled, self._resolve_late, self.refresh, self.backlog.bell
+        )
+        self._first_destination = self._destination
         self._starting = threading.Lock()
         self._preparing = threading.Lock()
         self._preparing_is_held = False
         self._thread: threading.Thread | None = None
-        self._delivery: Delivery | None = None
-        self._delivers_to = self._destination  # the exporter's, behind by what is queued
-        self._has_more = False
-        self._resource: dict[str, Any] | None = None
-        self._stats = Stats(drop_reasons={})
-        self._bytes_in = self._bytes_out = 0
-        self._overflowed = 0
-        self._sleeps = False
-        self._is_closed = False
-        self._exported_at_s = self._pending_at_s = float("-inf")
+        self._exporter: Exporter | None = None
 
     # --- the traced program's side ------------------------------------------------------------
 
     def submit(self, item: Exportable) -> None:
         """Hand an ended span over. Never waits, never raises."""
         try:
-            size = getattr(item, "size_bytes", DEFAULT_ITEM_BYTES)
-            self._stats.recorded += 1
-            waiting = len(self._queue)
-            if waiting >= self._max_items or (
-                self._bytes_in - self._bytes_out + size > self._max_bytes and waiting
-            ):
-                self._overflowed += 1
-                return
-            self._bytes_in += size
-            self._queue.append(item)
-            if self._sleeps or waiting == HURRY_SPANS:
-                self._sleeps = False
-                self._bell.ring()
+            self.backlog.add(item)
             if self._thread is None:
                 self.start()
         except Exception as error:  # noqa: BLE001 - tracing never breaks the program
@@ -119,7 +98,7 @@ class Pipeline:
 
     def start(self) -> None:
         """Start the exporter thread if there is none; after `shutdown`, write to disk instead."""
-        if self._is_closed:
+        if self.backlog.is_closed:
             self._rescue()
             return
         if not self._starting.acquire(blocking=False):
@@ -131,7 +110,7 @@ class Pipeline:
                 thread.start()
                 self._thread = thread
         except RuntimeError:  # the interpreter is going down
-            self._is_closed = True
+            self.backlog.is_closed = True
             self._rescue()
         finally:
             self._starting.release()
@@ -144,15 +123,18 @@ class Pipeline:
         thread = self._thread
         if thread is None or thread is threading.current_thread() or not thread.is_alive():
             return False
-        waiter = _Waiter()
-        self._waiters.append(waiter)
-        self._bell.ring()
+        if self._exporter is None and not self.backlog.queue:
+            return True  # nothing was submitted yet
+        waiter = Waiter()
+        self.backlog.waiters.append(waiter)
+        self.backlog.bell.ring()
         return waiter.bell.wait(timeout_s) and waiter.is_delivered
 
     def hurry(self, timeout_s: float) -> bool:
         """Flush; what has not left by then goes to disk. For a process about to end."""
         is_delivered = False
         try:
+            self.late.hasten(CONTEXT_PATIENCE_S)
             is_delivered = self.flush(timeout_s)
         finally:  # Ctrl-C in the meantime
             if not is_delivered:
@@ -161,14 +143,15 @@ class Pipeline:
 
     def shutdown(self, timeout_s: float = signals.EXIT_FLUSH_S) -> bool:
         """Flush, stop the thread, give files and connections up."""
-        if self._is_closed:
+        if self.backlog.is_closed:
             return True
         is_delivered = False
         try:
+            self.late.hasten(CONTEXT_PATIENCE_S)
             is_delivered = self.flush(timeout_s)
         finally:
-            self._is_closed = True
-            self._bell.ring()
+            self.backlog.is_closed = True
+            self.backlog.bell.ring()
             if self._thread is not None and self._thread is not threading.current_thread():
                 self._thread.join(1.0 if is_delivered else 0.1)
             self._thread = None
@@ -179,179 +162,71 @@ class Pipeline:
         """Send what is submitted from now on elsewhere."""
         if destination != self._destination:
             self._destination = destination
-            self._queue.append(destination)
+            self.backlog.queue.append(Move(destination))
 
     def invalidate_resource(self) -> None:
-        """Ask for the resource attributes anew."""
-        self._resource = None
+        """Ask for the resource attributes anew, and for the late ones if they are missing."""
+        self.is_late_due = True
+        self.context_version += 1
 
     def stats(self) -> Stats:
         """Return a copy of the counts."""
+        backlog = self.backlog
         snapshot = msgspec.structs.replace(
-            self._stats, drop_reasons=dict(self._stats.drop_reasons), queued=len(self._queue)
+            self._stats,
+            drop_reasons=dict(self._stats.drop_reasons),
+            queued=len(backlog.queue) + len(backlog.held),
         )
-        snapshot.drop("queue full", self._overflowed)
+        snapshot.drop("queue full", backlog.overflowed)
         return snapshot
 
     # --- the exporter thread ------------------------------------------------------------------
 
     def _run(self) -> None:
-        while not self._is_closed:
-            try:
-                self._wait_until_due()
-                self._work()
-            except Exception as error:  # noqa: BLE001, PERF203 - the thread must live
-                diagnostics.caught("exporting spans", error)
-                self._bell.wait(INTERVAL_S)
-        if self._delivery is not None:
-            self._delivery.close()
-
-    def _wait_until_due(self) -> None:
-        if not (self._queue or self._has_more or self._is_called()):
-            self._sleeps = True
-            if not (self._queue or self._is_called()):  # what came before it could see us asleep
-                pause_s = self._delivery.pause_s() if self._delivery else PENDING_INTERVAL_S
-                self._bell.wait(min(pause_s, PENDING_INTERVAL_S))
-            self._sleeps = False
-        due_s = max(time.monotonic() + GATHER_S, self._exported_at_s + INTERVAL_S)
-        while 0 < len(self._queue) < HURRY_SPANS and not self._is_called():
-            left_s = due_s - time.monotonic()
-            if left_s <= 0:
-                return
-            self._bell.wait(left_s)
-
-    def _is_called(self) -> bool:
-        return bool(self._waiters) or self._is_closed
-
-    def _work(self) -> None:
-        waiters = [self._waiters.popleft() for _ in range(len(self._waiters))]
-        unanswered = waiters.copy()
         try:
-            self._export_queue()
-            self._export_pending()
-            delivery = self._current_delivery()
-            self._has_more = delivery.catch_up(at_once=bool(waiters))
-            if not delivery.is_settled() and self._has_more:
-                self._waiters.extend(waiters)
-                unanswered.clear()
-            for waiter in unanswered:
-                waiter.is_delivered = delivery.is_settled()
-        finally:
-            for waiter in unanswered:
-                waiter.bell.ring()
+            self.late.start()
+            if self._wait_for_work():
+                with self.preparing():
+                    exporter = self._get_exporter()
+                exporter.run()
+        except Exception as error:  # noqa: BLE001 - such as an import that fails
+            diagnostics.caught("starting the exporter", error)
 
-    def _export_queue(self) -> None:
-        """Deliver everything that is queued now."""
-        end = len(self._queue)
-        while end > 0:
-            items, destination = self._take(min(end, BATCH_SPANS))
-            end -= len(items) + (destination is not None)
-            self._exported_at_s = time.monotonic()
-            self._deliver(items)
-            if destination is not None:
-                self._redirect(destination)
-            elif not items:
-                return  # another thread rescued the rest
+    def _wait_for_work(self) -> bool:
+        """Wait without the interpreter's lock; False where there will be none."""
+        backlog = self.backlog
+        began_s = time.monotonic()
+        backlog.sleeps = True
+        while not backlog.queue and not backlog.waiters and not backlog.is_closed:
+            backlog.bell.wait(FIRST_PENDING_S)
+            if time.monotonic() - began_s >= FIRST_PENDING_S:
+                break  # open traces may have to be reported
+        backlog.sleeps = False
+        due_s = time.monotonic() + GATHER_S
+        while 0 < len(backlog.queue) < HURRY_SPANS and not backlog.waiters:
+            left_s = due_s - time.monotonic()
+            if left_s <= 0 or backlog.is_closed:
+                break
+            backlog.bell.wait(left_s)
+        return not backlog.is_closed
 
-    def _export_pending(self) -> None:
-        now_s = time.monotonic()
-        if now_s - self._pending_at_s >= PENDING_INTERVAL_S:
-            self._pending_at_s = now_s
-            self._deliver(self._collect_pending())
+    def _get_exporter(self) -> Exporter:
+        if self._exporter is None:
+            from whence.sdk.delivery.exporter import Exporter
 
-    def _deliver(self, items: list[Exportable]) -> None:
-        for body in self._encode(items):
-            delivery = self._current_delivery()
-            try:
-                delivery.deliver(body)
-            except Exception as error:  # noqa: BLE001 - our own fault must not lose spans
-                diagnostics.caught("delivering spans", error)
-                delivery.keep(body)
-
-    def _absorb(self) -> None:
-        """Bring what is queued to safety while a server lets us wait."""
-        while self._queue and not isinstance(self._queue[0], (Server, LocalStore)):
-            items, destination = self._take(BATCH_SPANS)
-            for body in self._encode(items):
-                self._current_delivery().keep(body)
-            if destination is not None:
-                self._queue.appendleft(destination)
+            self._exporter = self._exporter or Exporter(self, self._first_destination)
+        return self._exporter
 
     def _rescue(self) -> None:
-        """Write everything that is queued to disk, whatever the exporter thread is at."""
-        if not self._queue and self._delivery is None:
-            return
+        """Write everything that waits to disk, whatever the exporter thread is at."""
         try:
-            delivery = self._delivery or self._open()
-            while True:
-                items, destination = self._take(BATCH_SPANS)
-                delivery.rescue(self._encode(items))
-                if destination is not None:
-                    delivery = open_delivery(destination, self._stats)
-                elif not items:
-                    return
+            if self._exporter is not None or self.backlog.queue:
+                self._get_exporter().rescue()
         except Exception as error:  # noqa: BLE001 - nothing may disturb the process's end
             diagnostics.caught("bringing spans to disk", error)
 
-    def _take(self, limit: int) -> tuple[list[Exportable], Destination | None]:
-        """Take items off the queue, up to a new destination. Safe from several threads."""
-        items: list[Exportable] = []
-        while len(items) < limit:
-            try:
-                item = self._queue.popleft()
-            except IndexError:
-                break
-            if isinstance(item, (Server, LocalStore)):
-                return items, item
-            self._bytes_out += getattr(item, "size_bytes", DEFAULT_ITEM_BYTES)
-            items.append(item)
-        return items, None
-
-    def _encode(self, items: list[Exportable]) -> list[bytes]:
-        return encode_items(items, self._context(), self._stats) if items else []
-
-    def _context(self) -> dict[str, Any]:
-        """Return the resource attributes, asked for once."""
-        if self._resource is None:
-            with self._prepare():
-                try:
-                    self._resource = self._resource_attributes()
-                except Exception as error:  # noqa: BLE001 - spans go without it
-                    diagnostics.caught("reading the process's context", error)
-                    self._resource = {}
-        return self._resource
-
-    # --- the way out --------------------------------------------------------------------------
-
-    def _current_delivery(self) -> Delivery:
-        if self._delivery is None:
-            self._delivery = self._open()
-        return self._delivery
-
-    def _open(self) -> Delivery:
-        destination = self._delivers_to
-        if destination is None:
-            try:
-                destination = parse_destination(settings.active_url())
-            except InvalidInputError as error:
-                destination = parse_destination(settings.DEFAULT_URL)
-                diagnostics.warn_once(
-                    "bad_settings", "%s; traces go to %s.", error.message, settings.DEFAULT_URL
-                )
-        if isinstance(destination, Server):
-            with self._prepare():
-                transport.load()
-        return open_delivery(destination, self._stats, self._absorb)
-
-    def _redirect(self, destination: Destination) -> None:
-        old = self._current_delivery()
-        old.catch_up(at_once=True)
-        old.rescue([])
-        old.close()
-        self._delivers_to, self._delivery = destination, None
-
     @contextlib.contextmanager
-    def _prepare(self) -> Iterator[None]:
+    def preparing(self) -> Iterator[None]:
         """Do what may import modules: a fork waits for it."""
         is_held = self._preparing.acquire(timeout=FORK_PATIENCE_S)
         try:
@@ -359,6 +234,10 @@ class Pipeline:
         finally:
             if is_held:
                 self._preparing.release()
+
+    def refresh(self) -> None:
+        """Ask for the resource attributes anew, because the late ones are there."""
+        self.context_version += 1
 
     # --- fork ---------------------------------------------------------------------------------
 
@@ -373,6 +252,6 @@ class Pipeline:
 
     def after_fork_in_child(self) -> None:
         """Start empty: what was queued is the parent's to send."""
-        if self._delivery is not None:
-            self._delivery.abandon()
+        if self._exporter is not None:
+            self._exporter.abandon()
         self._renew()

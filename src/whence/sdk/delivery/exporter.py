@@ -1,0 +1,305 @@
+"""The exporter thread's work: takes the backlog, encodes it and hands bodies to the `Delivery`.
+
+After a quiet time it waits only `GATHER_S` for the rest of the trace, then at most `INTERVAL_S`
+between two batches, less when `HURRY_SPANS` wait. About once a second it asks for the roots that
+are still open. While the process's context is incomplete (`late`) it keeps roots back, so that
+they carry all of it; their children go, and after a second so does what is known of the root.
+
+Documents of the process (such as the diff of its work tree) go once to each destination, before
+the first spans that follow them. Everything here runs in the exporter thread, except `rescue`.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from whence.errors import InvalidInputError
+from whence.sdk import diagnostics, settings
+from whence.sdk.delivery import transport
+from whence.sdk.delivery.backlog import HURRY_SPANS, Move, Waiter
+from whence.sdk.delivery.batches import Exportable, encode_document, encode_items
+from whence.sdk.delivery.destination import Destination, Server, parse_destination
+from whence.sdk.delivery.outlet import Delivery, open_delivery
+
+if TYPE_CHECKING:
+    from whence.sdk.delivery.pipeline import Pipeline
+
+GATHER_S = 0.03
+INTERVAL_S = 0.5
+PENDING_INTERVAL_S = 1.0
+BATCH_SPANS = 2048
+
+
+class Exporter:
+    """Owns the way to the current destination."""
+
+    def __init__(self, pipeline: Pipeline, destination: Destination | str | None) -> None:
+        self._pipeline = pipeline
+        self._backlog = pipeline.backlog
+        self._late = pipeline.late
+        self._stats = pipeline.backlog.stats
+        self._destination = destination
+        self._delivery: Delivery | None = None
+        self._has_more = False
+        self._resource: dict[str, Any] = {}
+        self._resource_version = -1
+        self._are_documents_due = True
+        self._sent_documents: set[tuple[str, str]] = set()
+        self._patient: list[Waiter] = []  # callers of `flush` who wait for what is held
+        self._shown = 0  # of what is held, how many have been reported as pending
+        self._exported_at_s = self._pending_at_s = float("-inf")
+
+    def run(self) -> None:
+        """Export until the pipeline is closed."""
+        while not self._backlog.is_closed:
+            try:
+                self._work()
+                self._wait_until_due()
+            except Exception as error:  # noqa: BLE001, PERF203 - the thread must live
+                diagnostics.caught("exporting spans", error)
+                self._backlog.bell.wait(INTERVAL_S)
+        if self._delivery is not None:
+            self._delivery.close()
+
+    def rescue(self) -> None:
+        """At the process's end, from any thread: write everything that waits to disk."""
+        delivery = self._delivery
+        backlog = self._backlog
+        if delivery is None and not backlog.queue:
+            return
+        delivery = delivery or self._open()
+        items, destination = backlog.release(), None
+        while True:
+            self._note_incomplete(items)
+            delivery.rescue(self._encode(items))
+            if destination is not None:
+                delivery = open_delivery(destination, self._stats)
+            items, destination = backlog.take(BATCH_SPANS)
+            if not items and destination is None:
+                return
+
+    def abandon(self) -> None:
+        """In a forked child: let go of what is the parent's."""
+        if self._delivery is not None:
+            self._delivery.abandon()
+
+    # --- waiting ------------------------------------------------------------------------------
+
+    def _wait_until_due(self) -> None:
+        backlog = self._backlog
+        if not self._is_due():
+            backlog.sleeps = True
+            if not self._is_due():  # what came before it could see us asleep
+                backlog.bell.wait(self._pause_s())
+            backlog.sleeps = False
+        due_s = max(time.monotonic() + GATHER_S, self._exported_at_s + INTERVAL_S)
+        while 0 < len(backlog.queue) < HURRY_SPANS and not self._is_called():
+            left_s = due_s - time.monotonic()
+            if left_s <= 0:
+                return
+            backlog.bell.wait(left_s)
+
+    def _is_due(self) -> bool:
+        has_spans = bool(self._backlog.queue) and not self._is_stuck()
+        return has_spans or self._has_more or self._is_called()
+
+    def _is_called(self) -> bool:
+        backlog = self._backlog
+        return bool(backlog.waiters) or backlog.is_closed or self._may_release()
+
+    def _pause_s(self) -> float:
+        pause_s = PENDING_INTERVAL_S
+        if self._delivery is not None:
+            pause_s = min(pause_s, self._delivery.pause_s())
+        if self._backlog.held:
+            pause_s = min(pause_s, self._late.left_s())
+        return pause_s
+
+    def _may_release(self) -> bool:
+        return bool(self._backlog.held) and not self._late.is_awaited()
+
+    def _is_stuck(self) -> bool:
+        """Say whether a new destination waits until the roots for the old one may go."""
+        backlog = self._backlog
+        is_move = bool(backlog.queue) and isinstance(backlog.queue[0], Move)
+        return is_move and bool(backlog.held) and self._late.is_awaited()
+
+    # --- one round ----------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        backlog = self._backlog
+        waiters = [backlog.waiters.popleft() for _ in range(len(backlog.waiters))]
+        waiters += self._patient
+        self._patient.clear()
+        unanswered = waiters.copy()
+        try:
+            self._export_held()
+            self._export_queue()
+            self._export_pending()
+            delivery = self._current_delivery()
+            self._has_more = delivery.catch_up(at_once=bool(waiters))
+            if backlog.held:
+                self._patient.extend(unanswered)
+                unanswered.clear()
+            elif self._has_more and not delivery.is_settled():
+                backlog.waiters.extend(unanswered)
+                unanswered.clear()
+            for waiter in unanswered:
+                waiter.is_delivered = delivery.is_settled()
+        finally:
+            for waiter in unanswered:
+                waiter.bell.ring()
+
+    def _export_held(self) -> None:
+        if self._may_release():
+            self._shown = 0
+            self._deliver(self._backlog.release())
+
+    def _export_queue(self) -> None:
+        """Deliver everything that is queued now."""
+        end = len(self._backlog.queue)
+        while end > 0 and not self._is_stuck():
+            items, destination = self._backlog.take(min(end, BATCH_SPANS))
+            end -= len(items) + (destination is not None)
+            self._exported_at_s = time.monotonic()
+            self._deliver(items)
+            if destination is not None:
+                self._redirect(destination)
+            elif not items:
+                return  # another thread rescued the rest
+
+    def _export_pending(self) -> None:
+        now_s = time.monotonic()
+        if now_s - self._pending_at_s >= PENDING_INTERVAL_S:
+            self._pending_at_s = now_s
+            self._deliver([*self._pipeline.collect_pending(), *self._held_as_pending()])
+
+    def _held_as_pending(self) -> list[Exportable]:
+        """Return what is known of the roots that wait, so that a kill does not lose all of it."""
+        held = list(self._backlog.held)
+        if not held or self._late.age_s() < PENDING_INTERVAL_S:
+            return []
+        fresh, self._shown = held[self._shown :], len(held)
+        return [item.as_pending() for item in fresh if hasattr(item, "as_pending")]
+
+    # --- delivering ---------------------------------------------------------------------------
+
+    def _deliver(self, items: list[Exportable]) -> None:
+        for body in self._encode(self._hold_back(items)):
+            delivery = self._current_delivery()
+            try:
+                delivery.deliver(body)
+            except Exception as error:  # noqa: BLE001 - our own fault must not lose spans
+                diagnostics.caught("delivering spans", error)
+                delivery.keep(body)
+
+    def _absorb(self) -> None:
+        """Bring what is queued to safety while a server lets us wait."""
+        backlog = self._backlog
+        while backlog.queue and not isinstance(backlog.queue[0], Move):
+            items, destination = backlog.take(BATCH_SPANS)
+            for body in self._encode(self._hold_back(items)):
+                self._current_delivery().keep(body)
+            if destination is not None:
+                backlog.queue.appendleft(Move(destination))
+        if self._may_release():
+            for body in self._encode(self._hold_back(backlog.release())):
+                self._current_delivery().keep(body)
+
+    def _hold_back(self, items: list[Exportable]) -> list[Exportable]:
+        """Put roots aside while the context is incomplete; return what may go now."""
+        if not items:
+            return items
+        self._context()  # the first call begins to complete it
+        if not self._late.is_awaited():
+            self._note_incomplete(items)
+            return items
+        roots = [item for item in items if _is_root(item)]
+        self._backlog.hold(roots)
+        if self._backlog.is_crowded():
+            self._late.give_up()
+        return [item for item in items if not _is_root(item)] if roots else items
+
+    def _note_incomplete(self, items: list[Exportable]) -> None:
+        if self._late.is_running:
+            for _ in filter(_is_root, items):
+                diagnostics.warn(
+                    "late_context",
+                    "The process's context took too long; a trace goes without the part that is "
+                    "still missing (is the work tree dirty, the nearest tag).",
+                )
+
+    def _encode(self, items: list[Exportable]) -> list[bytes]:
+        if not items:
+            return []
+        context = self._context()
+        return self._encode_documents() + encode_items(items, context, self._stats)
+
+    def _encode_documents(self) -> list[bytes]:
+        """Return the documents of the process that this destination does not have."""
+        if not self._are_documents_due or self._late.is_running:
+            return []
+        self._are_documents_due = False
+        bodies = []
+        try:
+            for document in self._pipeline.documents():
+                name = (document.kind, document.hash)
+                if name not in self._sent_documents:
+                    self._sent_documents.add(name)
+                    bodies.append(encode_document(document))
+        except Exception as error:  # noqa: BLE001 - spans go without them
+            diagnostics.caught("encoding documents", error)
+        return bodies
+
+    def _context(self) -> dict[str, Any]:
+        """Return the resource attributes, asked for once, and again when they have changed."""
+        pipeline = self._pipeline
+        version = pipeline.context_version
+        if self._resource_version != version:
+            with pipeline.preparing():
+                try:
+                    self._resource = pipeline.resource_attributes()
+                except Exception as error:  # noqa: BLE001 - spans go without it
+                    diagnostics.caught("reading the process's context", error)
+                if pipeline.is_late_due:
+                    pipeline.is_late_due = not self._late.begin()
+            self._resource_version = version
+            self._are_documents_due = True
+        return self._resource
+
+    # --- the way out --------------------------------------------------------------------------
+
+    def _current_delivery(self) -> Delivery:
+        if self._delivery is None:
+            self._delivery = self._open()
+        return self._delivery
+
+    def _open(self) -> Delivery:
+        destination = self._destination
+        if destination is None or isinstance(destination, str):
+            try:
+                destination = parse_destination(destination or settings.active_url())
+            except InvalidInputError as error:
+                destination = parse_destination(settings.DEFAULT_URL)
+                diagnostics.warn_once(
+                    "bad_settings", "%s; traces go to %s.", error.message, settings.DEFAULT_URL
+                )
+        if isinstance(destination, Server):
+            with self._pipeline.preparing():
+                transport.load()
+        return open_delivery(destination, self._stats, self._absorb)
+
+    def _redirect(self, destination: Destination) -> None:
+        if self._delivery is not None:
+            self._delivery.catch_up(at_once=True)
+            self._delivery.rescue([])
+            self._delivery.close()
+        self._destination, self._delivery = destination, None
+        self._are_documents_due = True
+        self._sent_documents.clear()
+
+
+def _is_root(item: Exportable) -> bool:
+    """Say whether the trace's context travels on this item."""
+    return getattr(item, "carries_context", False)
