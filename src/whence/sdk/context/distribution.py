@@ -85,8 +85,12 @@ class Distribution(msgspec.Struct, frozen=True):
 def read_distribution(program: Program) -> Iterator[Found]:
     """Yield version, commit, branch and address of the program's distribution, where it has one."""
     found = find_distribution(program)
-    if found is None:
-        return
+    if found is not None:
+        yield from describe_distribution(found)
+
+
+def describe_distribution(found: Distribution) -> Iterator[Found]:
+    """Yield what is known of a distribution."""
     said = (
         (semconv.APP_VERSION, found.version, METADATA),
         (semconv.GIT_COMMIT, found.commit, DIRECT_URL),

@@ -19,7 +19,7 @@ from whence.sdk.context.found import Found
 
 Evidence = dict[str, dict[str, Found]]  # source → key → what it says
 
-LONE_BRANCH = ".git, the only branch at the commit"
+LONE_BRANCH = ".git (the only branch at the commit)"
 
 
 class Group(msgspec.Struct, frozen=True):

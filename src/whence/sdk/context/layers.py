@@ -8,33 +8,46 @@ counts, and the failure is counted in `whence.tracing.stats()`.
 from __future__ import annotations
 
 import contextlib
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
 from whence import semconv
 from whence.sdk import diagnostics
 from whence.sdk.context import platforms, table, variables
+from whence.sdk.context.distribution import describe_distribution, find_distribution
 from whence.sdk.context.found import Document, Found
-from whence.sdk.context.git import GitState, name_branch, read_current_git, read_git
+from whence.sdk.context.git import read_git
+from whence.sdk.context.host import read_host
 from whence.sdk.context.identity import LONE_BRANCH
-from whence.sdk.context.program import LOCAL, Program, find_login
+from whence.sdk.context.image_labels import read_image_labels
+from whence.sdk.context.program import JOB, LOCAL, Program, find_late, find_login
+from whence.sdk.context.pyproject import read_pyproject
 from whence.sdk.context.stamp import read_stamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from whence.sdk.context.distribution import Distribution
+    from whence.sdk.context.git import GitState
     from whence.sdk.context.identity import Evidence
 
+T = TypeVar("T")
 MAX_VALUE_CHARS = semconv.MAX_VALUE_CHARS
 
 
 class Basis(msgspec.Struct, frozen=True):
-    """What the layers start from: the program, the current folder, the repository."""
+    """What the layers start from.
+
+    `folder` is the current folder, None if it is gone. `state` is of the repository of the
+    program's code, else of the current folder.
+    """
 
     program: Program
     folder: Path | None
+    distribution: Distribution | None
     state: GitState | None
     declared: dict[str, str]
 
@@ -50,9 +63,29 @@ class Layer(msgspec.Struct, frozen=True):
     sources: tuple[str, ...] = ()
 
 
-def find_basis(declared: dict[str, str], program: Program, folder: Path | None) -> Basis:
-    """Return where the layers start for a program that runs in a folder (None: it is gone)."""
-    return Basis(program, folder, _find_repository(program, folder), declared)
+def find_basis(
+    program: Program,
+    folder: Path | None,
+    declared: dict[str, str],
+    read_current: Callable[[], GitState | None],
+) -> Basis:
+    """Find the distribution and the repository of a program that runs in a folder.
+
+    `read_current` reads the repository of that folder; it is asked last.
+    """
+    distribution = _guard(lambda: find_distribution(program))
+    source_folder = distribution.folder if distribution is not None else None
+    state: GitState | None = None
+    for place in (program.file, source_folder):
+        if state is None and place is not None:
+            state = _guard(partial(read_git, place))
+    return Basis(
+        program=program,
+        folder=folder,
+        distribution=distribution,
+        state=state or _guard(read_current),
+        declared=declared,
+    )
 
 
 def find_folder() -> Path | None:
@@ -62,12 +95,12 @@ def find_folder() -> Path | None:
     return None
 
 
-def _find_repository(program: Program, folder: Path | None) -> GitState | None:
-    """Look where the program's code lies, then in the folder, as git would do it there."""
-    state = read_git(program.file) if program.file is not None else None
-    if state is not None or folder is None:
-        return state
-    return read_current_git() if folder == find_folder() else read_git(folder)
+def _guard(look: Callable[[], T | None]) -> T | None:
+    try:
+        return look()
+    except Exception as error:  # noqa: BLE001 - detection must never break the program
+        diagnostics.caught("context", error)
+        return None
 
 
 def collect(layers: Iterable[Layer], basis: Basis) -> tuple[Evidence, list[Document]]:
@@ -126,10 +159,31 @@ def _read_repository(basis: Basis) -> Iterator[Found]:
     for key, value in said.items():
         if value:
             yield Found(key, value, table.DOT_GIT)
-    branch = name_branch(state)
-    if state.commit and branch and not said[semconv.GIT_BRANCH]:
-        yield Found(table.ALSO_AT, state.commit, LONE_BRANCH)
-        yield Found(semconv.GIT_BRANCH, branch, LONE_BRANCH)
+
+
+def _read_lone_branch(basis: Basis) -> Iterator[Found]:
+    """Yield the branch that a detached HEAD must be of, if there is only one at its commit."""
+    state = basis.state
+    if state is None or not state.is_detached or not state.commit:
+        return
+    if len(state.branches_at_head) == 1:
+        yield Found(semconv.GIT_COMMIT, state.commit, LONE_BRANCH)
+        yield Found(semconv.GIT_BRANCH, state.branches_at_head[0], LONE_BRANCH)
+
+
+def _read_tag(basis: Basis) -> Iterator[Found]:
+    if basis.state is not None and basis.state.tag_at_head:
+        yield Found(semconv.APP_VERSION, basis.state.tag_at_head, f"{table.DOT_GIT} (tag)")
+
+
+def _read_distribution(basis: Basis) -> Iterator[Found]:
+    if basis.distribution is not None:
+        yield from describe_distribution(basis.distribution)
+
+
+def _read_pyproject(basis: Basis) -> Iterator[Found]:
+    source_folder = basis.distribution.folder if basis.distribution is not None else None
+    return read_pyproject(basis.program.file or source_folder)
 
 
 def _read_program(basis: Basis) -> Iterator[Found]:
@@ -137,9 +191,9 @@ def _read_program(basis: Basis) -> Iterator[Found]:
     name = _relative_name(program, basis.state)
     if name:
         yield Found(semconv.SOURCE_NAME, name, program.source)
-    marker = platforms.find_job_marker() if program.kind == LOCAL else None
+    marker = platforms.find_job_marker() if program.kind in (LOCAL, JOB) else None
     if marker is not None:
-        yield Found(semconv.SOURCE_TYPE, "JOB", f"env {marker}")
+        yield Found(semconv.SOURCE_TYPE, JOB, f"env {marker}")
     else:
         yield Found(semconv.SOURCE_TYPE, program.kind, table.PROGRAM)
 
@@ -168,11 +222,25 @@ FAST: tuple[Layer, ...] = (
     Layer(lambda _: variables.read_run_context(), (table.RUN_CONTEXT,)),
     Layer(lambda basis: read_stamp(basis.program.file, basis.folder), (table.STAMP,)),
     Layer(lambda _: platforms.read_platforms(), (table.PLATFORM,)),
-    Layer(_read_repository, (table.DOT_GIT, LONE_BRANCH)),
+    Layer(_read_repository, (table.DOT_GIT,)),
+    Layer(_read_lone_branch, (LONE_BRANCH,)),
+    Layer(lambda _: read_image_labels(), (table.LABELS,)),
+    Layer(_read_distribution, (table.DISTRIBUTION, table.DIRECT_URL)),
+    Layer(_read_pyproject, (table.PYPROJECT,)),
+    Layer(_read_tag, (table.TAG,)),
     Layer(_read_program, (table.PROGRAM,)),
     Layer(_read_login, (table.SYSTEM,)),
+    Layer(lambda _: read_host(), (table.HOST,)),
 )
 
 # --- The late layers ------------------------------------------------------------------------------
 
-LATE: tuple[Layer, ...] = ()
+
+def _read_late_program(basis: Basis) -> Iterator[Found]:
+    """Yield what only another process knows of a notebook: a Jupyter server, Databricks."""
+    program = find_late(basis.program)
+    if program is not None:
+        yield from _read_program(msgspec.structs.replace(basis, program=program))
+
+
+LATE: tuple[Layer, ...] = (Layer(_read_late_program, (table.LATE_PROGRAM,)),)

@@ -21,6 +21,7 @@ import msgspec
 from whence import semconv
 from whence.sdk import settings
 from whence.sdk.context import layers
+from whence.sdk.context.git import read_current_git
 from whence.sdk.context.program import find_program
 from whence.sdk.context.ranking import ContextEntry, provenance, rank
 from whence.sdk.context.table import resource_name
@@ -128,7 +129,7 @@ def _resolve() -> _Fast:
     pid, declared, late = os.getpid(), dict(settings.declared), _late
     fast = _fast
     if fast is None or (fast.pid, fast.declared) != (pid, declared):
-        basis = layers.find_basis(declared, find_program(), layers.find_folder())
+        basis = layers.find_basis(find_program(), layers.find_folder(), declared, read_current_git)
         evidence, _ = layers.collect(layers.FAST, basis)
     elif fast.late is late:
         return fast

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from whence.sdk.context import layers, table
+from whence.sdk.context.git import read_git
 from whence.sdk.context.process import Context, Late, build
-from whence.sdk.context.program import LOCAL, Program
+from whence.sdk.context.program import Program
+from whence.sdk.context.program.kinds import find_kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -48,7 +50,8 @@ def survey(
     """
     started = perf_counter()
     stated = list(given)
-    basis = layers.find_basis({}, _name_program(folder, program_file), folder.absolute())
+    program = _name_program(folder, program_file)
+    basis = layers.find_basis(program, folder.absolute(), {}, lambda: read_git(folder))
 
     def read_given(_basis: layers.Basis) -> Iterator[Found]:
         yield from stated
@@ -69,6 +72,6 @@ def survey(
 
 def _name_program(folder: Path, file: Path | None) -> Program:
     if file is None:
-        return Program(None, LOCAL, UNNAMED)
+        return Program(None, find_kind(), UNNAMED)
     path = file if file.is_absolute() else folder / file
-    return Program(str(file), LOCAL, str(file), path.absolute(), name_is_path=True)
+    return Program(str(file), find_kind(), UNNAMED, path.absolute(), name_is_path=True)

@@ -27,7 +27,9 @@ DISTRIBUTION = "package metadata"
 PYPROJECT = "pyproject.toml"
 TAG = "git describe"
 PROGRAM = "the running process"
+LATE_PROGRAM = "Jupyter or Databricks"
 SYSTEM = "the operating system"
+HOST = "host"
 
 # Each source in a few words, for the documentation.
 MEANINGS: dict[str, str] = {
@@ -45,7 +47,9 @@ MEANINGS: dict[str, str] = {
     PYPROJECT: "`pyproject.toml` above the program's file",
     TAG: "the nearest tag; asks the git program, in the background",
     PROGRAM: "what runs: its arguments, its main module, its notebook",
+    LATE_PROGRAM: "the Jupyter server or the Databricks driver of a notebook, in the background",
     SYSTEM: "the operating system",
+    HOST: "host, process, container, Kubernetes and cloud, as files and variables tell",
 }
 
 
@@ -179,13 +183,13 @@ TABLE: tuple[Row, ...] = (
     Row(
         semconv.SOURCE_NAME,
         "What was started: a script, module, console script, notebook or served application.",
-        _asked("", RUN_CONTEXT, PROGRAM),
+        _asked("", RUN_CONTEXT, LATE_PROGRAM, PROGRAM),
         "set WHENCE_METADATA_MLFLOW__SOURCE__NAME; of a notebook, JPY_SESSION_NAME",
     ),
     Row(
         semconv.SOURCE_TYPE,
         "`NOTEBOOK`, `JOB` (no person in front of it), `LOCAL` or `UNKNOWN`.",
-        _asked("", RUN_CONTEXT, PLATFORM, PROGRAM),
+        _asked("", RUN_CONTEXT, LATE_PROGRAM, PROGRAM),
         "set WHENCE_METADATA_MLFLOW__SOURCE__TYPE",
     ),
     Row(
@@ -210,7 +214,15 @@ TABLE: tuple[Row, ...] = (
 ROWS: dict[str, Row] = {row.key: row for row in TABLE}
 
 # Who is asked for a key without a row: what you name yourself, and the facts of host and process.
-OTHER_SOURCES: tuple[str, ...] = (DECLARED, CUSTOM, OTEL_ATTRIBUTES, STAMP, PLATFORM, LABELS)
+OTHER_SOURCES: tuple[str, ...] = (
+    DECLARED,
+    CUSTOM,
+    OTEL_ATTRIBUTES,
+    STAMP,
+    PLATFORM,
+    LABELS,
+    HOST,
+)
 
 # What describes one state of the code, and is taken together (`whence.sdk.context.identity`).
 # `ALSO_AT` is no metadata: another commit that the source speaks of, such as the head of a pull
