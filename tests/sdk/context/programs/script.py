@@ -1,0 +1,3 @@
+from shop.asking import ask
+
+ask()

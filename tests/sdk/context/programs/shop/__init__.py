@@ -1,0 +1,1 @@
+"""A shop that traces one function; its programs are started in every way there is."""
