@@ -9,24 +9,13 @@ import msgspec
 
 NOTEBOOK, LOCAL, JOB, UNKNOWN = "NOTEBOOK", "LOCAL", "JOB", "UNKNOWN"
 
-# Set by systems that run programs without a person in front of them.
+# Set by schedulers and orchestrators, which run programs without a person in front of them. CI
+# systems and function platforms are rows of `whence.sdk.context.platform_table`.
 JOB_VARIABLES = (
     "CI",
-    "GITHUB_ACTIONS",
-    "GITLAB_CI",
-    "JENKINS_URL",
-    "BUILDKITE",
-    "CIRCLECI",
-    "TF_BUILD",
-    "BITBUCKET_BUILD_NUMBER",
-    "TEAMCITY_VERSION",
-    "CODEBUILD_BUILD_ID",
-    "AWS_LAMBDA_FUNCTION_NAME",
     "AWS_BATCH_JOB_ID",
     "AZ_BATCH_TASK_ID",
     "AZUREML_RUN_ID",
-    "CLOUD_RUN_JOB",
-    "FUNCTIONS_WORKER_RUNTIME",
     "AIRFLOW_CTX_DAG_ID",
     "DAGSTER_RUN_JOB_NAME",
     "PREFECT__FLOW_RUN_ID",
@@ -35,11 +24,8 @@ JOB_VARIABLES = (
     "PBS_JOBID",
     "LSB_JOBID",
 )
-# A variable that also a local run sets means a job only beside the other one.
-JOB_VARIABLE_PAIRS = (("FUNCTION_TARGET", "K_SERVICE"),)  # Cloud Functions
 FALSE_WORDS = frozenset({"", "0", "false", "no", "off"})
-# Slurm numbers its tasks, Kubernetes its pods, from 0.
-NUMBERS = frozenset({"JOB_COMPLETION_INDEX"})
+INDEXES = frozenset({"JOB_COMPLETION_INDEX"})  # counted from 0
 
 
 class Program(msgspec.Struct, frozen=True):
@@ -62,16 +48,12 @@ class Program(msgspec.Struct, frozen=True):
 
 def find_kind() -> str:
     """Return JOB where a variable says that nobody sits in front of it, else LOCAL."""
-    if any(_is_set(name) for name in JOB_VARIABLES):
-        return JOB
-    if any(_is_set(one) and _is_set(other) for one, other in JOB_VARIABLE_PAIRS):
-        return JOB
-    return LOCAL
+    return JOB if any(map(_is_set, JOB_VARIABLES)) else LOCAL
 
 
 def _is_set(name: str) -> bool:
     value = os.environ.get(name, "").strip().lower()
-    return value != "" if name in NUMBERS else value not in FALSE_WORDS
+    return value != "" if name in INDEXES else value not in FALSE_WORDS
 
 
 def find_login() -> str | None:
