@@ -14,12 +14,15 @@ from __future__ import annotations
 import argparse
 import random
 import time
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from whence import semconv
 from whence.store.connection import Store, open_store
 from whence.store.rows import SpanRow, TraceRow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 EXPERIMENT_ID = "1"
 BATCH = 20_000
