@@ -56,7 +56,7 @@ def run_stamp(options: StampOptions) -> None:
             "Name a file in a folder that exists and is writable with --output."
         ) from error
     sys.stdout.write("\n".join((f"wrote {path.absolute()}", *_list_fields(stamp))) + "\n")
-    if _is_in_work_tree(path) and find_job_marker() is None:
+    if _is_in_work_tree(path) and not (os.environ.get("CI") or find_job_marker()):
         sys.stderr.write(
             f"whence: note: {path} lies in a git work tree: programs started there record the "
             "stamp, not .git, until you remove it. Name it in .gitignore.\n"
