@@ -30,8 +30,8 @@ if TYPE_CHECKING:
         MlflowExperimentLocation,
         TraceLocation,
         TraceLocationType,
-        experiment_id_of,
     )
+    from whence.entities.experiment_id import experiment_id_of
     from whence.entities.rest import info_from_api, span_from_api, trace_from_api
     from whence.entities.span import Span
     from whence.entities.span_event import Link, SpanEvent
@@ -89,8 +89,8 @@ _MODULE_OF = {
             "MlflowExperimentLocation",
             "TraceLocation",
             "TraceLocationType",
-            "experiment_id_of",
         ),
+        "experiment_id": ("experiment_id_of",),
         "rest": ("info_from_api", "span_from_api", "trace_from_api"),
         "span": ("Span",),
         "span_event": ("Link", "SpanEvent"),

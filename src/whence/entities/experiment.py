@@ -1,8 +1,4 @@
-"""The place traces belong to: an experiment, and the locations that name one.
-
-An experiment's id is computed from its name, never looked up, so that a program can record
-without a server: `Default` is `0`, any other name a 50-bit number in decimal.
-"""
+"""The place traces belong to: an experiment, and the locations that name one."""
 
 from __future__ import annotations
 
@@ -10,26 +6,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from whence.entities.experiment_id import experiment_id_of
 from whence.errors import InvalidInputError
-from whence.semconv import DEFAULT_EXPERIMENT_ID, DEFAULT_EXPERIMENT_NAME
-
-ID_SHIFT = 14  # 64 - 14 = 50 bits: exact in a JSON number, and in MLflow's integer check
-
-
-def experiment_id_of(name: str) -> str:
-    """Return the id of the experiment with this name.
-
-    >>> experiment_id_of("Default")
-    '0'
-    >>> experiment_id_of("chatbot")
-    '1062218882224921'
-    """
-    if name == DEFAULT_EXPERIMENT_NAME:
-        return DEFAULT_EXPERIMENT_ID
-    from hashlib import blake2b
-
-    digest = blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-    return str(int.from_bytes(digest, "big") >> ID_SHIFT)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ which every attribute value is a JSON text of its own.
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from whence import semconv
@@ -284,6 +283,8 @@ class Span:
 
 def encode_value(value: Any) -> str:
     """Return the JSON text of an attribute value, spaced as MLflow writes it."""
+    import json  # not needed to record
+
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
@@ -294,6 +295,8 @@ def _decode_values(data: dict[str, Any]) -> dict[str, Any]:
 def _decode_value(text: Any) -> Any:
     if not isinstance(text, str):
         return text
+    import json
+
     try:
         return json.loads(text)
     except ValueError:

@@ -7,7 +7,7 @@ the attribute `mlflow.traceRequestId`.
 
 from __future__ import annotations
 
-from base64 import b64decode, b64encode
+from binascii import a2b_base64, b2a_base64  # base64 itself is slower to import
 
 TRACE_ID_BYTES = 16
 SPAN_ID_BYTES = 8
@@ -25,13 +25,13 @@ def encode_id(text: str, size: int) -> str:
         from hashlib import blake2b
 
         raw = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=size).digest()
-    return b64encode(raw).decode("ascii")
+    return b2a_base64(raw, newline=False).decode("ascii")
 
 
 def decode_id(text: str, size: int) -> str:
     """Return lowercase hex from base64, from hex, from `0x…` or from `tr-…`; else the text."""
-    if len(text) == len(b64encode(bytes(size))) and text.endswith("="):
-        return b64decode(text).hex()
+    if len(text) == len(b2a_base64(bytes(size), newline=False)) and text.endswith("="):
+        return a2b_base64(text).hex()
     bare = text.removeprefix(TRACE_ID_PREFIX)
     if bare.startswith("0x"):
         bare = bare[2:].zfill(2 * size)

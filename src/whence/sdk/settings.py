@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from whence import semconv
-from whence.entities.experiment import experiment_id_of
+from whence.entities.experiment_id import experiment_id_of
 from whence.errors import InvalidInputError
 from whence.sdk import diagnostics
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from whence.entities.experiment import Experiment
 from whence.entities.trace_state import TraceState
 from whence.errors import InvalidInputError, NotFoundError
 from whence.sdk import diagnostics, settings
@@ -19,6 +18,7 @@ from whence.sdk.capture.trace_metadata import (
 from whence.sdk.capture.values import text_of
 
 if TYPE_CHECKING:
+    from whence.entities.experiment import Experiment
     from whence.sdk.capture.span import LiveSpan
 
 # Tags that only the server writes, and one that MLflow's client refuses.
@@ -178,6 +178,8 @@ def set_experiment(
     given = experiment_name if experiment_id is None else experiment_id
     if not isinstance(given, str) or not given:
         raise InvalidInputError(f"An experiment is named by a non-empty string, not {given!r}.")
+    from whence.entities.experiment import Experiment
+
     key = settings.experiment_key(experiment_name, experiment_id)
     settings.current.experiment = key
     return Experiment(experiment_id=key[0], name=key[1])

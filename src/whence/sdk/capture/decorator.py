@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import functools
 import inspect
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+import msgspec
 
 from whence import entities, semconv
 from whence.errors import InvalidInputError
@@ -30,8 +31,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound="Callable[..., Any]")
 
 
-@dataclass(frozen=True)
-class Wish:
+class Wish(msgspec.Struct, frozen=True):
     """What `trace` was asked for, beside the function."""
 
     name: str | None

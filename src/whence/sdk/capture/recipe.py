@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from whence import semconv
 from whence.sdk import diagnostics
@@ -24,8 +25,7 @@ if TYPE_CHECKING:
 Frame = tuple["LiveSpan | Unsampled", Any, keys.Context, keys.Context]
 
 
-@dataclass(frozen=True)
-class Recipe:
+class Recipe(msgspec.Struct, frozen=True):
     """What is known about a traced function before it is called."""
 
     name: str

@@ -9,9 +9,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from opentelemetry.trace import Span as OtelSpan
 
 from whence import semconv
@@ -30,8 +30,7 @@ if TYPE_CHECKING:
     from whence.sdk.settings import ExperimentKey
 
 
-@dataclass(frozen=True)
-class RootOptions:
+class RootOptions(msgspec.Struct, frozen=True):
     """What matters only where the span starts a trace."""
 
     experiment: ExperimentKey | None = None
