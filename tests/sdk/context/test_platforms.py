@@ -388,7 +388,13 @@ EXAMPLES = {
             "HEROKU_SLUG_COMMIT": SHA,
             "HEROKU_RELEASE_VERSION": "v7",
         },
-        {COMMIT: SHA, DEPLOYMENT: "v7", SERVICE: "shop", TYPE: "LOCAL"},
+        {
+            COMMIT: SHA,
+            DEPLOYMENT: "v7",
+            SERVICE: "shop",
+            "service.instance.id": "web.1",
+            TYPE: "LOCAL",
+        },
     ),
     "railway": Example(
         "Railway",
@@ -509,7 +515,7 @@ def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 def test_a_platforms_variables_are_understood(name: str, ask):
     values, sources = ask(EXAMPLES[name].env)
     assert values == EXAMPLES[name].expected
-    assert all(sources[key].startswith("env ") for key in values if values.get(key) != "LOCAL")
+    assert all(sources[key].startswith("env ") for key in values if values[key] != "LOCAL")
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
