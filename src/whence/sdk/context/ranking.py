@@ -6,6 +6,7 @@ your own and facts of the host follow by name; those that nobody knows come last
 
 from __future__ import annotations
 
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -47,7 +48,7 @@ def rank(evidence: Evidence) -> tuple[tuple[ContextEntry, ...], tuple[ContextEnt
     entries, missing = [], []
     for key in (*table.ROWS, *others):
         found, set_aside = _candidates(key, evidence, settled)
-        asked = _asked_in_vain(key, found[0].source if found else None)
+        asked = _asked_in_vain(key, found[0] if found else None, evidence)
         if found:
             entries.append(
                 ContextEntry(key, found[0].value, found[0].source, found[1:], set_aside, asked)
@@ -82,19 +83,13 @@ def _is_other_code(evidence: Evidence, settled: Settled) -> bool:
     return platform is not None and platform in settled.set_aside.get(semconv.GIT_COMMIT, ())
 
 
-def _asked_in_vain(key: str, winner: str | None) -> tuple[str, ...]:
+def _asked_in_vain(key: str, winner: Found | None, evidence: Evidence) -> tuple[str, ...]:
     """Return the sources before the winner's; all of them where nobody knew."""
-    asked: list[str] = []
-    for source in table.sources_of(key):
-        if winner is not None and is_from(winner, source):
-            break
-        asked.append(source)
-    return tuple(asked)
-
-
-def is_from(origin: str, source: str) -> bool:
-    """Tell whether a value's origin, such as `stamp /app/x`, is the table's source `stamp`."""
-    return origin == source or origin.startswith((f"{source} ", f"{source},"))
+    silent = takewhile(
+        lambda source: winner is None or evidence.get(source, {}).get(key) is not winner,
+        table.sources_of(key),
+    )
+    return tuple(silent)
 
 
 def provenance(entries: Iterable[ContextEntry]) -> str:
