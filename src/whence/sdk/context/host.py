@@ -70,7 +70,7 @@ NAMED_POD = re.compile(rf"^(?!ip-\d)[^.]+-(?:{RANDOM}{{5}}|\d{{1,3}})$")
 
 # A container's id is 64 hex digits; a task on AWS Fargate has 32, a dash and digits.
 ID = r"([0-9a-f]{64}|[0-9a-f]{32}-[0-9]{5,20})"
-IN_CGROUP = re.compile(rf"(?:^|[/:-]){ID}(?:\.scope)?$")
+IN_CGROUP = re.compile(rf"(?:^|[:-]){ID}(?:\.scope)?$")
 IN_MOUNTS = re.compile(rf"/(?:containers|overlay-containers)/{ID}/")
 
 
@@ -95,8 +95,9 @@ def parse_container_id(cgroup: str, mountinfo: str) -> tuple[str, str] | None:
     then the container engine's mounts do. The id of a pod's sandbox is not the container's.
     """
     for line in cgroup.splitlines():
-        if match := IN_CGROUP.search(line.rpartition("/")[2]):
-            return match[1], str(CGROUP)
+        for part in reversed(line.split("/")):
+            if match := IN_CGROUP.search(part):
+                return match[1], str(CGROUP)
     for line in mountinfo.splitlines():
         if match := IN_MOUNTS.search(line):
             return match[1], str(MOUNTINFO)

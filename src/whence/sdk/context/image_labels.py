@@ -58,7 +58,7 @@ BASE_NAME, BASE_NAMES = f"{OCI}ref.name", frozenset({"ubuntu"})
 
 LABELS_IN_JSON = (("Config", "Labels"), ("config", "Labels"), ("Labels",), ("annotations",))
 LINE = re.compile(r'^([^=\s]+)="((?:[^"\\]|\\.)*)"$')
-ESCAPE = re.compile(r"\\(x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8}|.)")
+ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|.)")
 LETTERS = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 
 
