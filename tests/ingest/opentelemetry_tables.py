@@ -37,6 +37,23 @@ def metadata_table():
     return _table(("metadata key", "short field", "attributes, the first one wins"), rows)
 
 
+def dialect_table():
+    """What else becomes metadata or tags."""
+    rows = [
+        (f"`{prefix}<key>`", "metadata `<key>`, unless the table above names the attribute")
+        for prefix in semconv.METADATA_SOURCE_PREFIXES
+    ]
+    rows += [
+        (f"`{name}`, an object or the JSON text of one", "each of its keys, as metadata")
+        for name in semconv.METADATA_SOURCE_OBJECTS
+    ]
+    rows += [
+        (f"`{name}`, a list of texts", f"a tag for each, with the value `{semconv.LABEL_VALUE}`")
+        for name in semconv.LABEL_SOURCES
+    ]
+    return _table(("attribute", "becomes"), rows)
+
+
 def payload_table():
     """Which attribute becomes which part of a span."""
     indexed_in = tuple(f"{one}N.*" for one in semconv.INDEXED_INPUT_PREFIXES)
@@ -87,6 +104,7 @@ def environment_table():
 
 TABLES = {
     "metadata": metadata_table,
+    "dialect": dialect_table,
     "payload": payload_table,
     "operation": operation_table,
     "environment": environment_table,

@@ -9,7 +9,7 @@ import pytest
 from whence import semconv
 from whence.ingest.assemble import assemble
 from whence.ingest.facts import SpanFacts
-from whence.ingest.header import Header
+from whence.ingest.header import Header, Refusal
 
 
 def facts(span_id, parent_id="", **fields):
@@ -126,8 +126,44 @@ def test_an_environment_is_normalised_and_its_verbatim_value_kept():
 
 
 def test_an_empty_value_of_a_header_is_not_absent():
-    header = Header(trace_id="tr-x", trace_metadata={semconv.GIT_COMMIT: ""})
-    assert row_of(facts("a"), header=header).commit == ""
+    header = Header(trace_id="tr-x", trace_metadata={semconv.SESSION: "", "note": ""})
+    row = row_of(facts("a"), header=header)
+    assert (row.session, row.metadata["note"]) == ("", "")
+
+
+def test_an_empty_source_or_git_value_is_absent_whoever_sends_it():
+    empty = dict.fromkeys((semconv.GIT_COMMIT, semconv.GIT_BRANCH, semconv.SOURCE_NAME), "")
+    header = Header(trace_id="tr-x", trace_metadata=empty)
+    row = row_of(facts("a", explicit=empty, derived=empty, resource=empty), header=header)
+    assert (row.commit, row.branch) == (None, None)
+    assert semconv.SOURCE_NAME not in row.metadata
+
+
+def test_what_a_client_left_empty_is_filled_by_its_spans():
+    header = Header(trace_id="tr-x", trace_metadata={semconv.GIT_BRANCH: ""})
+    assert row_of(facts("a", resource={semconv.GIT_BRANCH: "main"}), header=header).branch == "main"
+
+
+def test_of_spans_that_are_each_others_ancestors_the_first_is_the_root():
+    circle = [facts("a", "b", start_time_ns=3_000_000), facts("b", "c", name="first")]
+    circle.append(facts("c", "a", start_time_ns=2_000_000, error=True))
+    row = row_of(*circle, facts("d", "a", name="below", start_time_ns=0))
+    assert (row.state, row.trace_name, row.request_time_ms) == ("OK", "first", 1)
+
+
+def test_a_circle_with_a_parent_to_come_waits_for_it():
+    circle = [facts("a", "b"), facts("b", "a")]
+    assert row_of(*circle, facts("d", "not here yet")).state == "IN_PROGRESS"
+    assert row_of(*circle, facts("root", error=True)).state == "ERROR"
+
+
+def test_a_refused_key_that_a_column_is_named_like_stays_absent():
+    refused = [Refusal("span_count", "9", "root"), Refusal("state", "x", "root")]
+    _, conflicts = assemble("tr-x", [facts("a")], refusals=refused)
+    assert [(row.key, row.kept, row.absent) for row in conflicts] == [
+        ("span_count", "", 1),
+        ("state", "", 1),
+    ]
     assert row_of(facts("a")).commit is None
 
 

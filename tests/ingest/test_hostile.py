@@ -110,10 +110,18 @@ def test_impossible_times_are_kept_within_what_a_column_holds(ingestor, store, e
 def test_spans_that_are_each_others_parents_do_no_harm(chdb_ingestor, chdb_store, experiment_id):
     trace = new_trace_hex()
     usage = {"mlflow.chat.tokenUsage": {"input_tokens": 1, "output_tokens": 1}}
-    spans = [span(trace, 1, 2, attributes=usage), span(trace, 2, 1), span(trace, 3, 3)]
+    spans = [span(trace, 1, 2, attributes=usage, name="first"), span(trace, 2, 1)]
     send(chdb_ingestor, *spans, experiment_id=experiment_id)
     row = read_one(chdb_store, trace)
-    assert (row.state, row.span_count) == ("IN_PROGRESS", 3)
+    assert (row.state, row.trace_name, row.span_count) == ("OK", "first", 2)
+
+
+def test_a_span_that_is_its_own_parent_is_a_root(chdb_ingestor, chdb_store, experiment_id):
+    trace = new_trace_hex()
+    own = span(trace, 3, 3, name="own", attributes={"input.value": "hi"})
+    send(chdb_ingestor, own, span(trace, 4, 3), experiment_id=experiment_id)
+    row = read_one(chdb_store, trace)
+    assert (row.state, row.trace_name, row.request_preview) == ("OK", "own", '"hi"')
 
 
 def test_numbers_that_are_no_counts_are_not_counted(chdb_ingestor, chdb_store, experiment_id):

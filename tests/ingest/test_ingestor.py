@@ -10,6 +10,7 @@ import pytest
 from ingest.wire import START_NS, batch, new_trace_hex, pending, span
 from whence.errors import ConflictError, InvalidInputError, NotFoundError, UnavailableError
 from whence.ingest.header import Header
+from whence.query import views
 from whence.store.assessments import read_assessments
 from whence.store.conflicts import read_conflicts
 from whence.store.experiments import read_experiments
@@ -115,12 +116,45 @@ def test_a_contradicting_second_record_of_the_root_is_refused_by_name(
     key = "whence.metadata.app_version"
     send(ingestor, span(trace, 1, attributes={key: "1.0"}), experiment_id=experiment_id)
     result = send(ingestor, span(trace, 1, attributes={key: "HACKED"}), experiment_id=experiment_id)
-    assert result.rejected_spans == 0
     for word in (f"tr-{trace}", "'app_version'", "'1.0'", "'HACKED'"):
         assert word in result.message
     assert read_trace(store, trace).app_version == "1.0"
     conflict = read_conflicts(store, [f"tr-{trace}"])[0]
     assert (conflict.key, conflict.kept, conflict.refused) == ("app_version", "1.0", "HACKED")
+
+
+def test_a_key_that_comes_after_its_span_has_ended_is_refused_and_stays_absent(
+    ingestor, store, experiment_id
+):
+    trace = new_trace_hex()
+    late = {"whence.metadata.extra": "x", "whence.metadata.span_count": ""}
+    send(ingestor, span(trace, 1), experiment_id=experiment_id)
+    result = send(ingestor, span(trace, 1, attributes=late), experiment_id=experiment_id)
+    assert "its span had already ended without metadata 'extra', which stays absent" in (
+        result.message
+    )
+    assert "'span_count', which stays absent; '' was refused" in result.message
+    assert "extra" not in read_trace(store, trace).metadata
+    conflicts = {row.key: row for row in read_conflicts(store, [f"tr-{trace}"])}
+    assert {key: (row.kept, row.absent, row.refused) for key, row in conflicts.items()} == {
+        "extra": ("", 1, "x"),
+        "span_count": ("", 1, ""),
+    }
+
+
+def test_a_late_key_that_another_span_brings_is_no_conflict_any_more(
+    ingestor, store, experiment_id
+):
+    trace = new_trace_hex()
+    attributes = {"whence.metadata.extra": "x"}
+    send(ingestor, span(trace, 1), experiment_id=experiment_id)
+    send(ingestor, span(trace, 1, attributes=attributes), experiment_id=experiment_id)
+    assert [(one.key, one.kept) for one in views.read_trace(store, trace).conflicts] == [
+        ("extra", None)
+    ]
+    send(ingestor, span(trace, 2, 1, attributes=attributes), experiment_id=experiment_id)
+    view = views.read_trace(store, trace)
+    assert (view.info.trace_metadata["extra"], view.conflicts) == ("x", [])
 
 
 def test_of_two_roots_the_one_acknowledged_first_keeps_its_metadata(ingestor, store, experiment_id):
@@ -439,17 +473,6 @@ def test_closing_finishes_what_was_accepted(own_ingestor, chdb_store, experiment
     assert len(read_traces(chdb_store, [f"tr-{trace}" for trace in traces])) == 20
     with pytest.raises(UnavailableError):
         ingestor.submit(batch(span(new_trace_hex(), 1)))
-
-
-def test_a_span_without_an_id_is_rejected_and_the_others_are_stored(
-    chdb_ingestor, chdb_store, experiment_id
-):
-    trace = new_trace_hex()
-    wrong = span("0" * 32, 1, name="nameless")
-    result = send(chdb_ingestor, span(trace, 1), wrong, experiment_id=experiment_id)
-    assert (result.accepted_spans, result.rejected_spans) == (1, 1)
-    assert "'nameless' was rejected" in result.message
-    assert read_trace(chdb_store, trace).span_count == 1
 
 
 def test_a_repository_url_is_stored_without_its_password(ingestor, store, experiment_id):

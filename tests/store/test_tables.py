@@ -61,6 +61,7 @@ INTEGERS = {
     "output_tokens": (0, 2**64 - 1),
     "total_tokens": (0, 2**64 - 1),
     "valid": (0, 255),
+    "absent": (0, 1),
     "deleted": (0, 0),
     "request_time_ms": (-(2**62), 2**62),
 }

@@ -165,12 +165,9 @@ def read_trace(store: Store, trace_id: str) -> TraceView | None:
     found = next((rows[form] for form in forms if form in rows), None)
     if found is None:
         return None
-    conflicts = [
-        Conflict(row.key, None if row.absent else row.kept, row.refused, row.source)
-        for row in read_conflicts(store, [found.trace_id])
-    ]
     spans = read_spans_of(store, [found.trace_id]).get(found.trace_id, [])
-    return TraceView(view_infos(store, [found])[0], spans, conflicts)
+    info = view_infos(store, [found])[0]
+    return TraceView(info, spans, _view_conflicts(store, info))
 
 
 def read_infos(store: Store, trace_ids: Sequence[str]) -> list[TraceInfo]:
@@ -190,6 +187,16 @@ def read_spans_of(store: Store, trace_ids: Sequence[str]) -> dict[str, list[Span
     for row in rows:
         spans[row.trace_id].append(view_span(row))
     return spans
+
+
+def _view_conflicts(store: Store, info: TraceInfo) -> list[Conflict]:
+    """List the conflicts; a key that was absent may have been filled since, by another span."""
+    conflicts = []
+    for row in read_conflicts(store, [info.trace_id]):
+        kept = info.trace_metadata.get(row.key) if row.absent else row.kept
+        if kept != row.refused:
+            conflicts.append(Conflict(row.key, kept, row.refused, row.source))
+    return conflicts
 
 
 def view_infos(store: Store, rows: Sequence[TraceRow]) -> list[TraceInfo]:

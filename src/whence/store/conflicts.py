@@ -1,7 +1,7 @@
 """The table `conflicts`: refused writes to immutable metadata, by (trace_id, key, refused).
 
 A row whose `kept` equals its `refused` takes a conflict back: a later delivery resolved it. One
-that is `absent` stands: there the span had ended without the key.
+that is `absent` stands: its span had ended without the key, which another span may fill later.
 """
 
 from __future__ import annotations
