@@ -63,7 +63,7 @@ def make_rules(
         _check_function(context)
     fields = tuple(_read_fields(headers))
     wanted = {field.header for field in fields}
-    if any(not target or len(target) > semconv.MAX_KEY_CHARS for _, target, _ in fields):
+    if any(len(target) > semconv.MAX_KEY_CHARS for _, target, _ in fields):
         raise InvalidInputError(f"A metadata key has 1 to {semconv.MAX_KEY_CHARS} characters.")
     return Rules(
         fields,
@@ -84,7 +84,8 @@ def _read_fields(headers: Mapping[str, str | None] | None) -> list[Field]:
         raise InvalidInputError(f"`headers` must be a dict, but got {type(headers).__name__}.")
     chosen: dict[str, tuple[str, str | None]] = {}
     for name, target in (*(headers or {}).items(), *DEFAULT_HEADERS.items()):
-        if not isinstance(name, str) or not name or not (target is None or target):
+        is_target = target is None or (isinstance(target, str) and target != "")
+        if not isinstance(name, str) or not name or not is_target:
             raise InvalidInputError(
                 "`headers` maps names of headers to metadata keys (None drops a header), but got "
                 f"{name!r}: {target!r}."
