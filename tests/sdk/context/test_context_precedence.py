@@ -102,8 +102,8 @@ def test_the_tag_of_a_job_for_other_code_is_no_version(app: Path, ask):
     env = {"GITHUB_ACTIONS": "true", "GITHUB_REF": "refs/tags/v9"}
     entries = ask(app, GITHUB_SHA=OTHER, **env)
     assert entries["app_version"].value is None
-    assert [one.value for one in entries["app_version"].set_aside] == ["v9"]
-    assert ask(app, GITHUB_SHA=git(app, "rev-parse", "HEAD"), **env)["app_version"].value == "v9"
+    assert [one.value for one in entries["app_version"].set_aside] == ["9"]
+    assert ask(app, GITHUB_SHA=git(app, "rev-parse", "HEAD"), **env)["app_version"].value == "9"
 
 
 def test_on_a_detached_head_the_job_names_the_branch_if_it_speaks_of_the_same_commit(
@@ -266,12 +266,12 @@ def test_the_first_source_of_the_tables_order_wins(tmp_path_factory, chosen: set
 
 def test_a_version_comes_from_a_file_before_a_tag(app: Path, ask):
     git(app, "tag", "v0.9")
-    assert ask(app)["app_version"].value == "v0.9"
+    assert ask(app)["app_version"].value == "0.9"
     (app / "pyproject.toml").write_text('[project]\nname = "shop"\nversion = "1.0"\n')
     context = survey(app, app / "app.py").context
     entry = next(one for one in context.entries if one.key == "app_version")
     assert (entry.value, entry.source) == ("1.0", "pyproject.toml")
-    assert [one.value for one in entry.overridden] == ["v0.9"]
+    assert [one.value for one in entry.overridden] == ["0.9"]
     assert ask(app, APP_VERSION="2.0")["app_version"].value == "2.0"
 
 

@@ -75,7 +75,7 @@ EXAMPLES = {
     "github tag": Example(
         "GitHub Actions",
         {"GITHUB_ACTIONS": "true", "GITHUB_SHA": SHA, "GITHUB_REF": "refs/tags/v1.2.0"},
-        {COMMIT: SHA, VERSION: "v1.2.0", TYPE: "JOB"},
+        {COMMIT: SHA, VERSION: "1.2.0", TYPE: "JOB"},
     ),
     "gitlab branch": Example(
         "GitLab CI/CD",
@@ -136,7 +136,7 @@ EXAMPLES = {
     "circleci tag": Example(
         "CircleCI",
         {"CIRCLECI": "true", "CIRCLE_SHA1": SHA, "CIRCLE_TAG": "v2"},
-        {COMMIT: SHA, VERSION: "v2", TYPE: "JOB"},
+        {COMMIT: SHA, VERSION: "2", TYPE: "JOB"},
     ),
     "jenkins": Example(
         "Jenkins",
@@ -212,7 +212,7 @@ EXAMPLES = {
     "azure tag": Example(
         "Azure Pipelines",
         {"TF_BUILD": "True", "BUILD_SOURCEVERSION": SHA, "BUILD_SOURCEBRANCH": "refs/tags/v3"},
-        {COMMIT: SHA, VERSION: "v3", TYPE: "JOB"},
+        {COMMIT: SHA, VERSION: "3", TYPE: "JOB"},
     ),
     "travis pull request": Example(
         "Travis CI",
@@ -234,7 +234,7 @@ EXAMPLES = {
             "TRAVIS_BRANCH": "v1.0",  # of a tag's build this is the tag
             "TRAVIS_TAG": "v1.0",
         },
-        {COMMIT: SHA, VERSION: "v1.0", TYPE: "JOB"},
+        {COMMIT: SHA, VERSION: "1.0", TYPE: "JOB"},
     ),
     "buildkite": Example(
         "Buildkite",

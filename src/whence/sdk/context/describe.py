@@ -8,11 +8,14 @@ tree tells them. Runs the git program: for a background thread. Never raises.
 
 from __future__ import annotations
 
-import os
-import re
+from typing import TYPE_CHECKING
 
 from whence.sdk.context.dirty import Limits, open_git, read_limits
 from whence.sdk.context.git_program import GitError
+from whence.sdk.context.variables import clean_tag
+
+if TYPE_CHECKING:
+    import os
 
 COMMIT_DIGITS = 7
 
@@ -27,12 +30,3 @@ def nearest_tag(
     except GitError:
         return None
     return clean_tag(said.decode("utf-8", "replace").strip()) or None
-
-
-def clean_tag(tag: str) -> str:
-    """Cut the `v` of `v1.2.0`; any other name stays as it is.
-
-    >>> clean_tag("v1.2.0"), clean_tag("vnext"), clean_tag("release-7")
-    ('1.2.0', 'vnext', 'release-7')
-    """
-    return re.sub(r"^v(?=\d)", "", tag)

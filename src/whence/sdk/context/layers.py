@@ -42,14 +42,17 @@ class Basis(msgspec.Struct, frozen=True):
     """What the layers start from.
 
     `folder` is the current folder, None if it is gone. `state` is of the repository of the
-    program's code, else of the current folder.
+    program's code (then `is_own`), else of the current folder. `stores_diff`: the text of what
+    differs from the commit is wanted.
     """
 
     program: Program
     folder: Path | None
     distribution: Distribution | None
     state: GitState | None
+    is_own: bool
     declared: dict[str, str]
+    stores_diff: bool = False
 
 
 class Layer(msgspec.Struct, frozen=True):
@@ -84,6 +87,7 @@ def find_basis(
         folder=folder,
         distribution=distribution,
         state=state or _guard(read_current),
+        is_own=state is not None,
         declared=declared,
     )
 
@@ -173,7 +177,8 @@ def _read_lone_branch(basis: Basis) -> Iterator[Found]:
 
 def _read_tag(basis: Basis) -> Iterator[Found]:
     if basis.state is not None and basis.state.tag_at_head:
-        yield Found(semconv.APP_VERSION, basis.state.tag_at_head, f"{table.DOT_GIT} (tag)")
+        tag = variables.clean_tag(basis.state.tag_at_head)
+        yield Found(semconv.APP_VERSION, tag, f"{table.DOT_GIT} (tag)")
 
 
 def _read_distribution(basis: Basis) -> Iterator[Found]:
@@ -243,4 +248,35 @@ def _read_late_program(basis: Basis) -> Iterator[Found]:
         yield from _read_program(msgspec.structs.replace(basis, program=program))
 
 
-LATE: tuple[Layer, ...] = (Layer(_read_late_program, (table.LATE_PROGRAM,)),)
+def _read_tree(basis: Basis) -> Iterator[Found | Document]:
+    """Yield whether the work tree is dirty, and its diff if that is wanted."""
+    state = basis.state
+    if state is None:
+        return
+    from whence.sdk.context.dirty import measure_tree
+
+    tree = measure_tree(state.root, is_trusted=basis.is_own)
+    if tree.dirty is not None:
+        yield Found(semconv.GIT_DIRTY, "true" if tree.dirty else "false", table.DOT_GIT)
+    if tree.hash:
+        yield Found(semconv.GIT_DIRTY_HASH, tree.hash, table.DOT_GIT)
+    if tree.reason:
+        yield Found(semconv.GIT_DIRTY, tree.reason, table.NOTE)
+
+
+def _read_nearest_tag(basis: Basis) -> Iterator[Found]:
+    state = basis.state
+    if state is None or state.tag_at_head or not state.commit:
+        return
+    from whence.sdk.context.describe import nearest_tag
+
+    tag = nearest_tag(state.root, is_trusted=basis.is_own)
+    if tag:
+        yield Found(semconv.APP_VERSION, tag, table.TAG)
+
+
+LATE: tuple[Layer, ...] = (
+    Layer(_read_late_program, (table.LATE_PROGRAM,)),
+    Layer(_read_nearest_tag, (table.TAG,)),
+    Layer(_read_tree, (table.DOT_GIT, table.NOTE)),
+)

@@ -14,7 +14,7 @@ from whence import semconv
 from whence.sdk.context import table
 from whence.sdk.context.found import Found
 from whence.sdk.context.platform_table import KEYS, PLATFORMS, Platform
-from whence.sdk.context.variables import ENV, clean
+from whence.sdk.context.variables import ENV, clean, clean_tag
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,8 +72,8 @@ def _read(platform: Platform) -> Iterator[Found]:
     tag = _first(platform, "tag")
     for field in KEYS:
         found = tag if field == "tag" else _first(platform, field)
-        if found is None or (field == "branch" and tag is not None and found.value == tag.value):
-            continue
+        if found is None or (field == "branch" and tag and clean_tag(found.value) == tag.value):
+            continue  # some name the tag as the branch of its build
         yield found
 
 
@@ -89,7 +89,7 @@ def _first(platform: Platform, field: str) -> Found | None:
 def _clean(field: str, raw: str) -> str:
     if field == "tag":  # a reference of another kind is no tag
         name = raw.strip().removeprefix("refs/tags/")
-        return "" if name.startswith("refs/") else name
+        return "" if name.startswith("refs/") else clean_tag(name)
     key = semconv.GIT_COMMIT if field == "also_at" else KEYS[field]
     return clean(key, raw)
 

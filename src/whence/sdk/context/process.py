@@ -91,7 +91,8 @@ def resolve_late() -> Context:
     global _late  # noqa: PLW0603 - as above
     if not is_settled():
         has_diff = settings.current.store_diff
-        evidence, documents = layers.collect(layers.LATE, _resolve().basis)
+        basis = msgspec.structs.replace(_resolve().basis, stores_diff=has_diff)
+        evidence, documents = layers.collect(layers.LATE, basis)
         _late = Late(evidence, tuple(documents), has_diff)
     return resolve()
 

@@ -28,7 +28,7 @@ class ContextEntry(msgspec.Struct, frozen=True):
     `value` is None where the key is unknown; then `source` lists what was looked at and `fix` says
     what makes it known. `overridden` holds the values that a stronger source replaced, `set_aside`
     those that were not taken because they speak of another commit. `asked` are the sources that
-    would have won but said nothing.
+    would have won but said nothing, and `reason` is why one of them could not tell.
     """
 
     key: str
@@ -38,12 +38,15 @@ class ContextEntry(msgspec.Struct, frozen=True):
     set_aside: tuple[Found, ...] = ()
     asked: tuple[str, ...] = ()
     fix: str = ""
+    reason: str = ""
 
 
 def rank(evidence: Evidence) -> tuple[tuple[ContextEntry, ...], tuple[ContextEntry, ...]]:
     """Return the known keys and the unknown ones."""
     settled = settle(evidence)
-    keys = {key for said in evidence.values() for key in said} - {table.ALSO_AT}
+    notes = evidence.get(table.NOTE, {})
+    said_keys = {key for source, said in evidence.items() for key in said if source != table.NOTE}
+    keys = said_keys - {table.ALSO_AT}
     others = sorted(keys - set(table.ROWS))
     entries, missing = [], []
     for key in (*table.ROWS, *others):
@@ -54,8 +57,17 @@ def rank(evidence: Evidence) -> tuple[tuple[ContextEntry, ...], tuple[ContextEnt
                 ContextEntry(key, found[0].value, found[0].source, found[1:], set_aside, asked)
             )
         elif table.ROWS[key].fix:
-            fix = table.ROWS[key].fix
-            missing.append(ContextEntry(key, None, ", ".join(asked), (), set_aside, asked, fix))
+            missing.append(
+                ContextEntry(
+                    key,
+                    None,
+                    ", ".join(asked),
+                    set_aside=set_aside,
+                    asked=asked,
+                    fix=table.ROWS[key].fix,
+                    reason=notes[key].value if key in notes else "",
+                )
+            )
     return tuple(entries), tuple(missing)
 
 
@@ -66,7 +78,7 @@ def _candidates(
     if key in table.CODE_KEYS:
         return settled.agreeing.get(key, ()), settled.set_aside.get(key, ())
     order = table.sources_of(key)
-    rest = (source for source in evidence if source not in order)
+    rest = (source for source in evidence if source not in (*order, table.NOTE))
     said = [
         (source, evidence[source][key])
         for source in (*order, *rest)
@@ -90,6 +102,11 @@ def _asked_in_vain(key: str, winner: Found | None, evidence: Evidence) -> tuple[
         table.sources_of(key),
     )
     return tuple(silent)
+
+
+def is_from(origin: str, source: str) -> bool:
+    """Tell whether a value's origin, such as `stamp /app/x`, is the table's source `stamp`."""
+    return origin == source or origin.startswith(f"{source} ")
 
 
 def provenance(entries: Iterable[ContextEntry]) -> str:

@@ -31,6 +31,9 @@ LATE_PROGRAM = "Jupyter or Databricks"
 SYSTEM = "the operating system"
 HOST = "host"
 
+# No source: why a late layer could not tell a key's value, in words.
+NOTE = "note"
+
 # Each source in a few words, for the documentation.
 MEANINGS: dict[str, str] = {
     DECLARED: "what the program says by `whence.configure(…)`",
@@ -183,14 +186,14 @@ TABLE: tuple[Row, ...] = (
     Row(
         semconv.SOURCE_NAME,
         "What was started: a script, module, console script, notebook or served application.",
-        _asked("", RUN_CONTEXT, LATE_PROGRAM, PROGRAM),
-        "set WHENCE_METADATA_MLFLOW__SOURCE__NAME; of a notebook, JPY_SESSION_NAME",
+        _asked("WHENCE_SOURCE_NAME", RUN_CONTEXT, LATE_PROGRAM, PROGRAM),
+        "set WHENCE_SOURCE_NAME",
     ),
     Row(
         semconv.SOURCE_TYPE,
         "`NOTEBOOK`, `JOB` (no person in front of it), `LOCAL` or `UNKNOWN`.",
-        _asked("", RUN_CONTEXT, LATE_PROGRAM, PROGRAM),
-        "set WHENCE_METADATA_MLFLOW__SOURCE__TYPE",
+        _asked("WHENCE_SOURCE_TYPE", RUN_CONTEXT, LATE_PROGRAM, PROGRAM),
+        "set WHENCE_SOURCE_TYPE",
     ),
     Row(
         semconv.USER,

@@ -35,6 +35,7 @@ RUN_CONTEXT_KEYS = tuple(
     row.key for row in table.TABLE if table.RUN_CONTEXT in row.sources
 )  # in the table's order
 
+SOURCE_TYPES = frozenset({"NOTEBOOK", "LOCAL", "JOB", "UNKNOWN"})
 COMMIT = re.compile(r"^(?!0+$)[0-9a-f]{7,64}$")
 PULL_REQUEST = re.compile(r"^(?:pull/\d+(?:/.*)?|\d+/(?:merge|head)|PR-\d+)$")
 
@@ -123,10 +124,25 @@ def clean_branch(value: str) -> str:
     return "" if is_none else name
 
 
+def clean_tag(tag: str) -> str:
+    """Cut the `v` of `v1.2.0`, as versions are written without it; another name stays as it is.
+
+    >>> clean_tag("v1.2.0"), clean_tag("vnext"), clean_tag("release-7")
+    ('1.2.0', 'vnext', 'release-7')
+    """
+    return tag[1:] if tag[:1] == "v" and tag[1:2].isdigit() else tag
+
+
+def clean_type(value: str) -> str:
+    """Write MLflow's words for the kind of a source in capitals; another word stays as it is."""
+    return value.upper() if value.upper() in SOURCE_TYPES else value
+
+
 CLEANERS: dict[str, Callable[[str], str]] = {
     semconv.GIT_COMMIT: clean_commit,
     semconv.GIT_BRANCH: clean_branch,
     semconv.GIT_REPO_URL: strip_credentials,
+    semconv.SOURCE_TYPE: clean_type,
 }
 _NAMES_WITH_A_KEY = frozenset(name for names in semconv.METADATA_SOURCES.values() for name in names)
 _KNOWN_KEYS = {key.lower(): key for key in (*table.ROWS, *semconv.METADATA_SOURCES)}
