@@ -10,6 +10,7 @@ nothing is looked up at its parents, where `/proc` tells.
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,10 +25,17 @@ if TYPE_CHECKING:
 MODULE, SCRIPT, CODE, STDIN, CONSOLE = "module", "script", "code", "stdin", "console"
 TYPED, SEEN, PARENTS = "sys.orig_argv", "sys.argv", "the parent's command line"
 
-CARRIER_CODE = ("multiprocessing", "billiard", "execnet", "sys.stdin.readline()")
+CARRIER_CODE = (
+    "multiprocessing.spawn import spawn_main",
+    "multiprocessing.forkserver import main",
+    "billiard.spawn import spawn_main",
+    "billiard.forkserver import main",
+    "import sys;exec(eval(sys.stdin.readline()))",  # execnet
+)
 CARRIER_MODULES = ("joblib.externals.loky", "loky.backend", "pyspark.daemon", "pyspark.worker")
 CARRIER_FILES = ("ray/_private/workers/default_worker.py", "ray/workers/default_worker.py")
 MAX_PARENTS = 8
+INTERPRETER = re.compile(r"^(python|pypy)")
 OPTIONS_WITH_VALUE = "WX"  # of the interpreter, beside -c and -m
 
 
@@ -143,13 +151,12 @@ def read_parents() -> Iterator[Command]:
     process = os.getppid()
     for _ in range(MAX_PARENTS):
         words = read_words(process)
-        if not words:
+        if not words or not INTERPRETER.match(Path(words[0]).name):
             return
-        if "python" in Path(words[0]).name or "pypy" in Path(words[0]).name:
-            command = parse_command(words, PARENTS)
-            if not is_carrier(command):
-                yield command
-                return
+        command = parse_command(words, PARENTS)
+        if not is_carrier(command):
+            yield command
+            return
         process = _read_parent(process)
 
 

@@ -92,7 +92,7 @@ def _may_be_called(command: Command | None) -> bool:
     if command is None or command.how == CODE:
         return True
     if command.how == MODULE:
-        return is_installed(find_module(command.target))
+        return is_installed(_find_main_module(command))
     return command.how == SCRIPT and is_installed(_find_script(command))
 
 
@@ -119,12 +119,17 @@ def name_command(command: Command) -> Program:
 def _name_module(command: Command, kind: str) -> Program:
     if command.target in INTERACTIVE and not command.arguments:
         return Program(CONSOLE_NAME, kind, command.source)
-    main = sys.modules.get("__main__")
-    is_main = name_main_module(main) == command.target
-    file = file_of(main) if is_main else find_module(command.target)
+    file = _find_main_module(command)
     name = command.target.removesuffix(".__main__")
     source = command.source if command.source == PARENTS else "python -m"
     return Program(name, kind, source, own_file(file), module=name)
+
+
+def _find_main_module(command: Command) -> Path | None:
+    """Return the file of the module that `python -m` was given."""
+    main = sys.modules.get("__main__")
+    is_running = name_main_module(main) == command.target
+    return file_of(main) if is_running else find_module(command.target)
 
 
 def _name_console_script(command: Command, kind: str) -> Program:

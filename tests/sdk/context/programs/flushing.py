@@ -1,0 +1,6 @@
+from shop.asking import ask
+
+import whence
+
+ask()
+whence.flush()

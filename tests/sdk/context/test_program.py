@@ -1,0 +1,314 @@
+"""The source's name of scripts, modules, commands, test runs, workers, functions: each one run."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import zipapp
+from pathlib import Path
+
+import pytest
+
+from otlp_sink import Sink
+from program_runs import (
+    BRANCH,
+    NAME,
+    SCRIPTS,
+    TYPE,
+    find_resource,
+    make_environment,
+    make_repository,
+    run_to_end,
+    running,
+)
+
+ASK = "from shop.asking import ask; import whence; ask(); whence.flush()"
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory) -> Path:
+    return make_repository(tmp_path_factory.mktemp("programs"))
+
+
+@pytest.fixture
+def sink():
+    sink = Sink()
+    yield sink
+    sink.close()
+
+
+@pytest.fixture
+def run(repository: Path, sink: Sink, tmp_path: Path):
+    """Run Python with these words in the repository, and return the resource of its trace."""
+
+    def run(*words: str, cwd: Path = repository, given: str | None = None, **env: str):
+        variables = make_environment(sink, tmp_path, **env)
+        run_to_end([sys.executable, *words], cwd, variables, given)
+        return find_resource(sink)
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        ("script.py", "script.py"),
+        ("./script.py --verbose", "script.py"),
+        ("-m script", "script"),
+        ("-X dev -Wignore -um shop.cli", "shop.cli"),
+        ("-m shop", "shop"),
+        ("-m shop spawn", "shop"),
+        ("-m shop forkserver", "shop"),
+        ("-Wignore -m shop fork", "shop"),
+        ("shop/cli.py spawn", "shop/cli.py"),
+        ("-m shop.cli spawn", "shop.cli"),
+        ("-m cProfile -o {tmp}/profile script.py", "script.py"),
+        ("-m trace --count --coverdir={tmp} script.py", "script.py"),
+        ("carried.py", "carried.py"),
+    ],
+)
+def test_a_program_is_named_as_it_was_started(run, tmp_path: Path, words: str, name: str):
+    environment = {"PYTHONPATH": "."} if name == "shop/cli.py" else {}
+    resource = run(*words.replace("{tmp}", str(tmp_path)).split(), **environment)
+    assert resource[NAME] == name
+    assert resource[TYPE] == "LOCAL"
+    assert resource[BRANCH] == "shop-main"
+
+
+@pytest.mark.parametrize(
+    ("words", "given", "name"),
+    [
+        (["-c", ASK], None, "-c"),
+        (["-"], ASK, "-"),
+        (["-q", "-i"], ASK + "\n", "<console>"),
+        (["-c", "import runpy; runpy.run_module('flushing', run_name='__main__', alter_sys=True)"], None, "flushing"),
+        (["-c", "import runpy; runpy.run_path('flushing.py', run_name='__main__')"], None, "flushing.py"),
+    ],
+)  # fmt: skip
+def test_code_without_a_file_keeps_pythons_words(run, words: list[str], given: str, name: str):
+    assert run(*words, given=given)[NAME] == name
+
+
+def test_a_script_from_another_folder_is_named_from_its_repositorys_top(run, repository, tmp_path):
+    resource = run(str(repository / "script.py"), cwd=tmp_path)
+    assert (resource[NAME], resource[BRANCH]) == ("script.py", "shop-main")
+
+
+def test_a_package_of_an_environment_variable_is_found_from_another_folder(
+    run, repository: Path, tmp_path: Path
+):
+    resource = run("-m", "shop.cli", cwd=tmp_path, PYTHONPATH=str(repository))
+    assert (resource[NAME], resource[BRANCH]) == ("shop.cli", "shop-main")
+
+
+def test_a_zip_archive_is_named_by_its_path(run, repository: Path, tmp_path: Path):
+    content = tmp_path / "content"
+    content.mkdir()
+    (content / "__main__.py").write_text("from shop.cli import main; main()")
+    archive = repository / "shop.pyz"
+    zipapp.create_archive(content, archive)
+    resource = run("shop.pyz", PYTHONPATH=".")
+    assert (resource[NAME], resource[BRANCH]) == ("shop.pyz", "shop-main")
+
+
+def test_an_unpacked_pex_is_named_by_its_file(run, repository: Path, tmp_path: Path):
+    unpacked = tmp_path / "pex" / "unzipped_pexes" / "0a1b"
+    unpacked.mkdir(parents=True)
+    (unpacked / "__main__.py").write_text("from shop.cli import main; main()")
+    (repository / "shop.pex").touch()
+    resource = run(str(unpacked / "__main__.py"), PYTHONPATH=".", PEX=str(repository / "shop.pex"))
+    assert resource[NAME] == "shop.pex"
+
+
+def test_a_frozen_program_is_named_by_its_executable(run, repository: Path):
+    """Played: what PyInstaller's loader sets is set by the program."""
+    executable = repository / "dist" / "shop-app"
+    executable.parent.mkdir(exist_ok=True)
+    executable.touch()
+    frozen = f"import sys; sys.frozen = True; sys.executable = {str(executable)!r}; sys.argv = [sys.executable]; "
+    resource = run("-c", frozen + ASK)
+    assert (resource[NAME], resource[BRANCH]) == ("shop-app", "shop-main")
+
+
+@pytest.fixture(scope="module")
+def environments(repository: Path, tmp_path_factory) -> dict[str, Path]:
+    """Two virtual environments: with the shop installed, and with the shop's folder linked."""
+    made = {}
+    for kind, options in {"installed": [], "editable": ["--editable"]}.items():
+        folder = tmp_path_factory.mktemp("venv") / kind
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+        (library,) = folder.glob("lib/python*/site-packages")
+        # The environment borrows what the tests run with, the build tool too.
+        outer = next(one for one in sys.path if one.endswith("site-packages"))
+        source = Path(__file__).parents[3] / "src"
+        (library / "borrowed.pth").write_text(f"{source}\n{outer}\n")
+        subprocess.run(
+            ["uv", "pip", "install", "-q", "--offline", "--no-deps", "--no-build-isolation",
+             "--python", folder / "bin" / "python", *options, repository],
+            check=True,
+            env={**os.environ, "WHENCE_SKIP_UI": "1"},
+        )  # fmt: skip
+        made[kind] = folder
+    return made
+
+
+@pytest.mark.parametrize(
+    ("kind", "words", "branch"),
+    [("installed", [], None), ("editable", [], "shop-main"), ("editable", ["spawn"], "shop-main")],
+)
+def test_a_console_script_is_named_by_its_command(
+    environments, sink: Sink, tmp_path: Path, kind: str, words: list[str], branch: str | None
+):
+    script = environments[kind] / "bin" / "ask-shop"
+    run_to_end([str(script), *words], tmp_path, make_environment(sink, tmp_path))
+    resource = find_resource(sink)
+    assert (resource[NAME], resource.get(BRANCH)) == ("ask-shop", branch)
+
+
+def test_a_linked_console_script_is_named_by_its_command(environments, sink: Sink, tmp_path: Path):
+    """As pipx and `uv tool` link it into a folder on the path."""
+    (tmp_path / "ask-shop").symlink_to(environments["installed"] / "bin" / "ask-shop")
+    run_to_end([str(tmp_path / "ask-shop")], tmp_path, make_environment(sink, tmp_path))
+    assert find_resource(sink)[NAME] == "ask-shop"
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        ("checks/shop_checks.py::test_it_answers", "checks/shop_checks.py"),
+        ("-q --rootdir . checks -o python_files=*_checks.py", "checks"),
+        ("-o python_files=*_checks.py", "pytest"),
+        ("-n 1 --dist loadfile checks/shop_checks.py", "checks/shop_checks.py"),
+    ],
+)
+def test_a_test_run_is_named_by_what_it_collects(run, words: str, name: str):
+    resource = run("-m", "pytest", "-p", "no:cacheprovider", *words.split())
+    assert (resource[NAME], resource[TYPE]) == (name, "LOCAL")
+
+
+def test_a_test_run_in_ci_is_a_job(run):
+    assert run("-m", "pytest", "checks/shop_checks.py", CI="true")[TYPE] == "JOB"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["celery", "-A", "shop.tasks", "worker", "-P", "prefork", "-c", "1"],
+        pytest.param(
+            ["python", "-m", "celery", "--app=shop.tasks", "worker", "-c", "1"],
+            marks=pytest.mark.slow,
+        ),
+    ],
+)
+def test_a_celery_worker_is_named_by_its_application(
+    repository: Path, sink: Sink, tmp_path: Path, words: list[str]
+):
+    queue = tmp_path / "queue"
+    (queue / "control").mkdir(parents=True)
+    env = make_environment(sink, tmp_path, QUEUE=str(queue))
+    send = "from shop.tasks import ask_later; ask_later.delay()"
+    run_to_end([sys.executable, "-c", send], repository, env)
+    with running([str(SCRIPTS / words[0]), *words[1:]], repository, env):
+        resource = find_resource(sink)
+    assert resource[NAME] == "shop.tasks"
+    assert (resource[TYPE], resource[BRANCH]) == ("LOCAL", "shop-main")
+
+
+@pytest.mark.parametrize(
+    ("env", "name", "branch"),
+    [
+        ({"AWS_LAMBDA_FUNCTION_NAME": "shop", "_HANDLER": "shop.asking.ask"}, "shop.asking.ask", "shop-main"),
+        ({"AWS_LAMBDA_FUNCTION_NAME": "shop", "_HANDLER": "datadog_lambda.handler.handler",
+          "DD_LAMBDA_HANDLER": "shop/asking.ask"}, "shop/asking.ask", "shop-main"),
+        ({"AIRFLOW_CTX_DAG_ID": "daily", "AIRFLOW_CTX_TASK_ID": "ask"}, "daily.ask", None),
+        ({"DAGSTER_RUN_JOB_NAME": "daily_job"}, "daily_job", None),
+        ({"PREFECT__FLOW_RUN_ID": "1", "PREFECT__FLOW_ENTRYPOINT": "{code}/script.py:ask"}, "{code}/script.py:ask", "shop-main"),
+        ({"FUNCTION_TARGET": "ask", "K_SERVICE": "shop", "FUNCTION_SOURCE": "{code}/script.py"}, "ask", "shop-main"),
+        ({"FUNCTIONS_WORKER_RUNTIME": "python", "WEBSITE_SITE_NAME": "shop-functions"}, "shop-functions", None),
+    ],
+)  # fmt: skip
+def test_a_function_that_a_platform_calls_is_named_by_its_handler(
+    run, repository: Path, tmp_path: Path, env: dict[str, str], name: str, branch: str | None
+):
+    """The platform is played by an installed module that calls the function."""
+    library = tmp_path / "site-packages"
+    library.mkdir()
+    (library / "platform_caller.py").write_bytes((repository / "platform_caller.py").read_bytes())
+    env = {key: value.replace("{code}", str(repository)) for key, value in env.items()}
+    more = {
+        "CODE": str(repository),
+        "CALLS": "shop.asking.ask",
+        "LAMBDA_TASK_ROOT": str(repository),
+    }
+    resource = run("-m", "platform_caller", cwd=tmp_path, PYTHONPATH=str(library), **more, **env)
+    assert resource[NAME] == name.replace("{code}", str(repository))
+    assert (resource[TYPE], resource.get(BRANCH)) == ("JOB", branch)
+
+
+def test_a_script_that_a_task_starts_keeps_its_name(run):
+    resource = run("script.py", AIRFLOW_CTX_DAG_ID="daily", AIRFLOW_CTX_TASK_ID="ask")
+    assert (resource[NAME], resource[TYPE]) == ("script.py", "JOB")
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        ("daphne -p 8000 shop.web:app", "shop.web:app"),
+        ("waitress-serve --call --port=8000 shop.web:create_app", "shop.web:create_app"),
+        ("fastapi dev shop/web.py --port 8000", "shop/web.py"),
+        ("fastapi run -e shop.web:app", "shop.web:app"),
+        ("streamlit run script.py -- --mine", "script.py"),
+        ("chainlit run -w script.py", "script.py"),
+        ("litestar --app shop.web:app run", "shop.web:app"),
+        ("arq shop.tasks.WorkerSettings", "shop.tasks.WorkerSettings"),
+        ("dramatiq -p 2 shop.tasks", "shop.tasks"),
+        ("taskiq worker --workers 2 shop.tasks:broker", "shop.tasks:broker"),
+        ("functions-framework --target ask --debug", "ask"),
+        ("granian --working-dir /srv shop.web:app", "shop.web:app"),
+        ("gunicorn -k gevent --bind=0.0.0.0:80 shop.wsgi -t 30", "shop.wsgi"),
+        ("uvicorn --host localhost:80", "uvicorn"),
+        ("celery worker", "celery"),
+        (r"C:\venv\Scripts\uvicorn.exe shop.web:app", "shop.web:app"),
+        ("./celery.py -A shop", "./celery.py"),
+        ("ipython", "<console>"),
+    ],
+)
+def test_the_words_of_launchers_that_the_tests_do_not_start_are_understood(
+    run, words: str, name: str
+):
+    """Played: only the command line is the launcher's."""
+    first, *rest = words.split()
+    bare = "/" in first or "\\" in first
+    argv = [first if bare else f"{sys.prefix}/bin/{first}", *rest]
+    assert run("-c", f"import sys; sys.argv = {argv!r}; {ASK}")[NAME] == name
+
+
+@pytest.mark.parametrize(
+    ("play", "name"),
+    [
+        ("sys.modules['uwsgi'] = types.SimpleNamespace(opt={'module': b'shop.web:wsgi'})", "shop.web:wsgi"),
+        ("sys.modules['uwsgi'] = types.SimpleNamespace(opt={'wsgi-file': b'shop/web.py'})", "shop/web.py"),
+        ("sys.modules['mod_wsgi'] = types; sys.modules['_mod_wsgi_0a'] = types.SimpleNamespace(__file__='shop/web.py')", "shop/web.py"),
+    ],
+)  # fmt: skip
+def test_a_web_server_that_embeds_python_offers_the_application(run, play: str, name: str):
+    """Played: the modules that uWSGI and mod_wsgi add."""
+    resource = run("-c", f"import sys, types; {play}; {ASK}")
+    assert (resource[NAME].split("repository/")[-1], resource[BRANCH]) == (name, "shop-main")
+
+
+def test_the_open_run_of_a_loaded_mlflow_is_found_and_mlflow_is_never_imported(tmp_path: Path):
+    """Played: MLflow's list of open runs, with one run in each of two threads."""
+    program = """
+import sys, types
+from whence.sdk.context.program import find_active_run
+assert find_active_run() is None and "mlflow" not in sys.modules
+def run(name, time): return types.SimpleNamespace(info=types.SimpleNamespace(run_id=name, start_time=time))
+stack = types.SimpleNamespace(get_all_thread_values=lambda: {1: [run("a", 1)], 2: [run("b", 3), run("c", 2)]})
+sys.modules["mlflow.tracking.fluent"] = types.SimpleNamespace(_active_run_stack=stack)
+assert find_active_run() == "b"
+sys.modules["mlflow.tracking.fluent"] = types.SimpleNamespace()
+assert find_active_run() is None
+"""
+    run_to_end([sys.executable, "-W", "error", "-c", program], tmp_path, dict(os.environ))
