@@ -137,7 +137,9 @@ def test_a_trace_is_shown_as_a_tree_with_durations_then_metadata(whence, traces)
     assert "5.0 ms" in root
     assert "RETRIEVER" in child and "5.0 ms" in child and "index is cold" in child
     metadata = lines[lines.index("metadata") : lines.index("tags")]
-    assert any(line.split() == ["region", "eu"] for line in metadata)
+    assert any(
+        line.split() == ["region", "eu", "(update_current_trace())"] for line in metadata
+    )
     assert any(line.split() == ["team", "search"] for line in lines[lines.index("tags") :])
 
 
@@ -158,11 +160,13 @@ def test_experiments_are_listed_and_created(whence):
 
 
 def test_the_context_names_every_origin(whence):
-    entries = json.loads(whence("context", "--json", APP_VERSION="3.2.1").out)
-    version = next(one for one in entries if one["key"] == "app_version")
-    assert version["value"] == "3.2.1" and "APP_VERSION" in version["source"]
-    shown = whence("context", APP_VERSION="3.2.1").out
-    assert "3.2.1" in shown and "unknown" in shown
+    found = json.loads(whence("context", "--json", APP_VERSION="3.2.1").out)
+    version = next(one for one in found["context"] if one["key"] == "app_version")
+    assert version["value"] == "3.2.1" and version["source"] == "env APP_VERSION"
+    assert found["fast_ms"] > 0 and found["late_ms"] >= 0
+    done = whence("context", APP_VERSION="3.2.1")
+    assert "3.2.1" in done.out and "unknown" in done.out and "to mend it: " in done.out
+    assert done.err.startswith("files and variables took ")
 
 
 def start(server, *arguments: str, **options) -> subprocess.Popen:

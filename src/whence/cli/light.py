@@ -12,7 +12,7 @@ import sys
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from whence.cli import stamp_options
+from whence.cli import context_text, stamp_options
 from whence.cli.stamp_options import StampOptions
 from whence.errors import InvalidInputError, WhenceError
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 FAILED, WRONG_INPUT, INTERRUPTED = 1, 2, 130
 ABOUT = "Find the code, the version and the environment that every GenAI trace came from."
 MORE = """The other commands (server, search, show, …) need: pip install "whence[server]\""""
-CONTEXT = "Show the context that a program started here would record, and where it comes from."
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -72,8 +71,13 @@ def _add_stamp(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def _add_context(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = commands.add_parser("context", help=CONTEXT, description=CONTEXT, allow_abbrev=False)
-    parser.add_argument("--json", dest="as_json", action="store_true", help="Print JSON.")
+    about = context_text.ABOUT
+    parser = commands.add_parser(
+        "context", help=about.splitlines()[0], description=about, allow_abbrev=False
+    )
+    parser.add_argument("place", nargs="?", metavar="PATH", help=context_text.PLACE_HELP)
+    parser.add_argument("--program", metavar="FILE", help=context_text.PROGRAM_HELP)
+    parser.add_argument("--json", dest="as_json", action="store_true", help=context_text.JSON_HELP)
 
 
 def _stamp(given: argparse.Namespace) -> None:
@@ -84,17 +88,12 @@ def _stamp(given: argparse.Namespace) -> None:
 
 
 def _context(given: argparse.Namespace) -> None:
-    import msgspec
-
-    from whence.sdk.context.process import describe
-
-    entries = describe()
+    found = context_text.look(given.place, given.program)
     if given.as_json:
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode(entries)).decode() + "\n")
+        sys.stdout.write(context_text.write_json(found) + "\n")
         return
-    for entry in entries:
-        origin = entry.source if entry.value is not None else f"looked at {entry.source}"
-        sys.stdout.write(f"{entry.key:28} {entry.value or 'unknown':40} {origin}\n")
+    sys.stdout.write(context_text.write_text(found))
+    sys.stderr.write(context_text.write_times(found) + "\n")
 
 
 COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {"stamp": _stamp, "context": _context}

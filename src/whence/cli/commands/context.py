@@ -2,43 +2,48 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from whence.cli.context_text import ABOUT, JSON_HELP, PLACE_HELP, PROGRAM_HELP
 from whence.cli.frame import command
 
+if TYPE_CHECKING:
+    from whence.sdk.context.survey import Survey
 
-@command("context")
-def run(
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+
+def _run(
+    place: Annotated[
+        str | None, typer.Argument(metavar="[PATH]", help=PLACE_HELP, show_default=False)
+    ] = None,
+    program: Annotated[
+        str | None, typer.Option(metavar="FILE", help=PROGRAM_HELP, show_default=False)
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
 ) -> None:
-    """Show the context that a program started here would record, and where each value comes from.
+    from whence.cli.context_text import look, write_json, write_times
 
-    Unknown keys come last, with what was looked at.
-    """
-    import msgspec
-
-    from whence.sdk.context.process import describe
-
-    entries = describe()
+    found = look(place, program)
     if as_json:
-        typer.echo(msgspec.json.format(msgspec.json.encode(entries)).decode())
+        typer.echo(write_json(found))
         return
+    _print_table(found)
+    typer.echo(write_times(found), err=True)
+
+
+def _print_table(found: Survey) -> None:
     from rich.text import Text
 
+    from whence.cli.context_text import UNKNOWN, list_lines
     from whence.cli.results import new_table, print_table
 
     table = new_table("key", "value", "from")
-    for entry in entries:
-        source = entry.source
-        if entry.overridden:
-            weaker = ", ".join(f"{one.source} {one.value!r}" for one in entry.overridden)
-            source += f"; instead of {weaker}"
-        if entry.value is None:
-            table.add_row(
-                Text(entry.key), Text("unknown", style="dim"), Text(f"looked at {source}")
-            )
-        else:
-            table.add_row(Text(entry.key), Text(entry.value), Text(source))
+    for line in list_lines(found):
+        value = Text(UNKNOWN, style="dim") if line.value is None else Text(line.value)
+        table.add_row(Text(line.key), value, Text("\n".join(line.notes)))
     print_table(table)
+
+
+_run.__doc__ = ABOUT
+command("context")(_run)

@@ -2,8 +2,8 @@
 
 `survey` asks the same layers as a process does for itself, for a folder and perhaps a program's
 file there. What the command that asks has declared or runs as doesn't count; the environment
-variables are those of the command. Limits: without a program's file, its name and the distribution
-that it belongs to stay unknown.
+variables are those of the command. Without a program's file, one that lies in the folder is meant.
+Limits: its name then stays unknown, and so does what an installed console script belongs to.
 """
 
 from __future__ import annotations
@@ -52,6 +52,8 @@ def survey(
     stated = list(given)
     program = _name_program(folder, program_file)
     basis = layers.find_basis(program, folder.absolute(), {}, lambda: read_git(folder))
+    if program_file is None:  # nothing of the folder is going to run
+        basis = msgspec.structs.replace(basis, is_own=False)
 
     def read_given(_basis: layers.Basis) -> Iterator[Found]:
         yield from stated
@@ -71,7 +73,7 @@ def survey(
 
 
 def _name_program(folder: Path, file: Path | None) -> Program:
-    if file is None:
-        return Program(None, find_kind(), UNNAMED)
+    if file is None:  # a program that lies there
+        return Program(None, find_kind(), UNNAMED, folder.absolute())
     path = file if file.is_absolute() else folder / file
     return Program(str(file), find_kind(), UNNAMED, path.absolute(), name_is_path=True)

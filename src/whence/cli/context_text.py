@@ -1,0 +1,126 @@
+"""What `whence context` says, as plain text and as JSON; light to load, for both command lines.
+
+It describes what a program that is started in a folder would record, not the `whence` command that
+asks. The facts of a process (its id) are therefore left out.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from whence import semconv
+from whence.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from whence.sdk.context.ranking import ContextEntry
+    from whence.sdk.context.survey import Survey
+
+ABOUT = """Show the context that a program started here would record, and where each value is from.
+
+Unknown keys come last, with what was looked at and what makes them known.
+"""
+PLACE_HELP = "Folder that the program is started in, or the program's file. Default: here."
+PROGRAM_HELP = "The program's file; its own repository then counts before the folder's."
+JSON_HELP = "Print JSON, with how long the fast and the late part took."
+
+VARIABLE = "env "
+UNKNOWN = "unknown"
+KEY_WIDTH, VALUE_WIDTH = 28, 40
+
+
+class Line(msgspec.Struct, frozen=True):
+    """One key as it is shown: `value` is None where it is unknown, `notes` explain."""
+
+    key: str
+    value: str | None
+    notes: tuple[str, ...]
+
+
+def look(place: str | None, program: str | None) -> Survey:
+    """Survey a folder and perhaps a program's file. Raises `InvalidInputError`."""
+    from whence.sdk.context.survey import survey
+
+    at = Path(place) if place else Path()
+    file = Path(program) if program else None
+    if file is None and at.is_file():
+        at, file = Path(), at
+    if not at.is_dir():
+        raise InvalidInputError(f"there is no folder {str(at)!r}; name one that exists")
+    if file is not None and not file.exists() and not (at / file).exists():
+        raise InvalidInputError(f"there is no program {str(file)!r}; name a file that exists")
+    if file is not None and file.exists():
+        file = file.absolute()
+    return survey(at.absolute(), file)
+
+
+def write_json(found: Survey) -> str:
+    """Return an object: `context` (every key), `fast_ms` and `late_ms`."""
+    document = {
+        "context": [*_shown(found.context.entries), *found.context.missing],
+        "fast_ms": round(found.fast_ms, 3),
+        "late_ms": round(found.late_ms, 3),
+    }
+    return msgspec.json.format(msgspec.json.encode(document)).decode()
+
+
+def write_text(found: Survey) -> str:
+    """Return a line for each key, and below an unknown one how to make it known."""
+    return "".join(
+        f"{line.key:{KEY_WIDTH}} {line.value or UNKNOWN:{VALUE_WIDTH}} {line.notes[0]}\n"
+        + "".join(f"{'':{KEY_WIDTH}} {'':{VALUE_WIDTH}} {note}\n" for note in line.notes[1:])
+        for line in list_lines(found)
+    )
+
+
+def write_times(found: Survey) -> str:
+    """Say how long it took."""
+    return (
+        f"files and variables took {found.fast_ms:.1f} ms; the work tree, the nearest tag and a "
+        f"notebook's server, which a program asks in the background, {found.late_ms:.1f} ms"
+    )
+
+
+def list_lines(found: Survey) -> Iterator[Line]:
+    """Yield every key, the unknown ones last."""
+    for entry in _shown(found.context.entries):
+        yield Line(entry.key, entry.value, tuple(_explain(entry)))
+    for entry in found.context.missing:
+        looked_at = f"looked at {_shorten(entry.asked)}"
+        reason = (f"because {entry.reason}",) if entry.reason else ()
+        yield Line(
+            entry.key,
+            None,
+            (looked_at, *reason, *_list_set_aside(entry), f"to mend it: {entry.fix}"),
+        )
+
+
+def _shown(entries: Iterable[ContextEntry]) -> list[ContextEntry]:
+    return [entry for entry in entries if entry.key not in semconv.RESOURCE_ONLY]
+
+
+def _explain(entry: ContextEntry) -> Iterator[str]:
+    yield entry.source
+    for one in entry.overridden:
+        yield f"instead of {one.value!r} by {one.source}"
+    yield from _list_set_aside(entry)
+
+
+def _list_set_aside(entry: ContextEntry) -> Iterator[str]:
+    for one in entry.set_aside:
+        yield f"not {one.value!r} by {one.source}, which speaks of another commit"
+
+
+def _shorten(sources: Iterable[str]) -> str:
+    """Join the sources; a run of variables says `env` once."""
+    parts: list[str] = []
+    was_variable = False
+    for source in sources:
+        is_variable = source.startswith(VARIABLE)
+        parts.append(source.removeprefix(VARIABLE) if is_variable and was_variable else source)
+        was_variable = is_variable
+    return ", ".join(parts)
