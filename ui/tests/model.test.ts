@@ -37,6 +37,7 @@ function makeInfo(values: Partial<TraceInfo>): TraceInfo {
     state: "OK",
     request_time_ms: 0,
     trace_metadata: {},
+    provenance: {},
     tags: {},
     assessments: [],
     span_count: 1,
@@ -82,6 +83,7 @@ test("where a trace came from stands first, and each row finds its like", () => 
       "a.key": "x".repeat(8000),
       "whence.truncated": "a.key",
     },
+    provenance: { environment: "env APP_ENVIRONMENT", region: "resource cloud.region" },
     tags: { team: "blue" },
   });
   expect(listFirstContext(info)).toEqual([
@@ -89,7 +91,7 @@ test("where a trace came from stands first, and each row finds its like", () => 
       label: "environment",
       value: "production",
       condition: "environment = 'production'",
-      note: "recorded as Prod",
+      note: "recorded as Prod · env APP_ENVIRONMENT",
     },
     { label: "commit", value: "abc", condition: "commit = 'abc'" },
     { label: "user", value: "u'1", condition: `user = "u'1"` },
@@ -97,7 +99,10 @@ test("where a trace came from stands first, and each row finds its like", () => 
   const others = listOtherMetadata(info);
   expect(others.map((row) => row.label)).toEqual(["a.key", "region", "whence.truncated"]);
   expect(others[0]).toMatchObject({ condition: null, note: "cut: the value was longer" });
-  expect(others[1]?.condition).toBe("metadata.region = 'eu'");
+  expect(others[1]).toMatchObject({
+    condition: "metadata.region = 'eu'",
+    note: "resource cloud.region",
+  });
   expect(listTags(info)[0]?.condition).toBe("tags.team = 'blue'");
 });
 

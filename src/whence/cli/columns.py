@@ -10,6 +10,7 @@ from datetime import datetime, timezone
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
+from whence import semconv
 from whence.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ FIELDS = (
     "session",
     "user",
     "trace_metadata",
+    "provenance",
     "tags",
     "assessments",
     "span_count",
@@ -45,6 +47,7 @@ FIELDS = (
     "size_bytes",
     "models",
 )
+SHORT_COMMIT = 7
 PREFIXES = {"metadata": "trace_metadata", "tags": "tags"}
 TABLE_COLUMNS = (
     "trace_id",
@@ -69,7 +72,18 @@ def _duration_ms(info: Info) -> float | None:
     return None if duration_ns is None else duration_ns / 1e6
 
 
-DERIVED: dict[str, Callable[[Info], Any]] = {"time": _time, "duration_ms": _duration_ms}
+def _short_commit(info: Info) -> str | None:
+    """Return seven digits of the commit, with `*` where the work tree had other changes."""
+    commit = info.get("commit")
+    dirty = info["trace_metadata"].get(semconv.GIT_DIRTY) == "true"
+    return f"{commit[:SHORT_COMMIT]}{'*' if dirty else ''}" if commit else None
+
+
+DERIVED: dict[str, Callable[[Info], Any]] = {
+    "time": _time,
+    "duration_ms": _duration_ms,
+    "short_commit": _short_commit,
+}
 
 
 def read_columns(text: str | None, default: tuple[str, ...]) -> tuple[str, ...]:

@@ -32,6 +32,7 @@ NUMBERS = {
     for name in (*FIELDS, *DERIVED)
     if name.endswith(("_ms", "_ns", "_tokens", "_count", "_bytes", "_usd"))
 }
+MAPS = {"trace_metadata", "provenance", "tags"}
 PARQUET_ROWS = 2_000  # rows of a row group, the most held in memory
 
 
@@ -172,7 +173,7 @@ def write_parquet(infos: Iterable[Info], columns: tuple[str, ...], stream: IO[by
 def _parquet_type(pa: Any, column: str) -> Any:
     if column in NUMBERS:
         return pa.float64() if column in {"cost_usd", "duration_ms"} else pa.int64()
-    if column in {"trace_metadata", "tags"}:
+    if column in MAPS:
         return pa.map_(pa.string(), pa.string())
     if column == "models":
         return pa.list_(pa.string())
@@ -180,7 +181,7 @@ def _parquet_type(pa: Any, column: str) -> Any:
 
 
 def _parquet_value(column: str, value: Any) -> Any:
-    if column in {"trace_metadata", "tags"}:
+    if column in MAPS:
         return list(value.items())
     if column == "assessments":
         return msgspec.json.encode(value).decode()

@@ -1,5 +1,8 @@
 """A trace as text: its spans as a tree with durations, then what is known about it.
 
+Beside each metadata value stands where it is from. Where several services took part, each span
+names its own and that one's version.
+
 Works for any shape: spans whose parent is missing stand at the top, deep trees are walked without
 recursion, and past `DEEPEST` levels the branches stop moving to the right.
 """
@@ -21,7 +24,16 @@ if TYPE_CHECKING:
 Span = dict[str, Any]
 DEEPEST = 40
 NAME_CHARS = 60
-HEADLINE = ("experiment_id", "state", "time", "duration_ms", "total_tokens", "cost_usd", "models")
+HEADLINE = (
+    "experiment_id",
+    "state",
+    "time",
+    "duration_ms",
+    "short_commit",
+    "total_tokens",
+    "cost_usd",
+    "models",
+)
 ABOUT = ("client_request_id", "request_preview", "response_preview")
 
 
@@ -36,7 +48,7 @@ def print_trace(trace: dict[str, Any], out: Console) -> None:
     for line in draw_spans(trace["spans"]):
         out.print(line)
     _print_section(out, "", {name: info[name] for name in ABOUT if info[name]})
-    _print_section(out, "metadata", info["trace_metadata"])
+    _print_section(out, "metadata", info["trace_metadata"], info.get("provenance"))
     _print_section(out, "tags", info["tags"])
     _print_section(out, "assessments", dict(map(_describe_assessment, info["assessments"])))
     _print_section(
@@ -48,11 +60,15 @@ def draw_spans(spans: list[Span]) -> Iterator[Text]:
     """Yield a line for each span, parents before children, siblings by start time."""
     rows = [(branch + _shorten(span["name"]), span) for branch, span in _walk(spans)]
     width = max((len(label) for label, _ in rows), default=0)
+    services = {span["span_id"]: _name_service(span) for span in spans}
+    several = len(set(services.values())) > 1
     for label, span in rows:
         style = "red" if span["status"] == "ERROR" else ""
         line = Text(label.ljust(width), style=style)
         line.append(f"  {span['span_type'] or '':<10}", style="cyan")
         line.append(f"{_duration(span):>12}")
+        if several:
+            line.append(f"  {services[span['span_id']]}", style="blue")
         if span["model"]:
             line.append(f"  {span['model']}", style="magenta")
         if span["usage"]:
@@ -90,6 +106,12 @@ def _walk(spans: list[Span]) -> Iterator[tuple[str, Span]]:
             yield "? ", span
 
 
+def _name_service(span: Span) -> str:
+    resource = span["resource"]
+    names = (resource.get("service.name"), resource.get("service.version"))
+    return " ".join(str(name) for name in names if name)
+
+
 def _duration(span: Span) -> str:
     if span["end_time_ns"] is None:
         return "not ended"
@@ -108,7 +130,9 @@ def _shorten(name: str) -> str:
     return plain if len(plain) <= NAME_CHARS else plain[: NAME_CHARS - 1] + "…"
 
 
-def _print_section(out: Console, title: str, facts: dict[str, Any]) -> None:
+def _print_section(
+    out: Console, title: str, facts: dict[str, Any], notes: dict[str, str] | None = None
+) -> None:
     if not facts:
         return
     out.print()
@@ -117,7 +141,10 @@ def _print_section(out: Console, title: str, facts: dict[str, Any]) -> None:
     width = max(map(len, facts))
     for key in sorted(facts):
         style = STATE_STYLES.get(str(facts[key]), "") if key == "state" else ""
-        out.print(Text.assemble((f"  {key:<{width}}  ", "dim"), (show(facts[key]), style)))
+        line = Text.assemble((f"  {key:<{width}}  ", "dim"), (show(facts[key]), style))
+        if notes and key in notes:
+            line.append(f"  ({notes[key]})", style="dim italic")
+        out.print(line)
 
 
 def _describe_assessment(one: dict[str, Any]) -> tuple[str, str]:
@@ -132,4 +159,5 @@ def _describe_assessment(one: dict[str, Any]) -> tuple[str, str]:
 
 
 def _describe_conflict(one: dict[str, Any]) -> tuple[str, str]:
-    return one["key"], f"kept {one['kept']!r}, refused {one['refused']!r} from {one['source']}"
+    kept = "stays absent" if one["kept"] is None else f"kept {one['kept']!r}"
+    return one["key"], f"{kept}, refused {one['refused']!r} from {one['source']}"

@@ -73,6 +73,8 @@ export interface components {
         /**
          * TraceInfo
          * @description A trace without its spans; `tags` and `name` as they are now.
+         *
+         *         `provenance` says where each key of `trace_metadata` is from, `{}` for traces of old.
          */
         readonly TraceInfo: {
             readonly trace_id: string;
@@ -91,6 +93,9 @@ export interface components {
             readonly session: string | null;
             readonly user: string | null;
             readonly trace_metadata: {
+                readonly [key: string]: string;
+            };
+            readonly provenance: {
                 readonly [key: string]: string;
             };
             readonly tags: {
@@ -144,13 +149,23 @@ export interface components {
         };
         /**
          * Conflict
-         * @description A refused write to immutable metadata.
+         * @description A refused write to immutable metadata; `kept` is null where the key stays absent.
          */
         readonly Conflict: {
             readonly key: string;
-            readonly kept: string;
+            readonly kept: string | null;
             readonly refused: string;
             readonly source: string;
+        };
+        /**
+         * StoredDocument
+         * @description A text, under the kind and the hash that metadata names it by.
+         */
+        readonly StoredDocument: {
+            readonly kind: string;
+            readonly hash: string;
+            readonly text: string;
+            readonly received_at_ms: number;
         };
         /**
          * Experiment

@@ -15,31 +15,35 @@ const ENVIRONMENT_KEY = "environment";
 const TRUNCATED_KEY = "whence.truncated";
 const LONGEST_CONDITION_VALUE = 300;
 
-/** The keys behind the rows that come first; they are not listed a second time. */
-const FIRST_KEYS = new Set([
-  ENVIRONMENT_KEY,
-  "app_version",
-  "mlflow.source.git.commit",
-  "mlflow.source.git.branch",
-  "mlflow.trace.session",
-  "mlflow.trace.user",
-]);
+/** The fields that come first, and the metadata keys behind them, not listed a second time. */
+const FIRST_FIELDS = [
+  ["environment", ENVIRONMENT_KEY],
+  ["app_version", "app_version"],
+  ["commit", "mlflow.source.git.commit"],
+  ["branch", "mlflow.source.git.branch"],
+  ["session", "mlflow.trace.session"],
+  ["user", "mlflow.trace.user"],
+] as const;
+const FIRST_KEYS = new Set<string>(FIRST_FIELDS.map(([, key]) => key));
 
 /** Environment, version, commit, branch, session, user: those that are known, in this order. */
 export function listFirstContext(info: TraceInfo): ContextRow[] {
-  const fields = ["environment", "app_version", "commit", "branch", "session", "user"] as const;
   const rows: ContextRow[] = [];
-  for (const field of fields) {
+  for (const [field, key] of FIRST_FIELDS) {
     const value = info[field];
     if (value === null) continue;
-    const row: ContextRow = { label: field, value, condition: equals(field, value) };
-    const verbatim = info.trace_metadata[ENVIRONMENT_KEY];
-    if (field === "environment" && verbatim !== undefined && verbatim !== value) {
-      row.note = `recorded as ${verbatim}`;
-    }
-    rows.push(row);
+    const verbatim = info.trace_metadata[key];
+    const isChanged = verbatim !== undefined && verbatim !== value;
+    const row = { label: field, value, condition: equals(field, value) };
+    rows.push(addNote(row, isChanged ? `recorded as ${verbatim}` : "", info.provenance[key]));
   }
   return rows;
+}
+
+/** Say in small print what is particular about a value, and where it is from. */
+function addNote(row: ContextRow, remark: string, source: string | undefined): ContextRow {
+  const note = [remark, source].filter(Boolean).join(" · ");
+  return note === "" ? row : { ...row, note };
 }
 
 /** Every other metadata key, in alphabetical order. */
@@ -55,7 +59,8 @@ export function listOtherMetadata(info: TraceInfo): ContextRow[] {
         value,
         condition: isShort ? metadataEquals(key, value) : null,
       };
-      return cut.has(key) ? { ...row, note: "cut: the value was longer" } : row;
+      const remark = cut.has(key) ? "cut: the value was longer" : "";
+      return addNote(row, remark, info.provenance[key]);
     });
 }
 

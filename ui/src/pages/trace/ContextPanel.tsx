@@ -61,7 +61,9 @@ function Conflicts({ conflicts }: { conflicts: readonly Conflict[] }) {
       <ul>
         {conflicts.map((conflict) => (
           <li key={`${conflict.key}/${conflict.source}/${conflict.refused}`}>
-            <code>{conflict.key}</code> is <strong>{conflict.kept}</strong>; refused{" "}
+            <code>{conflict.key}</code>{" "}
+            {conflict.kept === null ? "stays absent" : <>is <strong>{conflict.kept}</strong></>};
+            refused{" "}
             <strong>{conflict.refused}</strong> from {conflict.source}
           </li>
         ))}
