@@ -30,6 +30,8 @@ KEY_OF_FIELD = {
     "session": "mlflow.trace.session",
     "user": "mlflow.trace.user",
     "run_id": "mlflow.sourceRun",
+    "dirty": "whence.git.dirty",
+    "dirty_hash": "whence.git.dirty_hash",
 }
 ENVIRONMENTS = {
     "prod": "production",

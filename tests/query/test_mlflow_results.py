@@ -123,7 +123,6 @@ REFUSED = [
     "status",
     "status =",
     "= 'OK'",
-    "  ",
     "status == 'OK'",
     "status <> 'OK'",
     "status BETWEEN 'A' AND 'Z'",
@@ -157,6 +156,7 @@ def test_what_mlflow_refuses_and_whence_does_not_mean_is_refused_here_too(measur
 
 
 ACCEPTED = [
+    ("  ", "a,b,c,d"),
     ("metadata.env = 'prod' OR metadata.ver = '2'", "a,b"),
     ("NOT metadata.ver = '1'", "b,c,d"),
     ("metadata.ver IS NULL OR metadata.ver != '1'", "b,c,d"),

@@ -199,7 +199,6 @@ def test_any_text_is_read_or_refused_with_a_column_in_it(text):
         ("metadata.a = 1.2.3", 14, "a text in quotes"),
         ("metadata.a = 0x1F", 14, "a text in quotes"),
         ("metadata.a = '\ud800'", 15, "surrogate"),
-        ("   ", 1, "blanks only"),
     ],
 )
 def test_a_bad_filter_says_where_and_how_to_mend_it(text, column, message):

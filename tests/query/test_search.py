@@ -281,6 +281,33 @@ def test_a_broken_cursor_is_refused(chdb_store, cursor):
         search_traces(chdb_store, cursor=cursor)
 
 
+@pytest.mark.parametrize("blanks", ["", " ", "  \t\n ", None], ids=repr)
+def test_a_filter_of_blanks_finds_everything(store, experiment_id, blanks):
+    plains = [trace(f"tr-{experiment_id}-{number}") for number in range(3)]
+    insert(store, experiment_id, plains)
+    page = search_traces(store, experiment_ids=[experiment_id], filter_string=blanks)
+    assert len(page.traces) == 3
+
+
+def test_a_users_spellings_of_an_environment_come_first(store, experiment_id):
+    trace_id = f"tr-{experiment_id}-1"
+    plain = {**trace(trace_id, metadata={"environment": "UAT"}), "environment": "staging"}
+    insert(store, experiment_id, [plain])
+    search = {"experiment_ids": [experiment_id], "environment_aliases": {"uat": "staging"}}
+    for text in (
+        "environment = 'Uat'",
+        "environment = 'stg'",
+        "NOT environment != 'uat'",
+        "(environment IN ('x', 'uat') OR name = 'x') AND metadata.environment = 'UAT'",
+        "environment LIKE 'stag%'",
+    ):
+        assert ids(search_traces(store, filter_string=text, **search)) == [trace_id], text
+    for text in ("environment = 'production'", "environment != 'uat'", "environment LIKE 'uat'"):
+        assert ids(search_traces(store, filter_string=text, **search)) == [], text
+    del search["environment_aliases"]
+    assert ids(search_traces(store, filter_string="environment = 'uat'", **search)) == []
+
+
 def test_a_cursor_of_another_search_is_refused_and_blanks_do_not_matter(chdb_store, experiment_id):
     insert_series(chdb_store, experiment_id, 5)
     search = {"experiment_ids": [experiment_id], "max_results": 2}

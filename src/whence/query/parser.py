@@ -74,7 +74,7 @@ class _FilterTokenizer(Tokenizer):
 
 def parse_filter(text: str | None) -> Filter | None:
     """Return the filter that a text means; None where it asks for everything: blanks, '', None."""
-    if not text or text.isspace():
+    if not text:
         return None
     if len(text) > MAX_CHARS:
         raise FilterError(f"the filter has {len(text)} characters; at most {MAX_CHARS} are read")
@@ -86,7 +86,7 @@ def parse_filter(text: str | None) -> Filter | None:
             column=error.start + 1,
         ) from error
     tokens = tokenize(text)
-    return _Parser(text, tokens).parse()
+    return _Parser(text, tokens).parse() if tokens else None
 
 
 def tokenize(text: str) -> list[Token]:
