@@ -43,6 +43,7 @@ LEFT_BY_RUNS = (
     ".ipynb_checkpoints/",
     # what records runs
     ".whence/",
+    "whence-stamp.json",
     "mlruns/",
     "nohup.out",
     "*.log",
