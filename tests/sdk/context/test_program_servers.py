@@ -66,7 +66,7 @@ slow = pytest.mark.slow
         ("gunicorn -k uvicorn.workers.UvicornWorker shop.web:app -b 127.0.0.1:{port}", "shop.web:app", True),
         pytest.param("gunicorn -b 127.0.0.1:{port} store_site.wsgi", "store_site.wsgi", True, marks=slow),
         ("hypercorn shop.web:app -b 127.0.0.1:{port}", "shop.web:app", True),
-        pytest.param("hypercorn --reload -w 2 asgi:shop.web:app -b 127.0.0.1:{port}", "asgi:shop.web:app", True, marks=slow),
+        pytest.param("hypercorn --reload -w 2 asgi:shop.web:app -b 127.0.0.1:{port}", "shop.web:app", True, marks=slow),
         pytest.param("hypercorn -w 0 shop.web:app -b 127.0.0.1:{port}", "shop.web:app", False, marks=slow),
         ("granian --interface asgi --workers 2 --port {port} shop.web:app", "shop.web:app", True),
         pytest.param("granian --interface wsgi --port {port} shop.web:wsgi", "shop.web:wsgi", True, marks=slow),

@@ -38,7 +38,8 @@ class Server(msgspec.Struct, frozen=True):
 
 def find_kernel_file() -> Path | None:
     """Return the connection file of this process's kernel."""
-    given = [Path(word) for word in getattr(sys, "argv", ()) if isinstance(word, str)]
+    words = [word for word in getattr(sys, "argv", ()) if isinstance(word, str)]
+    given = [Path(word.rpartition("=")[2]) for word in words]  # `-f path`, `--f=path`
     return next((path for path in given if KERNEL_FILE.match(path.name)), None)
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 APP_REFERENCE = re.compile(r"^(?:[aw]sgi:)?([A-Za-z_][\w.]*):[A-Za-z_][\w.]*(?:\(.*\))?$")
 REFERENCE = re.compile(r"^[^\s:-][^\s:]*(?::[^\s:/][^\s:]*){0,2}(?:\(.*\))?$")
+PREFIX = re.compile(r"^(asgi|wsgi|file):(?=[^:]*:)")  # hypercorn's
 PORT = re.compile(r":\d+$")
 
 
@@ -198,7 +199,8 @@ def _candidates(
     if launcher == "gunicorn":
         yield read_wsgi_app(options), "gunicorn's configuration"
     if not row.subcommands.isdisjoint(positional) or not row.subcommands:
-        yield next((file for file in row.files if Path(file).is_file()), None), said
+        default = next((file for file in row.files if Path(file).is_file()), None)
+        yield default, f"the file that {launcher} looks for"
 
 
 def _is_reference(word: str) -> bool:
@@ -208,8 +210,8 @@ def _is_reference(word: str) -> bool:
 def describe(reference: str, source: str, folders: list[Path], kind: str | None = None) -> Program:
     """Return the program that a reference such as `shop.main:app` or `shop/page.py` names."""
     kind = kind or find_kind()
-    target = reference[5:] if reference.startswith(("asgi:", "wsgi:", "file:")) else reference
-    target, _, attribute = target.partition(":")
+    reference = PREFIX.sub("", reference)
+    target, _, attribute = reference.partition(":")
     if target.endswith((".py", ".ipynb")) or "/" in target or "\\" in target:
         path = Path(target)
         found = next((one for one in (folder / path for folder in folders) if one.exists()), path)
