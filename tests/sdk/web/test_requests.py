@@ -312,16 +312,34 @@ async def test_nothing_stays_current_after_a_request(spans):
     assert whence.sdk.capture.keys.get_current() is before
 
 
-async def test_lifespan_and_unknown_types_pass_as_they_are():
+async def test_what_is_no_request_passes_as_it_is():
     seen = []
 
     async def note(scope, receive, send):
         seen.append((scope, receive, send))
 
-    for kind in ("lifespan", "of tomorrow"):
-        scope = {"type": kind}
-        await ASGIMiddleware(note)(scope, kind, note)
-        assert seen.pop() == (scope, kind, note)
+    scope = {"type": "of tomorrow"}
+    await ASGIMiddleware(note)(scope, "receive", "send")
+    assert seen == [(scope, "receive", "send")]
+
+
+def test_the_lifespan_passes(spans):
+    from contextlib import asynccontextmanager
+
+    from starlette.applications import Starlette
+    from starlette.testclient import TestClient
+
+    seen = []
+
+    @asynccontextmanager
+    async def lifespan(app):
+        seen.append("start")
+        yield
+        seen.append("end")
+
+    with TestClient(whence.web.instrument(Starlette(lifespan=lifespan))):
+        assert seen == ["start"]
+    assert seen == ["start", "end"]
 
 
 def test_traces_of_a_websocket_have_its_session(spans):

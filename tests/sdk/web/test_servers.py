@@ -212,3 +212,16 @@ def test_background_tasks_inherit_it(target):
                 check(metadata)
     finally:
         sink.close()
+
+
+@pytest.mark.parametrize("target", ["starlette_app:app", "fastapi_app:app"])
+def test_what_was_recorded_just_before_the_server_ends_arrives(target):
+    """Uvicorn ends by a signal, and a span that starts in a thread can't watch for signals."""
+    sink = Sink()
+    try:
+        with serving_application(UVICORN, target, WHENCE_URL=sink.url) as running:
+            answer = httpx.get(f"{running.url}/ask-in-thread?n=1", headers=headers_of(1))
+            assert answer.status_code == 200
+        assert {"before", "ask"} <= sink.names()
+    finally:
+        sink.close()

@@ -2,12 +2,16 @@
 
 The context holds while the application runs for the request, which includes streaming the body
 and background tasks. Threads and tasks that it starts inherit it as ASGI frameworks hand it on.
+
+When the server says goodbye (the lifespan's shutdown), what was recorded is delivered first, within
+`GOODBYE_FLUSH_S`: uvicorn then ends by a signal, which runs no exit handlers.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from whence.sdk import diagnostics, runtime
 from whence.sdk.capture import keys
 from whence.sdk.capture.propagation import collect_headers
 from whence.sdk.web.request import derive_context
@@ -20,6 +24,8 @@ if TYPE_CHECKING:
     AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
 
 REQUESTS = ("http", "websocket")
+GOODBYES = ("lifespan.shutdown.complete", "lifespan.shutdown.failed")
+GOODBYE_FLUSH_S = 2.0
 
 
 class ASGIMiddleware:
@@ -48,8 +54,11 @@ class ASGIMiddleware:
 
     async def __call__(self, scope: AsgiScope, receive: Any, send: Any) -> None:
         """Run the application."""
-        inside = self._derive(scope) if scope["type"] in REQUESTS else None
+        kind = scope["type"]
+        inside = self._derive(scope) if kind in REQUESTS else None
         if inside is None:
+            if kind == "lifespan":
+                send = _flushing(send)
             await self.app(scope, receive, send)
             return
         before = keys.get_current()
@@ -67,3 +76,18 @@ class ASGIMiddleware:
             if name in wanted
         ]
         return derive_context(self._rules, collect_headers(found) if found else {}, scope)
+
+
+def _flushing(send: Any) -> Any:
+    """Return a `send` that delivers before it says goodbye. No request is left to be held up."""
+
+    async def send_after_flush(message: Any) -> None:
+        try:
+            pipeline = runtime.running_pipeline()
+            if pipeline is not None and message["type"] in GOODBYES:
+                pipeline.flush(GOODBYE_FLUSH_S)
+        except Exception as error:  # noqa: BLE001 - tracing never breaks the program
+            diagnostics.caught("delivering at the server's end", error)
+        await send(message)
+
+    return send_after_flush
