@@ -87,6 +87,16 @@ def git_version() -> tuple[int, ...]:
 
 
 @contextmanager
+def with_reftables() -> Iterator[None]:
+    """Let every repository that git makes, also a clone or a submodule, have reftables."""
+    QUIET["GIT_DEFAULT_REF_FORMAT"] = "reftable"
+    try:
+        yield
+    finally:
+        del QUIET["GIT_DEFAULT_REF_FORMAT"]
+
+
+@contextmanager
 def without_programs() -> Iterator[None]:
     """Empty PATH and refuse every start of a program."""
     path = os.environ["PATH"]

@@ -8,6 +8,7 @@ run with references as files, and as reftables where the installed git can make 
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -21,6 +22,7 @@ from git_repositories import (
     read_without_git,
     run_git,
     state_by_git,
+    with_reftables,
 )
 
 if TYPE_CHECKING:
@@ -31,8 +33,8 @@ URL = "https://example.com/team/app.git"
 FORMATS = {
     "files": (),
     "sha256": ("--object-format=sha256",),
-    "reftable": ("--ref-format=reftable",),
-    "reftable-sha256": ("--ref-format=reftable", "--object-format=sha256"),
+    "reftable": (),
+    "reftable-sha256": ("--object-format=sha256",),
 }
 Options = tuple[str, ...]
 CASES: dict[str, Callable[[Path, Options], Path]] = {}
@@ -154,7 +156,7 @@ def a_bare_repository_with_linked_work_trees_around_it(tmp, options):
     git(start(tmp, options), "branch", "other")
     project = tmp / "project"
     project.mkdir()
-    git(tmp, "clone", "-q", "--bare", *ref_format(options), str(tmp / "app"), "project/.bare")
+    git(tmp, "clone", "-q", "--bare", str(tmp / "app"), "project/.bare")
     (project / ".git").write_text("gitdir: ./.bare\n")
     git(project, "worktree", "add", "-q", "work", "other")
     return project / "work"
@@ -199,7 +201,7 @@ def a_submodule_at_a_pinned_commit(tmp, options):
     git(folder, "checkout", "-q", "HEAD~1")
     git(tmp / "app", "add", "vendor/library")
     git(tmp / "app", "commit", "-q", "-m", "pin")
-    git(tmp, "clone", "-q", "--recurse-submodules", *ref_format(options), str(tmp / "app"), "copy")
+    git(tmp, "clone", "-q", "--recurse-submodules", str(tmp / "app"), "copy")
     return tmp / "copy" / "vendor" / "library"
 
 
@@ -254,12 +256,8 @@ def a_git_folder_that_is_a_symbolic_link(tmp, options):
 # --- Clones ---------------------------------------------------------------------------------------
 
 
-def ref_format(options: Options) -> Options:
-    return tuple(one for one in options if one.startswith("--ref-format"))
-
-
 def clone(tmp: Path, options: Options, *more: str) -> Path:
-    git(tmp, "clone", "-q", *ref_format(options), *more, f"file://{tmp / 'app'}", "clone")
+    git(tmp, "clone", "-q", *more, f"file://{tmp / 'app'}", "clone")
     return tmp / "clone"
 
 
@@ -284,7 +282,7 @@ def a_clone_without_blobs(tmp, options):
 @case
 def a_clone_that_borrows_objects_and_a_loose_tag_of_them(tmp, options):
     git(start(tmp, options), "tag", "-a", "-m", "one", "v1.0")
-    git(tmp, "clone", "-q", "--shared", *ref_format(options), str(tmp / "app"), "clone")
+    git(tmp, "clone", "-q", "--shared", str(tmp / "app"), "clone")
     tag = git(tmp / "clone", "rev-parse", "v1.0")
     git(tmp / "clone", "tag", "-d", "v1.0")
     git(tmp / "clone", "update-ref", "refs/tags/again", tag)
@@ -610,10 +608,12 @@ def test_files_say_what_git_says(name: str, form: str, tmp_path: Path):
             pytest.skip("this git makes no reftables; recorded ones are read in test_reftable.py")
         if name in FILES_ONLY:
             pytest.skip("about references that are files")
-    folder = CASES[name](tmp_path, FORMATS[form])
-    expected = state_by_git(folder)
+    with with_reftables() if form.startswith("reftable") else nullcontext():
+        folder = CASES[name](tmp_path, FORMATS[form])
+        expected = state_by_git(folder)
     state = read_without_git(folder)
     assert state is not None
+    assert (state.common_dir / "reftable").exists() == form.startswith("reftable")
     said = msgspec.structs.asdict(state)
     assert said.pop("is_owned") is True
     said.pop("unfinished_branch")

@@ -10,6 +10,7 @@ reaches a repository, and two machines should name the same repository alike.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,7 +30,7 @@ TRUE = frozenset({"", "true", "yes", "on", "1"})
 
 
 class Entry(NamedTuple):
-    """One line of a configuration; section and key in lower case, '' for no subsection."""
+    """One line; section and key in lower case, no subsection is ''."""
 
     section: str
     subsection: str
@@ -51,8 +52,9 @@ def _read_into(entries: list[Entry], path: str, depth: int, seen: list[str]) -> 
         if entry[:3] != ("include", "", "path") or not entry.value:
             continue
         if depth < MAX_INCLUDE_DEPTH and len(seen) < MAX_INCLUDED_FILES:
-            target = Path(path).parent / Path(entry.value).expanduser()
-            _read_into(entries, str(target), depth + 1, seen)
+            with suppress(OSError, ValueError, RuntimeError):  # unreadable, or no home folder
+                target = Path(path).parent / Path(entry.value).expanduser()
+                _read_into(entries, str(target), depth + 1, seen)
 
 
 def parse_config(text: str) -> list[Entry]:
