@@ -24,6 +24,7 @@ pin:
 docs:
     uv run python -m whence.cli.reference > docs/cli.md
     uv run python -m whence.server.settings
+    uv run python scripts/context_page.py
     uv run python scripts/ui_types.py
 
 # Build the web UI anew.

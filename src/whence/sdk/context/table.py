@@ -48,7 +48,8 @@ MEANINGS: dict[str, str] = {
     PLATFORM: "variables of a CI system or platform (below), if its marker is set",
     DISTRIBUTION: "the installed distribution that the program belongs to",
     PYPROJECT: "`pyproject.toml` above the program's file",
-    TAG: "the nearest tag; asks the git program, in the background",
+    TAG: "the tag at the commit; else the nearest one before it, asked of the git program in the "
+    "background",
     PROGRAM: "what runs: its arguments, its main module, its notebook",
     LATE_PROGRAM: "the Jupyter server or the Databricks driver of a notebook, in the background",
     SYSTEM: "the operating system",
