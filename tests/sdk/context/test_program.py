@@ -298,17 +298,49 @@ def test_a_web_server_that_embeds_python_offers_the_application(run, play: str, 
     assert (resource[NAME].split("repository/")[-1], resource[BRANCH]) == (name, "shop-main")
 
 
-def test_the_open_run_of_a_loaded_mlflow_is_found_and_mlflow_is_never_imported(tmp_path: Path):
-    """Played: MLflow's list of open runs, with one run in each of two threads."""
-    program = """
+PLAYED_MLFLOW = """
 import sys, types
-from whence.sdk.context.program import find_active_run
-assert find_active_run() is None and "mlflow" not in sys.modules
 def run(name, time): return types.SimpleNamespace(info=types.SimpleNamespace(run_id=name, start_time=time))
-stack = types.SimpleNamespace(get_all_thread_values=lambda: {1: [run("a", 1)], 2: [run("b", 3), run("c", 2)]})
+opened = {1: [run("a", 1)], 2: [run("b", 3), run("c", 2)]}
+stack = types.SimpleNamespace(get_all_thread_values=lambda: opened)
 sys.modules["mlflow.tracking.fluent"] = types.SimpleNamespace(_active_run_stack=stack)
-assert find_active_run() == "b"
-sys.modules["mlflow.tracking.fluent"] = types.SimpleNamespace()
-assert find_active_run() is None
 """
-    run_to_end([sys.executable, "-W", "error", "-c", program], tmp_path, dict(os.environ))
+
+
+def find_run(sink: Sink) -> str | None:
+    sink.wait_for("ask")
+    (span,) = (one for one in sink.spans() if one.name == "ask")
+    return span.attributes.get("whence.metadata.mlflow.sourceRun")
+
+
+@pytest.mark.parametrize(
+    ("before", "run_id"),
+    [
+        (PLAYED_MLFLOW, "b"),
+        (PLAYED_MLFLOW + "opened.clear()", None),
+        (PLAYED_MLFLOW + "del stack.get_all_thread_values", None),
+        (PLAYED_MLFLOW + "import whence; whence.configure(metadata={'mlflow.sourceRun': 'mine'})", None),
+        ("", None),
+    ],
+)  # fmt: skip
+def test_a_trace_names_the_run_that_a_loaded_mlflow_has_open(run, sink: Sink, before: str, run_id):
+    """Played: MLflow's list of open runs, with runs in two threads; the latest is the trace's."""
+    run("-c", f"{before}\n{ASK}\nimport sys; assert 'mlflow' not in sys.modules")
+    assert find_run(sink) == run_id
+
+
+@pytest.mark.parametrize(
+    ("env", "name", "kind"),
+    [
+        ({"WHENCE_SOURCE_NAME": "nightly", "WHENCE_SOURCE_TYPE": "job"}, "nightly", "JOB"),
+        ({"MLFLOW_RUN_CONTEXT": '{"mlflow.source.name": "a", "mlflow.source.type": "UNKNOWN"}'}, "a", "UNKNOWN"),
+    ],
+)  # fmt: skip
+def test_what_the_user_says_is_stronger_than_what_is_found(run, env: dict, name: str, kind: str):
+    resource = run("script.py", **env)
+    assert (resource[NAME], resource[TYPE]) == (name, kind)
+
+
+def test_what_the_program_declares_is_stronger_than_what_is_found(run):
+    declared = "import whence; whence.configure(metadata={'mlflow.source.type': 'JOB'})\n"
+    assert run("-c", declared + ASK)[TYPE] == "JOB"

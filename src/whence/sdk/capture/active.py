@@ -91,13 +91,13 @@ class ActiveTrace:
                 self.sources.pop(key, None)
         self.revision += 1
 
-    def add_computed(self, given: Mapping[Any, Any]) -> None:
-        """Add what configured functions gave for this trace; what is there is stronger."""
+    def add_computed(self, given: Mapping[Any, Any], source: str = COMPUTED_SOURCE) -> None:
+        """Add what was found out for this very trace; what is there is stronger."""
         entries, cut = clean(given, "metadata")
         for key, value in entries.items():
             if key not in self.metadata:
                 self.metadata[key] = value
-                self.sources[key] = COMPUTED_SOURCE
+                self.sources[key] = source
                 if key in cut:
                     self.truncated |= {key}
 

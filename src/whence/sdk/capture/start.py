@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -40,6 +41,7 @@ class RootOptions(msgspec.Struct, frozen=True):
 
 
 NO_OPTIONS = RootOptions()
+MLFLOW_RUNS = "mlflow.tracking.fluent"
 
 
 class Unsampled:
@@ -126,11 +128,22 @@ def _new_trace(trace_id: int, context: keys.Context, options: RootOptions) -> Ac
     trace = ActiveTrace(trace_id, options.experiment or settings.active_experiment(), given)
     if settings.computed:
         trace.add_computed(compute_metadata())
+    if MLFLOW_RUNS in sys.modules:  # never imported by us
+        _add_run(trace)
     if options.metadata:
         trace.add_metadata(options.metadata)
     if options.tags:
         trace.add_tags(options.tags)
     return trace
+
+
+def _add_run(trace: ActiveTrace) -> None:
+    """Name the MLflow run that is open around the trace, unless the program named one itself."""
+    from whence.sdk.context.active_run import SOURCE, find_active_run
+
+    run_id = find_active_run()
+    if run_id is not None and semconv.SOURCE_RUN not in settings.declared:
+        trace.add_computed({semconv.SOURCE_RUN: run_id}, SOURCE)
 
 
 def current_span(context: keys.Context | None = None) -> LiveSpan | None:

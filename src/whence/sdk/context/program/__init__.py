@@ -6,13 +6,12 @@ for a background thread, with a time limit. In the order in which they are asked
 
 `commands` reads what was typed, `launchers` knows what uvicorn's or Celery's words mean, `loaded`
 looks at what a server holds in memory, `handlers` at the variables of functions and orchestrators,
-`notebook`, `jupyter` and `databricks` at notebooks, `runs` at a surrounding MLflow run.
+`notebook`, `jupyter` and `databricks` at notebooks.
 """
 
 from whence.sdk.context.program.finder import find_late, find_program
 from whence.sdk.context.program.kinds import JOB, LOCAL, NOTEBOOK, UNKNOWN, Program, find_login
 from whence.sdk.context.program.notebook import NOTEBOOK_VARIABLES
-from whence.sdk.context.program.runs import find_active_run
 
 __all__ = [
     "JOB",
@@ -21,7 +20,6 @@ __all__ = [
     "NOTEBOOK_VARIABLES",
     "UNKNOWN",
     "Program",
-    "find_active_run",
     "find_late",
     "find_login",
     "find_program",

@@ -117,7 +117,7 @@ def name_command(command: Command) -> Program:
 
 
 def _name_module(command: Command, kind: str) -> Program:
-    if command.target in INTERACTIVE and not command.arguments:
+    if command.target in INTERACTIVE:
         return Program(CONSOLE_NAME, kind, command.source)
     file = _find_main_module(command)
     name = command.target.removesuffix(".__main__")
@@ -134,7 +134,7 @@ def _find_main_module(command: Command) -> Path | None:
 
 def _name_console_script(command: Command, kind: str) -> Program:
     name = Path(command.target).name.removesuffix(".exe").removesuffix(".py")
-    if name in INTERACTIVE and not command.arguments:
+    if name in INTERACTIVE:
         return Program(CONSOLE_NAME, kind, command.source)
     module = _find_entry_module()
     code = own_file(find_module(module)) if module else None
