@@ -6,6 +6,8 @@ The applications are in `applications/`; their handlers read no header.
 from __future__ import annotations
 
 import json
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -214,14 +216,42 @@ def test_background_tasks_inherit_it(target):
         sink.close()
 
 
+class Gate:
+    """Holds the sink's answers back, and tells when it does."""
+
+    def __init__(self) -> None:
+        self.is_holding, self.is_open = threading.Event(), threading.Event()
+        self.set = self.is_open.set
+
+    def wait(self, limit_s: float) -> None:
+        self.is_holding.set()
+        self.is_open.wait(limit_s)
+
+
 @pytest.mark.parametrize("target", ["starlette_app:app", "fastapi_app:app"])
 def test_what_was_recorded_just_before_the_server_ends_arrives(target):
     """Uvicorn ends by a signal, and a span that starts in a thread can't watch for signals."""
     sink = Sink()
+    sink.gate = gate = Gate()
+
+    def ask(number):
+        query = {"n": number}
+        answer = httpx.get(f"{running.url}/ask-in-thread", params=query, headers=headers_of(number))
+        assert answer.status_code == 200
+
+    def open_gate_at_the_end():
+        while not any("application shutdown" in line for line in running.log):
+            time.sleep(0.01)  # another process's log
+        gate.set()
+
     try:
         with serving_application(UVICORN, target, WHENCE_URL=sink.url) as running:
-            answer = httpx.get(f"{running.url}/ask-in-thread?n=1", headers=headers_of(1))
-            assert answer.status_code == 200
-        assert {"before", "ask"} <= sink.names()
+            ask("1")
+            assert gate.is_holding.wait(PATIENCE_S)
+            ask("2")
+            opener = threading.Thread(target=open_gate_at_the_end, daemon=True)
+            opener.start()
+        for metadata in Recorded(sink).wait("ask", "1", "2"):
+            check(metadata)
     finally:
         sink.close()
