@@ -41,7 +41,11 @@ FOUND = ("commit", "branch", "url", "dirty", "dirty_hash", "app_version", "deplo
 
 def run_stamp(options: StampOptions) -> None:
     """Make the stamp and write it, or print it. Raises `WhenceError` where that can't be done."""
-    stamp = make_stamp(options, Path.cwd())
+    try:
+        folder = Path.cwd()
+    except OSError as error:
+        raise WhenceError("the current folder is gone; go to the code's folder") from error
+    stamp = make_stamp(options, folder)
     if options.print_only:
         sys.stdout.write(format_stamp(stamp).decode())
         return

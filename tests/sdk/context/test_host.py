@@ -12,6 +12,7 @@ import sys
 import pytest
 
 from whence import semconv
+from whence.sdk.context import host
 from whence.sdk.context.cloud import read_cloud
 from whence.sdk.context.host import parse_container_id, read_host
 
@@ -143,6 +144,15 @@ def test_without_variables_the_host_name_is_the_pods_where_it_looks_so(variables
     assert variables(**IN_KUBERNETES, HOSTNAME="shop-0")["k8s.pod.name"] == "shop-0"
     for node in ("ip-10-0-1-23", "ip-10-0-1-23.ec2.internal", "master", "node.example.com"):
         assert "k8s.pod.name" not in variables(**IN_KUBERNETES, HOSTNAME=node)
+
+
+def test_the_namespace_is_that_of_the_service_account(variables, tmp_path, monkeypatch):
+    monkeypatch.setattr(host, "SERVICE_ACCOUNT", tmp_path / "namespace")
+    assert "k8s.namespace.name" not in variables(**IN_KUBERNETES)
+    (tmp_path / "namespace").write_text("team\n")
+    assert variables(**IN_KUBERNETES)["k8s.namespace.name"] == "team"
+    (tmp_path / "namespace").write_bytes(b"\xff" * 5000)
+    assert "k8s.namespace.name" not in variables(**IN_KUBERNETES)
 
 
 @pytest.mark.parametrize(

@@ -205,6 +205,15 @@ def test_a_stamp_that_cannot_be_written_leaves_nothing_behind(plain, repository)
     assert sorted(path.name for path in repository.iterdir()) == before
 
 
+def test_a_folder_that_was_removed_is_said_so(plain, tmp_path):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    script = f"import os; os.rmdir({str(gone)!r}); from whence.cli import light; "
+    done = plain.run("python", "-c", f"{script}print(light.main(['stamp']))", cwd=gone)
+    assert done.stdout == "1\n"
+    assert "the current folder is gone" in done.stderr
+
+
 def test_print_writes_no_file_and_output_may_be_a_folder(plain, repository, tmp_path):
     done = plain.run("whence", "stamp", "--print", cwd=repository)
     assert json.loads(done.stdout)["branch"] == "main"

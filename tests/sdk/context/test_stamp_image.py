@@ -136,7 +136,20 @@ def test_without_either_the_build_fails_instead_of_making_an_image_of_unknown_co
         Build(project, tmp_path / "stages", plain)
 
 
-def test_the_examples_program_runs_in_the_plain_install(plain, tmp_path):
-    done = plain.run("python", str(EXAMPLE / "app.py"), cwd=tmp_path)
+def test_what_the_examples_program_sends_names_the_commit_and_how_it_is_known(plain, tmp_path):
+    shutil.copy(EXAMPLE / "app.py", tmp_path)
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    plain.run("whence", "stamp", "--commit", commit, cwd=tmp_path)
+    done = plain.run("python", "app.py", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (0, "WHICH CODE DID THIS IMAGE COME FROM?\n")
-    assert (tmp_path / ".whence" / "spool").is_dir()
+    sent = "".join(path.read_text() for path in (tmp_path / ".whence" / "spool").rglob("*.*"))
+    requests = [json.loads(line) for line in sent.splitlines() if line.startswith("{")]
+    attributes = {
+        one["key"]: one["value"].get("stringValue")
+        for request in requests
+        for resource in request["resourceSpans"]
+        for one in resource["resource"]["attributes"]
+    }
+    assert attributes["vcs.ref.head.revision"] == commit
+    provenance = json.loads(attributes["whence.provenance"])
+    assert provenance[COMMIT] == f"stamp {tmp_path / 'whence-stamp.json'}"
