@@ -92,11 +92,8 @@ def list_lines(found: Survey) -> Iterator[Line]:
     for entry in found.context.missing:
         looked_at = f"looked at {_shorten(entry.asked)}"
         reason = (f"because {entry.reason}",) if entry.reason else ()
-        yield Line(
-            entry.key,
-            None,
-            (looked_at, *reason, *_list_set_aside(entry), f"to mend it: {entry.fix}"),
-        )
+        fix = (f"to mend it: {entry.fix}",) if entry.fix else ()
+        yield Line(entry.key, None, (looked_at, *reason, *_list_set_aside(entry), *fix))
 
 
 def _shown(entries: Iterable[ContextEntry]) -> list[ContextEntry]:

@@ -261,7 +261,14 @@ def _read_tree(basis: Basis) -> Iterator[Found | Document]:
     if tree.hash:
         yield Found(semconv.GIT_DIRTY_HASH, tree.hash, table.DOT_GIT)
     if tree.reason:
-        yield Found(semconv.GIT_DIRTY, tree.reason, table.NOTE)
+        unknown = semconv.GIT_DIRTY if tree.dirty is None else semconv.GIT_DIRTY_HASH
+        yield Found(unknown, tree.reason, table.NOTE)
+    if basis.stores_diff and tree.hash:
+        from whence.sdk.context.diff import build_document
+
+        document = build_document(state.root, tree, is_trusted=basis.is_own)
+        if document is not None:
+            yield document
 
 
 def _read_nearest_tag(basis: Basis) -> Iterator[Found]:

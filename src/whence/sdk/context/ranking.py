@@ -56,7 +56,7 @@ def rank(evidence: Evidence) -> tuple[tuple[ContextEntry, ...], tuple[ContextEnt
             entries.append(
                 ContextEntry(key, found[0].value, found[0].source, found[1:], set_aside, asked)
             )
-        elif table.ROWS[key].fix:
+        elif table.ROWS[key].fix or key in notes:
             missing.append(
                 ContextEntry(
                     key,
