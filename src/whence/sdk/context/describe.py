@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING
 
 from whence.sdk.context.dirty import Limits, open_git, read_limits
 from whence.sdk.context.git_program import GitError
+
+if TYPE_CHECKING:
+    import os
 from whence.sdk.context.variables import clean_tag
 
 if TYPE_CHECKING:
