@@ -166,6 +166,7 @@ ABSENT_WHERE_EMPTY = "mlflow.source."
 RESOURCE_ONLY = frozenset(
     {
         "faas.instance",
+        "heroku.app.id",
         "host.arch",
         "k8s.container.name",
         "k8s.pod.uid",

@@ -37,6 +37,8 @@ REPRODUCIBLE = "SOURCE_DATE_EPOCH"
 STATED = ("commit", "branch", "url", "app_version", "environment")
 # what is found without being stated; never the environment, which is where an image is built
 FOUND = ("commit", "branch", "url", "dirty", "dirty_hash", "app_version", "deployment_id")
+# what another program declares, was stamped with, or is labelled with
+NOT_ASKED = frozenset({table.DECLARED, table.STAMP, table.LABELS})
 
 
 def run_stamp(options: StampOptions) -> None:
@@ -92,7 +94,7 @@ def _counts(field: str, entry: ContextEntry) -> bool:
     """Refuse the labels of the image that builds, and an environment that nobody stated."""
     if field == "environment":
         return entry.source.startswith("--")
-    return not is_from(entry.source, table.LABELS)
+    return not any(is_from(entry.source, one) for one in NOT_ASKED)
 
 
 def _read_given(options: StampOptions) -> Iterator[Found]:
@@ -139,8 +141,9 @@ def _read_clock() -> str:
 
 
 def _say_no_commit(folder: Path, entry: ContextEntry) -> str:
+    asked = ", ".join(one for one in entry.asked if one not in NOT_ASKED)
     return (
-        f"no commit is found for {folder}; looked at --commit, {entry.source}. Run this where "
+        f"no commit is found for {folder}; looked at --commit, {asked}. Run this where "
         '.git is, or pass --commit "$(git rev-parse HEAD)" (in a Dockerfile: a build argument), '
         "or --allow-empty to stamp only the rest."
     )
