@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from opentelemetry import baggage
 from opentelemetry.baggage.propagation import W3CBaggagePropagator
 from opentelemetry.context import Context, attach, detach
@@ -201,6 +204,26 @@ def test_a_key_that_is_no_token_stays_at_home(spans, warnings_logged):
         with whence.start_span("caller"):
             assert send()["baggage"] == "tenant=t-1"
     assert "'a b' can't travel in baggage" in warnings_logged()[0]
+
+
+@settings(
+    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    st.dictionaries(st.sampled_from(["a", "b.c", "mlflow.trace.session"]), st.text(max_size=300))
+)
+def test_whatever_travels_arrives_as_it_was(spans, metadata):
+    whence.configure(baggage=["a", "b.c", "session.id"])
+    with whence.tracing.context(metadata=metadata), whence.start_span("caller"):
+        headers = send()
+    assert headers.get("baggage", "").isascii()
+    with receive(headers), whence.start_span("service") as span:
+        arrived = span.trace_metadata
+    assert arrived == {
+        key: text
+        for key, value in metadata.items()
+        if (text := "".join(one for one in value if unicodedata.category(one) != "Cc").strip())
+    }
 
 
 @pytest.mark.parametrize("wrong", ["tenant", [1], [None]])

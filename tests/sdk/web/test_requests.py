@@ -6,9 +6,13 @@ import asyncio
 import json
 import subprocess
 import sys
+import unicodedata
 
 import httpx
+import hypothesis
 import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
 from opentelemetry import baggage, trace
 
 import whence
@@ -100,6 +104,38 @@ def test_of_two_headers_for_one_key_the_first_that_is_there_counts(given):
 def test_a_value_is_tidied(given, value, stored):
     metadata, _ = given([(b"X-Session-ID", value)])
     assert metadata == ({} if stored is None else {semconv.SESSION: stored})
+
+
+@settings(
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@hypothesis.given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(
+                [b"x-session-id", b"x-user-id", b"traceparent", b"tracestate", b"baggage"]
+            ),
+            st.binary(max_size=60) | st.sampled_from([PARENT.encode(), b"tenant=%00%ff;a,tenant"]),
+        ),
+        max_size=6,
+    )
+)
+def test_whatever_a_client_sends_the_request_is_handled_and_its_trace_is_text(spans, headers):
+    whence.configure(baggage=["tenant"])
+    before = len(spans)
+    answers = []
+
+    async def send(message):
+        answers.append(message["type"])
+
+    asyncio.run(ASGIMiddleware(application)({"type": "http", "headers": headers}, None, send))
+    assert answers == ["http.response.start", "http.response.body"]
+    (item,) = spans.items[before:]
+    for text in item.trace_metadata.values():
+        assert text
+        assert not any(unicodedata.category(one) == "Cc" for one in text)
+        text.encode("utf-8")
+    assert whence.tracing.stats().problems.get("internal_errors", 0) == 0
 
 
 def test_a_long_value_is_cut_and_listed(given):

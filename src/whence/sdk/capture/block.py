@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from whence.sdk.capture import keys
 from whence.sdk.capture.trace_metadata import Scope, merge_scopes
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from whence.sdk.capture.generators import Steps
+
+Function = TypeVar("Function", bound="Callable[..., Any]")
 
 
 class ContextBlock:
@@ -49,8 +51,11 @@ class ContextBlock:
             changes[keys.NEAREST] = None
         return keys.derive(before, changes)
 
-    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+    def __call__(self, function: Function) -> Function:
         """Run every call of the function within a block of its own."""
+        return self._decorate(function)  # type: ignore[return-value]  # it takes the same arguments
+
+    def _decorate(self, function: Callable[..., Any]) -> Callable[..., Any]:
         scope, enabled = self._scope, self._enabled
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
             return self._decorate_generator(function)
