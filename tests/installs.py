@@ -42,7 +42,9 @@ class Install:
 
     def add(self, *packages: str) -> None:
         """Install packages, from the cache where it has them."""
-        command = ["uv", "pip", "install", "-q", "--python", self.python, *packages]
+        # A wheel of Whence in uv's cache may be older than an edit to its code.
+        fresh = ["--refresh-package", "whence"]
+        command = ["uv", "pip", "install", "-q", *fresh, "--python", self.python, *packages]
         subprocess.run(
             command,
             env={**os.environ, "WHENCE_SKIP_UI": "1"},
