@@ -23,7 +23,15 @@ from whence.sdk.context.git import read_git
 from whence.sdk.context.host import read_host
 from whence.sdk.context.identity import LONE_BRANCH
 from whence.sdk.context.image_labels import read_image_labels
-from whence.sdk.context.program import JOB, LOCAL, Program, find_late, find_login
+from whence.sdk.context.program import (
+    JOB,
+    LOCAL,
+    UNKNOWN,
+    Program,
+    find_late,
+    find_login,
+    find_program,
+)
 from whence.sdk.context.pyproject import read_pyproject
 from whence.sdk.context.stamp import read_stamp
 
@@ -92,6 +100,11 @@ def find_basis(
     )
 
 
+def look_at_program() -> Program:
+    """Return the program of this process; one of which nothing is known where that fails."""
+    return _guard(find_program) or Program(None, UNKNOWN, table.PROGRAM)
+
+
 def find_folder() -> Path | None:
     """Return the current folder, or None where it was removed meanwhile."""
     with contextlib.suppress(OSError):
@@ -117,7 +130,7 @@ def collect(layers: Iterable[Layer], basis: Basis) -> tuple[Evidence, list[Docum
                 if isinstance(one, Document):
                     documents.append(one)
                 elif (kept := _bound(one)) is not None:
-                    evidence.setdefault(_source_of(layer, one), {}).setdefault(one.key, kept)
+                    evidence.setdefault(_source_of(layer, one), {}).setdefault(kept.key, kept)
         except Exception as error:  # noqa: BLE001, PERF203 - detection must never break the program
             diagnostics.caught("context", error)
     return evidence, documents
@@ -130,14 +143,19 @@ def _source_of(layer: Layer, found: Found) -> str:
 
 
 def _bound(found: Found) -> Found | None:
-    """Return the value as it can be sent: without lone surrogates, cut to the limit."""
-    value = found.value
-    if not value.isascii():
-        value = value.encode("utf-8", "replace").decode("utf-8")
-    value = value[:MAX_VALUE_CHARS]
-    if not value or value == found.value:
-        return found if value else None
-    return msgspec.structs.replace(found, value=value)
+    """Return what can be sent: without lone surrogates, and not too long; None where it is empty.
+
+    One character more than the limit is kept: the server cuts it and notes that it did.
+    """
+    key, value, source = found.key, found.value[: MAX_VALUE_CHARS + 1], found.source
+    if not (key.isascii() and value.isascii() and source.isascii()):
+        key, value, source = _mend(key), _mend(value), _mend(source)
+    return Found(key, value, source) if key and value else None
+
+
+def _mend(text: str) -> str:
+    """Replace lone surrogates, which have no UTF-8 form, by `?`."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 # --- The fast layers ------------------------------------------------------------------------------

@@ -22,7 +22,6 @@ from whence import semconv
 from whence.sdk import settings
 from whence.sdk.context import layers
 from whence.sdk.context.git import read_current_git
-from whence.sdk.context.program import find_program
 from whence.sdk.context.ranking import ContextEntry, provenance, rank
 from whence.sdk.context.table import resource_name
 
@@ -130,7 +129,9 @@ def _resolve() -> _Fast:
     pid, declared, late = os.getpid(), dict(settings.declared), _late
     fast = _fast
     if fast is None or (fast.pid, fast.declared) != (pid, declared):
-        basis = layers.find_basis(find_program(), layers.find_folder(), declared, read_current_git)
+        basis = layers.find_basis(
+            layers.look_at_program(), layers.find_folder(), declared, read_current_git
+        )
         evidence, _ = layers.collect(layers.FAST, basis)
     elif fast.late is late:
         return fast
