@@ -22,6 +22,7 @@ TAGS = b"refs/tags/"
 # References that each work tree has for itself; all others are common to a repository's work trees.
 OWN_PREFIXES = (b"refs/bisect/", b"refs/worktree/", b"refs/rewritten/")
 MAX_SYMBOLIC_STEPS = 5
+MAX_NAME_BYTES = 4096  # a path can't be longer
 MAX_NAMES_AT_COMMIT = 200
 MALFORMED = re.compile(
     rb"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|[/.]\Z|(?:\A|/)\.|\.lock(?:/|\Z)",
@@ -62,7 +63,8 @@ class Head(msgspec.Struct, frozen=True):
 
 def is_ref_name(name: bytes) -> bool:
     """Tell whether a name is one that git would accept below `refs/`."""
-    return name.startswith(b"refs/") and not MALFORMED.search(name)
+    is_long = len(name) > MAX_NAME_BYTES
+    return name.startswith(b"refs/") and not is_long and not MALFORMED.search(name)
 
 
 def is_own(name: bytes) -> bool:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import struct
 import zlib
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from typing import IO, TYPE_CHECKING, NamedTuple
 
 from whence.sdk.context.git.files import MAX_FILE_BYTES, open_file, read_file
@@ -65,7 +65,7 @@ class RefTables:
         wanted = bytes.fromhex(commit)
         stack = self._stack(is_own=False)
         for number, table in enumerate(stack):
-            for record in table.find_records(wanted):
+            for record in table.find_records(wanted, prefix):
                 if not record.name.startswith(prefix):
                     continue
                 if _find_record(stack[number + 1 :], record.name) is None:
@@ -160,18 +160,24 @@ class Table:
             return None
         return next((one for one in self._read_block(block) if one.name == name), None)
 
-    def find_records(self, object_id: bytes) -> Iterator[Record]:
-        """Yield the records that hold an object id, themselves or by way of a tag."""
-        data = self._section.data
-        position = data.find(object_id)
+    def find_records(self, object_id: bytes, prefix: bytes) -> Iterator[Record]:
+        """Yield records that hold an object id, themselves or by way of a tag.
+
+        Only blocks that can have names with the prefix are searched.
+        """
+        behind = prefix[:-1] + bytes([prefix[-1] + 1])
+        last = bisect_left(self._first_names, behind) - 1
+        if last < 0:
+            return
+        first = max(bisect_right(self._first_names, prefix) - 1, 0)
+        data, stop = self._section.data, self._ends[last]
+        position = data.find(object_id, self._starts[first], stop)
         while position >= 0:
             block = bisect_right(self._starts, position) - 1
-            if block < 0:
-                return
             for record in self._read_block(block):
                 if object_id in {record.object_id, record.peeled}:
                     yield record
-            position = data.find(object_id, max(position + 1, self._ends[block]))
+            position = data.find(object_id, max(position + 1, self._ends[block]), stop)
 
     def _find_blocks(self) -> None:
         data, header_size, block_size, _ = self._section
