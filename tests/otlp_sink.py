@@ -35,6 +35,7 @@ class Sink:
 
     def __init__(self, port: int = 0, idle_s: float | None = None) -> None:
         self.requests: list[Received] = []
+        self.bodies: list[bytes] = []  # of all requests, decompressed
         self.answers: deque[Answer] = deque()
         self.max_spans: int | None = None
         self.gate = threading.Event()
@@ -72,7 +73,8 @@ class Sink:
     def take(self, handler: BaseHTTPRequestHandler) -> None:
         body = handler.rfile.read(int(handler.headers["Content-Length"]))
         assert handler.headers["Content-Encoding"] == "gzip"
-        groups = decode_request(gzip.decompress(body))
+        body = gzip.decompress(body)
+        groups = decode_request(body)
         self.gate.wait(30)
         spans = sum(len(group.spans) for group in groups)
         if self.max_spans is not None and spans > self.max_spans:
@@ -82,6 +84,7 @@ class Sink:
         with self.arrived:
             headers = {name.lower(): value for name, value in handler.headers.items()}
             self.requests.append(Received(handler.path, headers, groups, answer))
+            self.bodies.append(body)
             self.arrived.notify_all()
         handler.send_response(answer.status)
         for name, value in answer.headers.items():
@@ -144,3 +147,12 @@ class Item:
             end_time_ns=self.end_time_ns,
             attributes=self.attributes,
         )
+
+
+class Root(Item):
+    """The topmost span of a trace."""
+
+    carries_context = True
+
+    def as_pending(self) -> Item:
+        return Item(self.name, end_time_ns=0)

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 from whence.errors import InvalidInputError
 from whence.sdk import diagnostics, settings
 from whence.sdk.capture import active, ids
+from whence.sdk.capture.pending import collect_pending
 from whence.sdk.delivery.pipeline import Pipeline
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from whence.sdk.delivery.batches import Exportable, ProcessDocument
 
@@ -52,7 +53,7 @@ def get_pipeline() -> Pipeline:
         if _pipeline is None:
             _pipeline = Pipeline(
                 _resource_attributes,
-                _collect_pending,
+                collect_pending,
                 is_settled=_is_settled,
                 resolve_late=_resolve_late,
                 documents=_documents,
@@ -102,7 +103,7 @@ def follow_settings() -> None:
             diagnostics.caught("going back to the environment's destination", error)
 
 
-# --- What the exporter asks; it pays for the imports --------------------------------------------
+# --- What the exporter asks: its thread does the imports, and forks wait for them ---------------
 
 
 def _resource_attributes() -> dict[str, Any]:
@@ -114,25 +115,24 @@ def _resource_attributes() -> dict[str, Any]:
 def _is_settled() -> bool:
     from whence.sdk.context import process
 
-    return bool(getattr(process, "is_settled", bool)() or not hasattr(process, "resolve_late"))
+    if process.is_settled():
+        return True
+    from whence.sdk.context import late_modules
+
+    late_modules.load()  # forks wait for this function, but not for `_resolve_late`
+    return False
 
 
 def _resolve_late() -> None:
     from whence.sdk.context import process
 
-    getattr(process, "resolve_late", bool)()
+    process.resolve_late()
 
 
-def _documents() -> list[ProcessDocument]:
+def _documents() -> Sequence[ProcessDocument]:
     from whence.sdk.context import process
 
-    return list(getattr(process, "documents", list)())
-
-
-def _collect_pending() -> list[Exportable]:
-    from whence.sdk.capture.pending import collect_pending
-
-    return collect_pending()
+    return process.documents()
 
 
 # --- Fork ---------------------------------------------------------------------------------------

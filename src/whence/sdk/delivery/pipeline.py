@@ -25,7 +25,7 @@ from whence.sdk.delivery.late import LateContext
 from whence.sdk.delivery.stats import Stats
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from whence.sdk.delivery.batches import Exportable, ProcessDocument
     from whence.sdk.delivery.destination import Destination
@@ -53,7 +53,7 @@ class Pipeline:
         *,
         is_settled: Callable[[], bool] = lambda: True,
         resolve_late: Callable[[], object] = lambda: None,
-        documents: Callable[[], list[ProcessDocument]] = list,
+        documents: Callable[[], Sequence[ProcessDocument]] = list,
         destination: Destination | str | None = None,
         max_items: int = MAX_ITEMS,
         max_bytes: int = MAX_QUEUE_BYTES,
