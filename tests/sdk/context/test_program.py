@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import zipapp
@@ -64,8 +65,9 @@ def run(repository: Path, sink: Sink, tmp_path: Path):
         ("shop/cli.py spawn", "shop/cli.py"),
         ("-m shop.cli spawn", "shop.cli"),
         ("-m cProfile -o {tmp}/profile script.py", "script.py"),
-        ("-m trace --count --coverdir={tmp} script.py", "script.py"),
         ("carried.py", "carried.py"),
+        ("-m pdb -c continue -c quit script.py", "script.py"),
+        ("-m IPython --quick flushing.py", "flushing.py"),
     ],
 )
 def test_a_program_is_named_as_it_was_started(run, tmp_path: Path, words: str, name: str):
@@ -88,6 +90,23 @@ def test_a_program_is_named_as_it_was_started(run, tmp_path: Path, words: str, n
 )  # fmt: skip
 def test_code_without_a_file_keeps_pythons_words(run, words: list[str], given: str, name: str):
     assert run(*words, given=given)[NAME] == name
+
+
+def test_a_script_whose_folder_is_gone_keeps_its_name(run, repository: Path):
+    (repository / "leaving.py").write_text(
+        "import os, tempfile\nfolder = tempfile.mkdtemp()\nos.chdir(folder)\nos.rmdir(folder)\n"
+        + ASK
+    )
+    resource = run("leaving.py", PYTHONPATH=str(repository))
+    assert (resource[NAME], resource[BRANCH]) == ("leaving.py", "shop-main")
+
+
+def test_a_name_that_is_no_text_is_recorded_with_marks(run, repository: Path):
+    script = os.fsencode(repository) + b"/caf\xe9.py"
+    Path(os.fsdecode(script)).write_text(ASK)
+    assert re.fullmatch(
+        r"caf[?\N{REPLACEMENT CHARACTER}]\.py", run(os.fsdecode(b"caf\xe9.py"))[NAME]
+    )
 
 
 def test_a_script_from_another_folder_is_named_from_its_repositorys_top(run, repository, tmp_path):
@@ -269,6 +288,7 @@ def test_a_script_that_a_task_starts_keeps_its_name(run):
         ("gunicorn -k gevent --bind=0.0.0.0:80 shop.wsgi -t 30", "shop.wsgi"),
         ("uvicorn --host localhost:80", "uvicorn"),
         ("celery worker", "celery"),
+        ("celery worker -E -B -Ashop.tasks -l INFO", "shop.tasks"),
         (r"C:\venv\Scripts\uvicorn.exe shop.web:app", "shop.web:app"),
         ("./celery.py -A shop", "./celery.py"),
         ("ipython", "<console>"),

@@ -17,7 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from whence.sdk.context.program.modules import file_of, is_installed, name_package
+from whence.sdk.context.program.modules import (
+    is_file,
+    is_installed,
+    make_absolute,
+    name_package,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -50,7 +55,7 @@ class Command(msgspec.Struct, frozen=True):
     @property
     def path(self) -> Path:
         """The path of a script, absolute."""
-        return Path(self.target).absolute()
+        return make_absolute(self.target)
 
 
 def parse_command(words: Sequence[str], source: str) -> Command:
@@ -92,10 +97,10 @@ def read_seen() -> Command | None:
     if first in ("", "-c", "-"):
         return Command({"": CONSOLE, "-c": CODE, "-": STDIN}[first], first, arguments)
     main = sys.modules.get("__main__")
-    module, file = name_main_module(main), file_of(main)
-    path = Path(first).absolute()
+    module, path = name_main_module(main), make_absolute(first)
     # A profiler or debugger that runs a script puts the script's path first.
-    is_other = file is not None and path != file and path.is_file() and is_installed(file)
+    origin = getattr(getattr(main, "__spec__", None), "origin", None) or ""
+    is_other = str(path) != origin and is_file(path) and is_installed(Path(origin))
     if module is not None and not is_other:
         return Command(MODULE, module, arguments)
     if path.name == "__main__.py" and (package := name_package(path)):

@@ -12,6 +12,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
+from whence.sdk import diagnostics
 from whence.sdk.context.program.commands import (
     CODE,
     CONSOLE,
@@ -31,7 +34,10 @@ from whence.sdk.context.program.loaded import find_embedder
 from whence.sdk.context.program.modules import (
     file_of,
     find_module,
+    is_file,
+    is_folder,
     is_installed,
+    make_absolute,
     own_file,
 )
 from whence.sdk.context.program.notebook import find_notebook, find_shell
@@ -44,7 +50,20 @@ PEX_FOLDERS = frozenset({"unzipped_pexes", "venvs"})
 
 
 def find_program() -> Program:
-    """Look at the running process."""
+    """Look at the running process. Never raises."""
+    try:
+        found = _look()
+    except Exception as error:  # noqa: BLE001 - detection must never break the program
+        diagnostics.caught("context", error)
+        found = Program(next(iter(getattr(sys, "argv", ())), None) or None, UNKNOWN, "sys.argv")
+    if found.name is None:
+        return found
+    # A name in the file system may hold bytes that are no text.
+    name = os.fsencode(found.name).decode("utf-8", "replace")
+    return found if name == found.name else msgspec.structs.replace(found, name=name)
+
+
+def _look() -> Program:
     found = find_notebook() or find_worker_tests() or find_embedder()
     if found is not None:
         return found
@@ -110,7 +129,7 @@ def name_command(command: Command) -> Program:
     bundle = _find_pex(file)
     if bundle is not None:
         return Program(str(bundle), kind, "env PEX", bundle, name_is_path=True)
-    is_path = file is not None and file.exists()
+    is_path = file is not None and (is_file(file) or is_folder(file))
     return Program(
         command.target, kind, command.source, file if is_path else None, name_is_path=is_path
     )
@@ -148,7 +167,7 @@ def _find_script(command: Command) -> Path | None:
     if file is None or (file.name != typed.name and file.name not in LAUNCHER_NAMES):
         file = typed
     # A zip archive's main module lies in it: app.pyz/__main__.py.
-    return next((path for path in (file, *file.parents) if path.is_file()), file)
+    return next((path for path in (file, *file.parents) if is_file(path)), file)
 
 
 def _find_pex(file: Path | None) -> Path | None:
@@ -156,7 +175,7 @@ def _find_pex(file: Path | None) -> Path | None:
     given = os.environ.get("PEX")
     if file is None or not given or PEX_FOLDERS.isdisjoint(file.parts):
         return None
-    return Path(given).absolute() if Path(given).is_file() else None
+    return make_absolute(given) if is_file(Path(given)) else None
 
 
 def _find_entry_module() -> str | None:

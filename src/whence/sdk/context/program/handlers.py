@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from whence.sdk.context.program.kinds import JOB, Program, find_kind
-from whence.sdk.context.program.modules import find_module, own_file
+from whence.sdk.context.program.modules import find_module, is_file, make_absolute, own_file
 
 FUNCTION = re.compile(r"^[\w./-]+\.[A-Za-z_]\w*$")  # module.function, folders with / or .
 NOT_PYTHON = (".sh", ".py")  # Lambda's web adapter starts a shell script
@@ -68,11 +68,11 @@ def _describe(row: Handler, variable: str, name: str) -> Program:
         module = name.rpartition(".")[0].replace("/", ".").strip(".")
         file = find_module(module, [root])
     elif ":" in name:  # flows/daily.py:run
-        file = Path(name.rpartition(":")[0]).absolute()
+        file = make_absolute(name.rpartition(":")[0])
     else:
         files = (os.environ.get(FUNCTION_SOURCE, ""), *DEFAULT_FILES)
         paths = (root / one for one in files if one)
-        file = next((path.absolute() for path in paths if path.is_file()), None)
+        file = next((make_absolute(path) for path in paths if is_file(path)), None)
     more = os.environ.get(row.and_then or "", "")
     full = f"{name}.{more}" if more else name
     return Program(full, row.kind or find_kind(), f"env {variable}", own_file(file), module=module)

@@ -19,7 +19,7 @@ from whence.sdk.context.program.commands import MODULE, SCRIPT, Command
 from whence.sdk.context.program.gunicorn_config import read_wsgi_app
 from whence.sdk.context.program.kinds import NOTEBOOK, Program, find_kind
 from whence.sdk.context.program.loaded import read_loaded_app
-from whence.sdk.context.program.modules import find_module, own_file
+from whence.sdk.context.program.modules import find_module, is_file, make_absolute, own_file
 from whence.sdk.context.program.pytest_run import find_tests
 
 if TYPE_CHECKING:
@@ -159,11 +159,13 @@ def split_words(
     """Return the words that belong to no option, and the values of each option."""
     positional: list[str] = []
     options: dict[str, list[str]] = {}
-    words = iter(arguments)
-    for word in words:
+    words = list(arguments)
+    while words:
+        word = words.pop(0)
         if word == "--":
-            positional.extend(words)
-        elif not word.startswith("-") or word == "-":
+            positional += words
+            break
+        if not word.startswith("-") or word == "-":
             positional.append(word)
         elif word in flags or word.startswith("--no-"):
             continue
@@ -172,8 +174,8 @@ def split_words(
             options.setdefault(name, []).append(value)
         elif not word.startswith("--") and len(word) > 2:  # noqa: PLR2004 - `-Aproj`
             options.setdefault(word[:2], []).append(word[2:])
-        else:
-            options.setdefault(word, []).append(next(words, ""))
+        elif words and not words[0].startswith("-"):  # else a flag that the row doesn't know
+            options.setdefault(word, []).append(words.pop(0))
     return positional, options
 
 
@@ -199,7 +201,7 @@ def _candidates(
     if launcher == "gunicorn":
         yield read_wsgi_app(options), "gunicorn's configuration"
     if not row.subcommands.isdisjoint(positional) or not row.subcommands:
-        default = next((file for file in row.files if Path(file).is_file()), None)
+        default = next((file for file in row.files if is_file(Path(file))), None)
         yield default, f"the file that {launcher} looks for"
 
 
@@ -214,8 +216,8 @@ def describe(reference: str, source: str, folders: list[Path], kind: str | None 
     target, _, attribute = reference.partition(":")
     if target.endswith((".py", ".ipynb")) or "/" in target or "\\" in target:
         path = Path(target)
-        found = next((one for one in (folder / path for folder in folders) if one.exists()), path)
-        file = own_file(found.absolute())
+        found = next((one for one in (folder / path for folder in folders) if is_file(one)), path)
+        file = own_file(make_absolute(found))
         return Program(reference, kind, source, file, name_is_path=not attribute)
     found_file = find_module(target, folders)
     return Program(reference, kind, source, own_file(found_file), module=target)

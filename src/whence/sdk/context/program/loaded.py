@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import sys
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from whence.sdk.context.program.kinds import Program, find_kind
-from whence.sdk.context.program.modules import file_of, find_module, own_file
+from whence.sdk.context.program.modules import file_of, find_module, make_absolute, own_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,8 +86,6 @@ def find_embedder() -> Program | None:
 
 def _describe(text: str, source: str) -> Program:
     if "/" in text or text.endswith((".py", ".wsgi")):
-        return Program(
-            text, find_kind(), source, own_file(Path(text).absolute()), name_is_path=True
-        )
+        return Program(text, find_kind(), source, own_file(make_absolute(text)), name_is_path=True)
     module = text.partition(":")[0]
     return Program(text, find_kind(), source, own_file(find_module(module)), module=module)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 SUFFIXES = (".py", ".pyc", ".so", ".pyd")
 # Where platforms keep the programs that call a function: nobody's own code.
 RUNTIME_FOLDERS = ("/var/runtime", "/var/lang", "/azure-functions-host")
-SCRIPT_FOLDERS = ("/usr/bin", "/usr/local/bin", "~/.local/bin")
+SCRIPT_FOLDERS = ("/usr/bin", "/usr/local/bin", "/opt/homebrew/bin", "~/.local/bin")
 
 
 def file_of(module: Any) -> Path | None:
@@ -26,7 +26,31 @@ def file_of(module: Any) -> Path | None:
     path = getattr(module, "__file__", None)
     if not isinstance(path, str) or path.startswith("<"):
         return None
-    return Path(path).absolute()
+    return make_absolute(path)
+
+
+def make_absolute(path: str | Path) -> Path:
+    """Return the path from the root; as it is, where the current folder is gone."""
+    try:
+        return Path(path).absolute()
+    except OSError:
+        return Path(path)
+
+
+def is_file(path: Path) -> bool:
+    """Tell whether a file lies there; False for what may not be looked at."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def is_folder(path: Path) -> bool:
+    """Tell whether a folder lies there; False for what may not be looked at."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
 
 
 def find_module(name: str, folders: Iterable[Path] = ()) -> Path | None:
@@ -40,11 +64,11 @@ def find_module(name: str, folders: Iterable[Path] = ()) -> Path | None:
     relative = Path(*name.split("."))
     namespace = None
     for folder in (*folders, Path(), *map(Path, _import_folders())):
-        base = (folder / relative).absolute()
+        base = make_absolute(folder / relative)
         for candidate in (base / "__init__.py", *map(base.with_name, _file_names(base.name))):
-            if candidate.is_file():
+            if is_file(candidate):
                 return candidate
-        if namespace is None and base.is_dir():
+        if namespace is None and is_folder(base):
             namespace = base
     return namespace
 
@@ -61,7 +85,7 @@ def name_package(main: Path) -> str | None:
     """Return the dotted name of the package whose `__main__.py` this is, or None for a folder's."""
     names: list[str] = []
     folder = main.parent
-    while (folder / "__init__.py").is_file() and folder.name:
+    while is_file(folder / "__init__.py") and folder.name:
         names.insert(0, folder.name)
         folder = folder.parent
     return ".".join(names) or None
@@ -89,13 +113,14 @@ def is_installed(file: Path | None) -> bool:
 def is_console_script(file: Path) -> bool:
     """Tell whether the file is a command that an installer wrote."""
     folder = "Scripts" if os.name == "nt" else "bin"
-    own = {Path(prefix) / folder for prefix in (sys.prefix, sys.exec_prefix)}
+    own = {Path(sys.prefix) / folder, Path(sys.exec_prefix) / folder}
     if file.parent in own:
         return True
     if file.suffix == ".py":  # somebody's script, wherever it lies
         return False
-    shared = {Path(one).expanduser() for one in SCRIPT_FOLDERS}
     try:  # pipx links its commands into a folder on the path
-        return file.parent in shared or file.resolve().parent in own
+        shared = {Path(one).expanduser() for one in SCRIPT_FOLDERS}
+        real = file.resolve().parent
+        return file.parent in shared or real in own or real in {one.resolve() for one in own}
     except (OSError, RuntimeError):
         return False

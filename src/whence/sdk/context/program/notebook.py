@@ -15,6 +15,7 @@ from typing import Any
 
 from whence.sdk.context.program.commands import read_words
 from whence.sdk.context.program.kinds import NOTEBOOK, Program
+from whence.sdk.context.program.modules import is_file, make_absolute
 
 NOTEBOOK_VARIABLES = ("IPYNB_FILE", "JPY_SESSION_NAME")
 EDITOR_NAME = "__vsc_ipynb_file__"
@@ -59,7 +60,7 @@ def find_shell() -> Any:
 
 def describe_notebook(path: str, source: str) -> Program:
     """Return the program of a notebook that lies on this machine."""
-    return Program(path, NOTEBOOK, source, Path(path).absolute(), name_is_path=True)
+    return Program(path, NOTEBOOK, source, make_absolute(path), name_is_path=True)
 
 
 def _find_executed(parent: int) -> str | None:
@@ -76,4 +77,4 @@ def _find_executed(parent: int) -> str | None:
         path = Path(f"/proc/{parent}/cwd").readlink() / given[0]
     except OSError:
         return None
-    return str(path) if path.is_file() else None
+    return str(path) if is_file(path) else None

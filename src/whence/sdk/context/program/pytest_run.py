@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from whence.sdk.context.program.commands import read_seen
 from whence.sdk.context.program.kinds import Program, find_kind
 from whence.sdk.context.program.loaded import read_main_frames
+from whence.sdk.context.program.modules import is_file, is_folder, make_absolute
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,17 +59,17 @@ def find_tests(arguments: Sequence[str]) -> Program:
         target = Path(word.partition("::")[0].partition("[")[0])
         is_value = word.startswith("-") or previous in PATH_OPTIONS
         previous = word
-        if is_value or not target.name or not _exists(target) or _is_around(target):
+        if (
+            is_value
+            or not target.name
+            or not (is_file(target) or is_folder(target))
+            or _is_around(target)
+        ):
             continue
-        return Program(target.as_posix(), find_kind(), SOURCE, target.absolute(), name_is_path=True)
+        return Program(
+            target.as_posix(), find_kind(), SOURCE, make_absolute(target), name_is_path=True
+        )
     return Program(NAME, find_kind(), SOURCE, module=None)
-
-
-def _exists(target: Path) -> bool:
-    try:
-        return target.exists()
-    except (OSError, ValueError):
-        return False
 
 
 def _is_around(target: Path) -> bool:
