@@ -53,7 +53,7 @@ def look(place: str | None, program: str | None) -> Survey:
         raise InvalidInputError(f"there is no folder {str(at)!r}; name one that exists")
     if file is not None and not file.exists() and not (at / file).exists():
         raise InvalidInputError(f"there is no program {str(file)!r}; name a file that exists")
-    if file is not None and file.exists():
+    if file is not None and not (at / file).exists():
         file = file.absolute()
     return survey(at.absolute(), file)
 
@@ -103,7 +103,8 @@ def _shown(entries: Iterable[ContextEntry]) -> list[ContextEntry]:
 def _explain(entry: ContextEntry) -> Iterator[str]:
     yield entry.source
     for one in entry.overridden:
-        yield f"instead of {one.value!r} by {one.source}"
+        is_same = one.value == entry.value
+        yield f"also {one.source}" if is_same else f"instead of {one.value!r} by {one.source}"
     yield from _list_set_aside(entry)
 
 

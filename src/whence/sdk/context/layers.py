@@ -189,7 +189,7 @@ def _read_lone_branch(basis: Basis) -> Iterator[Found]:
     if state is None or not state.is_detached or not state.commit:
         return
     if len(state.branches_at_head) == 1:
-        yield Found(semconv.GIT_COMMIT, state.commit, LONE_BRANCH)
+        yield Found(table.ALSO_AT, state.commit, LONE_BRANCH)
         yield Found(semconv.GIT_BRANCH, state.branches_at_head[0], LONE_BRANCH)
 
 
