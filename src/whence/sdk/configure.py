@@ -12,6 +12,7 @@ from whence.sdk.capture.computed import split_metadata
 from whence.sdk.capture.current import set_experiment
 from whence.sdk.capture.processors import check_processors
 from whence.sdk.capture.trace_metadata import clean
+from whence.sdk.delivery.signals import watch_sigterm
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -57,6 +58,7 @@ def configure(
         semconv.DEPLOYMENT_ID: deployment_id,
         semconv.REGION: region,
     }
+    watch_sigterm()  # the first span may start in another thread than the main one
     fixed, computed = split_metadata(metadata)
     switches = check_switches(
         follow_parent_sampling=follow_parent_sampling,

@@ -228,6 +228,25 @@ open_pipeline().submit(Item('one'))
     assert sink.names() == {"one"}
 
 
+def test_what_ends_after_sigterm_leaves_without_delay(run: Run, tmp_path: Path) -> None:
+    code = """
+def finish_requests(number, frame):
+    p.submit(Item("during"))
+    while p.stats().exported < 2: time.sleep(0.001)
+    began_s = time.monotonic()
+    p.submit(Item("late"))
+    while p.stats().exported < 3: time.sleep(0.001)
+    print(time.monotonic() - began_s, flush=True)
+    os._exit(0)
+signal.signal(signal.SIGTERM, finish_requests)
+p = open_pipeline()
+p.submit(Item("before"))
+"""
+    process = run(tmp_path, code + UP)
+    assert float(terminate(process)) < 0.3  # a batch waits up to half a second otherwise
+    assert sorted(names_in(tmp_path / "spool")) == ["before", "during", "late"]
+
+
 def test_a_handler_installed_later_is_left_alone(sink: Sink, run: Run) -> None:
     code = """
 open_pipeline().submit(Item('one'))

@@ -50,6 +50,7 @@ class Backlog:
         "_max_bytes",
         "_max_items",
         "bell",
+        "ending_until_s",
         "held",
         "is_closed",
         "overflowed",
@@ -67,6 +68,7 @@ class Backlog:
         self.bell = Bell()
         self.sleeps = False  # the exporter has nothing to do, and wants to be called
         self.is_closed = False
+        self.ending_until_s = float("-inf")  # until then nothing is gathered: each moment counts
         self.overflowed = 0
         self._max_items = max_items
         self._max_bytes = max_bytes

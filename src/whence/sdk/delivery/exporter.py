@@ -94,6 +94,8 @@ class Exporter:
                 backlog.bell.wait(self._pause_s())
             backlog.sleeps = False
         due_s = max(time.monotonic() + GATHER_S, self._exported_at_s + INTERVAL_S)
+        if time.monotonic() < backlog.ending_until_s:
+            return
         while 0 < len(backlog.queue) < HURRY_SPANS and not self._is_called():
             left_s = due_s - time.monotonic()
             if left_s <= 0:

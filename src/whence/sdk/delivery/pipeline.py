@@ -36,6 +36,7 @@ FIRST_PENDING_S = 1.0
 MAX_ITEMS = 100_000
 MAX_QUEUE_BYTES = 64 << 20
 FORK_PATIENCE_S = 2.0
+ENDING_S = 60.0
 CONTEXT_PATIENCE_S = 1.5  # a process about to end waits so long for the rest of its context
 
 
@@ -131,8 +132,13 @@ class Pipeline:
         return waiter.bell.wait(timeout_s) and waiter.is_delivered
 
     def hurry(self, timeout_s: float) -> bool:
-        """Flush; what has not left by then goes to disk. For a process about to end."""
+        """Flush; what has not left by then goes to disk. For a process about to end.
+
+        It may go on for a while, as a server that finishes its requests does; what ends meanwhile
+        leaves at once, for the end may come without notice.
+        """
         is_delivered = False
+        self.backlog.ending_until_s = time.monotonic() + ENDING_S
         try:
             self.late.hasten(CONTEXT_PATIENCE_S)
             is_delivered = self.flush(timeout_s)
