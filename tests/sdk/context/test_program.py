@@ -185,6 +185,16 @@ def test_a_console_script_is_named_by_its_command(
     assert (resource[NAME], resource.get(BRANCH)) == ("ask-shop", branch)
 
 
+def test_a_console_script_that_uv_runs_is_named_by_its_command(
+    environments, sink: Sink, tmp_path: Path
+):
+    env = make_environment(sink, tmp_path, VIRTUAL_ENV=str(environments["editable"]))
+    words = ["uv", "run", "--offline", "--no-project", "--active", "ask-shop"]
+    run_to_end(words, tmp_path, env)
+    resource = find_resource(sink)
+    assert (resource[NAME], resource[BRANCH]) == ("ask-shop", "shop-main")
+
+
 def test_a_linked_console_script_is_named_by_its_command(environments, sink: Sink, tmp_path: Path):
     """As pipx and `uv tool` link it into a folder on the path."""
     (tmp_path / "ask-shop").symlink_to(environments["installed"] / "bin" / "ask-shop")
@@ -302,6 +312,33 @@ def test_the_words_of_launchers_that_the_tests_do_not_start_are_understood(
     bare = "/" in first or "\\" in first
     argv = [first if bare else f"{sys.prefix}/bin/{first}", *rest]
     assert run("-c", f"import sys; sys.argv = {argv!r}; {ASK}")[NAME] == name
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "uvicorn --reload --app-dir {repository} shop.web:app",
+        "granian --working-dir={repository} {repository}/shop/web.py",
+        "gunicorn --pythonpath {repository} store_site.wsgi",
+    ],
+)
+def test_an_application_that_is_not_loaded_is_looked_up_without_importing_it(
+    run, repository: Path, tmp_path: Path, words: str
+):
+    """As in the parent of a server's workers. Played: only the command line is the launcher's."""
+    argv = [f"{sys.prefix}/bin/{words}".split()[0], *words.split()[1:]]
+    code = f"""
+import sys
+sys.path.insert(0, {str(repository)!r})
+from shop.asking import ask
+sys.path.pop(0)
+sys.argv = {[word.replace("{repository}", str(repository)) for word in argv]!r}
+import whence
+ask()
+whence.flush()
+assert not {{"shop.web", "store_site"}} & set(sys.modules)
+"""
+    assert run("-c", code, cwd=tmp_path)[BRANCH] == "shop-main"
 
 
 @pytest.mark.parametrize(
