@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from whence.errors import StoreError, StoreInUseError
+from whence.otlp.store_folder import make_store_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,7 +46,7 @@ class DirectoryLock:
         """
         self._descriptor: int | None = None
         try:
-            directory.mkdir(parents=True, exist_ok=True)
+            make_store_folder(directory)
             descriptor = os.open(directory / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
             raise StoreError(f"can't use {directory} as a store: {error}") from error

@@ -11,9 +11,11 @@ Only the exporter thread calls these, except `rescue`.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import TYPE_CHECKING, Protocol
 
+from whence.otlp.store_folder import make_store_folder
 from whence.sdk import diagnostics
 from whence.sdk.delivery.batches import count_spans, split_body
 from whence.sdk.delivery.destination import Destination, LocalStore, Server
@@ -77,6 +79,7 @@ class StoreDelivery:
     """Appends to the segments of a local store; the server takes them in from there."""
 
     def __init__(self, store: LocalStore, stats: Stats) -> None:
+        self._folder = store.path
         self._spool = Outbox(store.path / "spool")
         self._stats = stats
 
@@ -108,6 +111,7 @@ class StoreDelivery:
     def _append(self, body: bytes) -> bool:
         """Put a body into the spool; False where it has to wait in memory."""
         spans = count_spans(body)
+        self._make_folder()
         receipt = self._spool.put(body)
         if receipt is None:
             _drop_for_lack_of_room(self._stats, spans)
@@ -118,6 +122,7 @@ class StoreDelivery:
     def rescue(self, bodies: list[bytes]) -> None:
         """Append bodies through a segment of their own."""
         waiting = self._spool.take_memory() + bodies
+        self._make_folder()
         kept = self._spool.rescue(waiting)
         self._stats.exported += sum(map(count_spans, waiting[:kept]))
         self._stats.drop("at exit", sum(map(count_spans, waiting[kept:])))
@@ -128,6 +133,10 @@ class StoreDelivery:
 
     def abandon(self) -> None:
         """Segments see to a fork themselves."""
+
+    def _make_folder(self) -> None:
+        with contextlib.suppress(OSError):  # the outbox meets it again, and says so
+            make_store_folder(self._folder)
 
 
 class ServerDelivery:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from whence.errors import InvalidInputError, UnavailableError, WhenceError
+from whence.otlp.store_folder import make_store_folder
 from whence.sdk.delivery.destination import Server, parse_destination
 from whence.sdk.reading.http import HttpReader, UnreachableError
 
@@ -64,7 +65,7 @@ def find_or_start_server(store: Path) -> Server:
     _check_extra(store)
     deadline_s = time.monotonic() + START_LIMIT_S
     try:
-        store.mkdir(parents=True, exist_ok=True)
+        make_store_folder(store)
         with _turn(store, deadline_s):
             return find_server(store) or _start(store, deadline_s)
     except OSError as error:
