@@ -10,8 +10,8 @@ import os
 from pathlib import Path
 
 import pytest
-from platform_examples import BRANCH, COMMIT, EXAMPLES, HEAD_SHA, SERVICE, SHA, TYPE
 
+from platform_examples import BRANCH, COMMIT, EXAMPLES, HEAD_SHA, SERVICE, SHA, TYPE
 from whence.sdk.context.platform_table import KEYS, PLATFORMS
 from whence.sdk.context.platforms import variables_of
 from whence.sdk.context.survey import survey
