@@ -87,6 +87,20 @@ def test_a_server_that_is_away_gives_none_and_says_what_to_do(monkeypatch, caplo
     whence.tracing.reset()
 
 
+def test_a_read_before_all_has_arrived_says_so_once_a_minute(monkeypatch, tmp_path, caplog):
+    monkeypatch.setenv("WHENCE_SPOOL", str(tmp_path / "outbox"))
+    whence.tracing.reset()
+    whence.set_tracking_uri("http://127.0.0.1:9")
+    with whence.start_span("on its way"):
+        pass
+    for _ in range(2):
+        assert whence.get_trace("tr-" + "0" * 32, silent=True) is None
+    said = [r.getMessage() for r in caplog.records if "may lack traces" in r.getMessage()]
+    assert len(said) == 1
+    assert whence.tracing.stats().problems["read_too_early"] == 2
+    whence.tracing.reset()
+
+
 def test_a_trace_in_progress_is_returned_as_such(experiment):
     with whence.start_span("long") as span:
         whence.update_current_trace(metadata={"app_version": "3"})

@@ -60,10 +60,19 @@ class Client:
         )
 
     def catch_up(self, timeout_s: float = FLUSH_TIMEOUT_S) -> None:
-        """Have everything that was recorded until now arrive in the store."""
+        """Have everything that was recorded until now arrive in the store.
+
+        What takes longer, or waits for a server that is away, is missing in the next answer; that
+        is said at most once a minute.
+        """
         pipeline = runtime.running_pipeline()
-        if pipeline is not None:
-            pipeline.flush(timeout_s)
+        if pipeline is not None and not pipeline.flush(timeout_s):
+            diagnostics.warn(
+                "read_too_early",
+                "Not all that this process recorded has arrived within %g s; what is read now may "
+                "lack traces that are on their way. whence.flush() waits longer.",
+                timeout_s,
+            )
         if isinstance(self._destination, LocalStore):
             self.call("POST", "/intake")
 
