@@ -27,6 +27,9 @@ TRACESTATE = "tracestate"
 BAGGAGE = "baggage"
 LISTS = (TRACESTATE, BAGGAGE)
 
+if settings.current.baggage:
+    import whence.sdk.capture.baggage  # noqa: F401 - now, so that the first span does not wait
+
 
 def get_tracing_context_headers_for_http_request() -> dict[str, str]:
     """Return the headers that carry the active span to another service; {} where there is none.

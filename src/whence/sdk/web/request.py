@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import opentelemetry.trace.propagation.tracecontext  # noqa: F401 - now, not in the first request
 from opentelemetry.trace import Span
 
 from whence import semconv
