@@ -12,10 +12,12 @@ import subprocess
 import sys
 import time
 
+import httpx
 import pyarrow.parquet as pq
 import pytest
 
-from otlp_requests import new_trace_id
+from cli.conftest import JSON
+from otlp_requests import body, new_trace_id, span
 from serving import clean_environment
 
 IN_500 = ("--experiment", "500")
@@ -137,10 +139,32 @@ def test_a_trace_is_shown_as_a_tree_with_durations_then_metadata(whence, traces)
     assert "5.0 ms" in root
     assert "RETRIEVER" in child and "5.0 ms" in child and "index is cold" in child
     metadata = lines[lines.index("metadata") : lines.index("tags")]
-    assert any(
-        line.split() == ["region", "eu", "(update_current_trace())"] for line in metadata
-    )
+    assert any(line.split() == ["region", "eu", "(update_current_trace())"] for line in metadata)
     assert any(line.split() == ["team", "search"] for line in lines[lines.index("tags") :])
+
+
+def test_of_several_services_each_span_names_its_own(whence, server):
+    trace_id = new_trace_id()
+    root = span(trace_id, name="gateway")
+    child = span(trace_id, "00f067aa0ba902b8", name="shop", parentSpanId=root["spanId"])
+    for one, version in ((root, "1.0"), (child, "2.1.0")):
+        content = body(one, **{"service.name": one["name"], "service.version": version})
+        httpx.post(f"{server.url}/v1/traces", content=content, headers=JSON).raise_for_status()
+    lines = whence("show", f"tr-{trace_id}").out.splitlines()
+    assert any(line.startswith("gateway") and "gateway 1.0" in line for line in lines)
+    assert any(line.startswith("└─ shop") and "shop 2.1.0" in line for line in lines)
+
+
+def test_a_dirty_commit_is_marked_and_a_refused_key_said_to_be_absent(whence, server):
+    trace_id = new_trace_id()
+    said = {"vcs.ref.head.revision": "abcdef0123" * 4, "whence.metadata.whence.git.dirty": "true"}
+    for attributes in ({}, {"whence.metadata.extra": "late"}):
+        content = body(span(trace_id, attributes=attributes), **said)
+        httpx.post(f"{server.url}/v1/traces", content=content, headers=JSON).raise_for_status()
+    shown = whence("show", f"tr-{trace_id}").out
+    assert "short_commit abcdef0*" in shown
+    assert "stays absent, refused 'late' from root" in shown
+    assert "(resource vcs.ref.head.revision)" in shown
 
 
 def test_a_trace_can_be_shown_as_json(whence, traces):

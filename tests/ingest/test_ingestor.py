@@ -299,6 +299,18 @@ def test_a_second_header_may_repeat_and_fill_but_not_change(ingestor, store, exp
     assert [row.refused for row in read_conflicts(store, [trace_id])] == ["HACKED"]
 
 
+def test_a_second_header_may_fill_what_the_first_left_empty(ingestor, store, experiment_id):
+    trace = new_trace_hex()
+    branch, commit = "mlflow.source.git.branch", "mlflow.source.git.commit"
+    for stated in ({branch: "", commit: "abc"}, {branch: "main", commit: ""}):
+        header = Header(
+            trace_id=f"tr-{trace}", experiment_id=experiment_id, state="OK", trace_metadata=stated
+        )
+        ingestor.submit_header(header).result(30)
+    row = read_trace(store, trace)
+    assert (row.commit, row.branch) == ("abc", "main")
+
+
 def test_assessments_of_a_header_never_overwrite_what_a_call_wrote(ingestor, store, experiment_id):
     trace_id = f"tr-{new_trace_hex()}"
     initial = {

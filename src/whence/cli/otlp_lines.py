@@ -61,12 +61,15 @@ def write_line(trace: dict[str, Any]) -> bytes | None:
     if not _is_hex(bare_id):
         return None
     top = _find_top(trace["spans"])
+    sources = _write_sources(info)
     groups: dict[bytes, ResourceSpans] = {}
     for span in trace["spans"]:
         record = _record(span, bare_id)
         if top is not None and span is top:
-            record.attributes = _with_context(record.attributes, info, top)
+            record.attributes = {**_with_context(record.attributes, info, top), **sources}
         resource = {**span["resource"], semconv.EXPERIMENT_ID: info["experiment_id"]}
+        if top is not None and span["resource"] == top["resource"]:
+            resource.update(sources)
         key = msgspec.json.encode(resource, order="sorted")
         groups.setdefault(key, ResourceSpans(Resource(resource), [])).spans.append(record)
     body = encode_request(list(groups.values()))
@@ -117,6 +120,13 @@ def _with_context(
     ):
         found.setdefault(semconv.TRACE_STATE, info["state"])
     return found
+
+
+def _write_sources(info: dict[str, Any]) -> dict[str, str]:
+    """Return the attribute that says where metadata is from, for the top span and its resource."""
+    stated = info.get("provenance") or {}
+    kept = {key: source for key, source in stated.items() if key not in DERIVED_METADATA}
+    return {semconv.PROVENANCE: _json(kept)} if kept else {}
 
 
 def _said(key: str, span: dict[str, Any]) -> Any:
