@@ -21,9 +21,8 @@ import msgspec
 
 from whence.sdk import diagnostics
 from whence.sdk.context.dirty_changes import Budget, UncertainError, WorkTree, measure
-from whence.sdk.context.git_program import Git, GitError
+from whence.sdk.context.git_program import TIMEOUT_VARIABLE, Git, GitError
 
-TIMEOUT_VARIABLE = "WHENCE_DIRTY_TIMEOUT_S"
 TIMEOUT_S = 8.0
 MAX_FILES = 20_000
 MAX_BYTES = 256 << 20

@@ -26,10 +26,11 @@ from whence.sdk.context.dirty_candidates import (
     find_candidates,
     read_head,
 )
+from whence.sdk.context.dirty_large_files import find_large_files, hash_large_files
 from whence.sdk.context.git_program import Git, GitError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
 HEADER = b"whence work tree 1"
 HASH_CHARS = 40
@@ -110,9 +111,22 @@ def measure(git: Git, budget: Budget, depth: int = 0) -> WorkTree:
         changes = _compare(git, budget, rules, candidates, depth)
     except GitError as error:
         is_dirty = isinstance(error, UncertainError) and error.is_dirty
-        is_certain = is_dirty or any(one.is_certain for one in candidates.values())
-        raise UncertainError(error.reason, is_dirty=is_certain) from error
+        is_dirty = is_dirty or _is_certain(git, candidates)
+        raise UncertainError(error.reason, is_dirty=is_dirty) from error
     return WorkTree(head, tuple(changes))
+
+
+def _is_certain(git: Git, candidates: dict[bytes, Candidate]) -> bool:
+    """Tell whether the tree surely differs, although not every file was looked at."""
+    certain = [one for one in candidates.values() if one.is_certain]
+    if any(one.head_mode == ABSENT for one in certain):
+        return True
+    # Of a large file git says only that it is not its pointer.
+    paths = [one.path for one in certain]
+    try:
+        return len(find_large_files(git, paths)) < len(paths)
+    except GitError:
+        return False
 
 
 def _read_rules(git: Git) -> Rules:
@@ -163,7 +177,7 @@ def _compare(
         elif one.head_mode != ABSENT and not (one.is_left_out and status is None):
             budget.take(1, 0)
             found.append((one, ABSENT, b""))
-    found += _read_contents(git, files)
+    found += _read_contents(git, rules, files)
     return [
         Change(one.path, mode, content, is_new=one.head_mode == ABSENT)
         for one, mode, content in found
@@ -228,15 +242,16 @@ def _measure_nested(
 
 
 def _read_contents(
-    git: Git, files: Sequence[tuple[Candidate, bytes]]
+    git: Git, rules: Rules, files: Sequence[tuple[Candidate, bytes]]
 ) -> list[tuple[Candidate, bytes, bytes]]:
     """Return every file with the id of what git would store."""
     links = [one.path for one, mode in files if mode == LINK]
-    stored = _hash_files(git, [one.path for one, mode in files if mode != LINK])
-    plain = _hash_files(git, links, "--no-filters")
-    ids = {**stored, **plain}
-    # The bytes of the commit themselves are unchanged too, whatever filters would make of them
-    # (a file that was committed with CRLF, a pointer to a large file that was never fetched).
+    paths = [one.path for one, mode in files if mode != LINK]
+    ids = hash_large_files(git, paths, lambda content: _blob_id(rules, content))
+    ids |= _hash_files(git, [path for path in paths if path not in ids])
+    ids |= _hash_files(git, links, "--no-filters")
+    # The bytes of the commit themselves are unchanged too, whatever filters would make of them:
+    # a file that was committed with CRLF.
     doubtful = [
         one.path
         for one, mode in files
@@ -263,8 +278,3 @@ def _quote(path: bytes) -> bytes:
     """Write a path as git's C-style quoted line, so that it may hold line ends and quotes."""
     plain = all(32 <= byte < 127 and byte not in b'"\\' for byte in path)  # noqa: PLR2004 - ASCII
     return b"%s\n" % path if plain else b'"%s"\n' % b"".join(b"\\%03o" % byte for byte in path)
-
-
-def changed_paths(changes: Iterable[Change]) -> list[bytes]:
-    """Return the paths in order."""
-    return sorted(one.path for one in changes)

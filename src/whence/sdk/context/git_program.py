@@ -28,6 +28,7 @@ from typing import IO, TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+TIMEOUT_VARIABLE = "WHENCE_DIRTY_TIMEOUT_S"
 MAX_OUTPUT_BYTES = 256 << 20
 MAX_COMPLAINT_BYTES = 4096
 NICENESS = 10
@@ -66,8 +67,13 @@ FIXED_SETTINGS = (
     "core.safecrlf=false",
     # The line endings that a machine prefers are no difference: text is compared with LF.
     "core.autocrlf=input",
+    # `dirty_large_files` writes the pointers of large files itself.
+    "filter.lfs.clean=",
+    "filter.lfs.smudge=",
+    "filter.lfs.process=",
+    "filter.lfs.required=false",
 )
-FILTER_KEY = re.compile(rb"^filter\.(.+)\.(?:clean|smudge|process)$", re.DOTALL)
+FILTER_KEY = re.compile(rb"^filter\.(?!lfs\.)(.+)\.(?:clean|smudge|process)$", re.DOTALL)
 
 
 class GitError(Exception):
@@ -107,7 +113,7 @@ class Git:
     def check_time(self) -> None:
         """Raise `GitError` after the deadline."""
         if time.monotonic() >= self.deadline_s:
-            raise GitError(f"took longer than {self.timeout_s:g} s")
+            raise GitError(f"took longer than {self.timeout_s:g} s; {TIMEOUT_VARIABLE} allows more")
 
     def run(
         self,
@@ -222,7 +228,10 @@ class Git:
     def _wait(self, process: subprocess.Popen[bytes]) -> int:
         """Return the exit status. A program's own SIGCHLD handler may have taken it away."""
         if sys.platform == "win32":
-            return process.wait(max(0.0, self.deadline_s - time.monotonic()))
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                return process.wait(max(0.0, self.deadline_s - time.monotonic()))
+            self.check_time()
+            return -1
         while True:
             try:
                 known = os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
