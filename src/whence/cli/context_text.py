@@ -90,7 +90,7 @@ def list_lines(found: Survey) -> Iterator[Line]:
     for entry in _shown(found.context.entries):
         yield Line(entry.key, entry.value, tuple(_explain(entry)))
     for entry in found.context.missing:
-        looked_at = f"looked at {_shorten(entry.asked)}"
+        looked_at = f"looked at {_shorten(_name_platforms(entry.asked))}"
         reason = (f"because {entry.reason}",) if entry.reason else ()
         fix = (f"to mend it: {entry.fix}",) if entry.fix else ()
         yield Line(entry.key, None, (looked_at, *reason, *_list_set_aside(entry), *fix))
@@ -106,6 +106,18 @@ def _explain(entry: ContextEntry) -> Iterator[str]:
         is_same = one.value == entry.value
         yield f"also {one.source}" if is_same else f"instead of {one.value!r} by {one.source}"
     yield from _list_set_aside(entry)
+    if entry.reason:
+        yield f"but {entry.reason}"
+
+
+def _name_platforms(sources: Iterable[str]) -> Iterator[str]:
+    """Say which platforms were recognised, beside their source."""
+    from whence.sdk.context.platforms import recognise
+    from whence.sdk.context.table import PLATFORM
+
+    names = " and ".join(platform.name for platform in recognise()) or "none recognised"
+    for source in sources:
+        yield f"{source} ({names})" if source == PLATFORM else source
 
 
 def _list_set_aside(entry: ContextEntry) -> Iterator[str]:

@@ -109,6 +109,21 @@ def test_the_fast_part_starts_no_program_asks_no_network_and_writes_no_file(app:
     assert report["err"] == ""
 
 
+def test_it_takes_milliseconds(app: Path):
+    """3.5 ms on two cores of 2026; the limit leaves room for a busy machine."""
+    measure = """
+from time import perf_counter
+times = []
+for _ in range(20):
+    process.forget()
+    started = perf_counter()
+    context = process.resolve()
+    times.append((perf_counter() - started) * 1e3)
+events.append(min(times))
+"""
+    assert run(app, after=measure)["events"][-1] < 10
+
+
 def test_neither_gitpython_nor_the_git_program_is_needed(app: Path):
     commit = git(app, "rev-parse", "HEAD")
     report = run(app, after="process.resolve_late()", env={"PATH": "/nowhere"})

@@ -297,3 +297,17 @@ def test_a_known_key_says_which_stronger_sources_were_silent(tmp_path: Path, ask
         "env WHENCE_METADATA_…",
         "env OTEL_RESOURCE_ATTRIBUTES",
     )
+
+
+def test_a_variable_that_cannot_be_taken_at_its_word_is_named(app: Path, ask):
+    entries = ask(app, GIT_COMMIT="HEAD", WHENCE_BRANCH="refs/tags/v1")
+    assert said(entries) == (git(app, "rev-parse", "HEAD"), "main", ADDRESS)
+    assert entries[COMMIT].reason == "env GIT_COMMIT says 'HEAD', which can't be taken"
+    assert "refs/tags/v1" in entries[BRANCH].reason
+
+
+def test_opentelemetrys_name_of_a_tag_is_no_branch(tmp_path: Path, ask):
+    names = "vcs.ref.head.revision={},vcs.ref.head.name=v1,vcs.ref.head.type={}"
+    assert said(ask(tmp_path, OTEL_RESOURCE_ATTRIBUTES=names.format(OTHER, "tag")))[1] is None
+    entries = ask(tmp_path, OTEL_RESOURCE_ATTRIBUTES=names.format(OTHER, "branch"))
+    assert said(entries) == (OTHER, "v1", None)

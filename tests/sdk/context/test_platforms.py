@@ -98,3 +98,10 @@ def test_of_two_platforms_one_says_which_code_it_is(ask):
     assert values[COMMIT] == SHA
     assert BRANCH not in values
     assert sources[SERVICE] == "env RENDER_SERVICE_NAME"
+
+
+def test_a_marker_of_two_variables_needs_both(ask):
+    assert ask({"FUNCTION_TARGET": "main"})[0] == {TYPE: "LOCAL"}
+    values, sources = ask({"FUNCTION_TARGET": "main", "K_SERVICE": "resize"})
+    assert values[TYPE] == "JOB"
+    assert sources[TYPE] == "env FUNCTION_TARGET + K_SERVICE"

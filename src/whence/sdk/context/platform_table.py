@@ -15,6 +15,7 @@ from whence.sdk.context.table import ALSO_AT
 class Platform(msgspec.Struct, frozen=True):
     """One platform. Each field lists variables, the first that is set wins.
 
+    One of `markers` must be set; of `A + B` both.
     `documentation` is the title of the page that the variables are described on. `also_at` holds
     further commits that branch and address belong to, such as the head of a pull request beside
     the merge that is built. An address may be composed: `{SERVER}/{REPOSITORY}`; `{NAME:host}`
@@ -246,10 +247,9 @@ PLATFORMS: tuple[Platform, ...] = (
     Platform(
         "Google Cloud Functions",
         "Configure environment variables (functions)",
-        ("FUNCTION_TARGET", "FUNCTION_NAME"),
-        deployment_id=("K_REVISION", "X_GOOGLE_FUNCTION_VERSION"),
-        region=("FUNCTION_REGION",),
-        service=("K_SERVICE", "FUNCTION_NAME"),
+        ("FUNCTION_TARGET + K_SERVICE",),  # the framework sets the first on a laptop too
+        deployment_id=("K_REVISION",),
+        service=("K_SERVICE",),
         is_job=True,
     ),
     Platform(

@@ -27,9 +27,10 @@ PLACEHOLDER = re.compile(r"\{(\w+)(?::(\w+))?\}")
 HOSTS = {"github": "github.com", "gitlab": "gitlab.com", "bitbucket": "bitbucket.org"}
 
 
-def is_set(name: str) -> bool:
-    """Tell whether a variable is set and doesn't say no."""
-    return os.environ.get(name, "").strip().lower() not in FALSE_WORDS
+def is_set(marker: str) -> bool:
+    """Tell whether a variable (of `A + B`, each) is set and doesn't say no."""
+    values = (os.environ.get(name, "").strip().lower() for name in marker.split(" + "))
+    return all(value not in FALSE_WORDS for value in values)
 
 
 def recognise() -> list[Platform]:

@@ -28,7 +28,8 @@ class ContextEntry(msgspec.Struct, frozen=True):
     `value` is None where the key is unknown; then `source` lists what was looked at and `fix` says
     what makes it known. `overridden` holds the values that a stronger source replaced, `set_aside`
     those that were not taken because they speak of another commit. `asked` are the sources that
-    would have won but said nothing, and `reason` is why one of them could not tell.
+    would have won but said nothing, and `reason` is why one of them could not
+    be taken at its word, or could not tell.
     """
 
     key: str
@@ -52,22 +53,16 @@ def rank(evidence: Evidence) -> tuple[tuple[ContextEntry, ...], tuple[ContextEnt
     for key in (*table.ROWS, *others):
         found, set_aside = _candidates(key, evidence, settled)
         asked = _asked_in_vain(key, found[0] if found else None, evidence)
+        reason = notes[key].value if key in notes else ""
         if found:
+            value, source = found[0].value, found[0].source
             entries.append(
-                ContextEntry(key, found[0].value, found[0].source, found[1:], set_aside, asked)
+                ContextEntry(key, value, source, found[1:], set_aside, asked, reason=reason)
             )
-        elif table.ROWS[key].fix or key in notes:
-            missing.append(
-                ContextEntry(
-                    key,
-                    None,
-                    ", ".join(asked),
-                    set_aside=set_aside,
-                    asked=asked,
-                    fix=table.ROWS[key].fix,
-                    reason=notes[key].value if key in notes else "",
-                )
-            )
+        elif reason or table.ROWS[key].fix:
+            fix = table.ROWS[key].fix
+            looked_at = ", ".join(asked)
+            missing.append(ContextEntry(key, None, looked_at, (), set_aside, asked, fix, reason))
     return tuple(entries), tuple(missing)
 
 

@@ -27,6 +27,7 @@ OTEL_ATTRIBUTES = "OTEL_RESOURCE_ATTRIBUTES"
 RUN_CONTEXT = "MLFLOW_RUN_CONTEXT"
 CUSTOM_PREFIX = "WHENCE_METADATA_"
 CUSTOM_DOT = "__"
+MAX_QUOTED_CHARS = 60
 
 LISTS = frozenset({table.CUSTOM, table.OTEL_ATTRIBUTES, table.RUN_CONTEXT})  # not one value
 
@@ -41,14 +42,21 @@ PULL_REQUEST = re.compile(r"^(?:pull/\d+(?:/.*)?|\d+/(?:merge|head)|PR-\d+)$")
 
 
 def read_variables(claimed: Collection[str] = ()) -> Iterator[Found]:
-    """Yield what each variable of the table says; not of those that a platform sets itself."""
+    """Yield what each variable of the table says; not of those that a platform sets itself.
+
+    What can't be the value of its key is noted.
+    """
     for row in table.TABLE:
         for source in row.sources:
             name = source.removeprefix(ENV)
             if name == source or name in claimed or source in LISTS:
                 continue
-            if value := clean(row.key, os.environ.get(name, "")):
+            raw = os.environ.get(name, "").strip()
+            if value := clean(row.key, raw):
                 yield Found(row.key, value, source)
+            elif raw:
+                said = f"{source} says {raw[:MAX_QUOTED_CHARS]!r}, which can't be taken"
+                yield Found(row.key, said, table.NOTE)
 
 
 def read_custom() -> Iterator[Found]:
@@ -65,6 +73,8 @@ def read_custom() -> Iterator[Found]:
 def read_otel_attributes() -> Iterator[Found]:
     """Yield OpenTelemetry's attributes under the metadata keys that they become."""
     declared = parse_resource_attributes(os.environ.get(OTEL_ATTRIBUTES, ""))
+    if declared.get(semconv.REFERENCE_TYPE, semconv.BRANCH_REFERENCE) != semconv.BRANCH_REFERENCE:
+        declared.pop(semconv.REFERENCE_NAME, None)  # the name of a tag
     for key, names in semconv.METADATA_SOURCES.items():
         name = next((one for one in names if one in declared), None)
         if name is not None and (value := clean(key, declared[name])):
