@@ -1,5 +1,8 @@
 """Which code, which version, which environment: found once per process, each with its origin.
 
-`process` puts together what `variables` (the environment), `program` (the running program) and
-`git` (the repository, read without the git program) find.
+In the order in which a value travels: `table` says who is asked for a key and who wins; `layers`
+holds the functions that look (variables, platforms, `git`, stamp, image labels, distribution, the
+running `program`, the host; late: the work tree, the nearest tag, the diff); `identity` keeps apart
+what speaks of different code; `ranking` chooses; `process` caches it for this process, and `survey`
+asks the same for another folder.
 """
