@@ -13,6 +13,7 @@ from whence.ingest.header import Header
 from whence.query import views
 from whence.store.assessments import read_assessments
 from whence.store.conflicts import read_conflicts
+from whence.store.documents import read_document
 from whence.store.experiments import read_experiments
 from whence.store.headers import read_headers
 from whence.store.spans import read_spans
@@ -485,6 +486,18 @@ def test_closing_finishes_what_was_accepted(own_ingestor, chdb_store, experiment
     assert len(read_traces(chdb_store, [f"tr-{trace}" for trace in traces])) == 20
     with pytest.raises(UnavailableError):
         ingestor.submit(batch(span(new_trace_hex(), 1)))
+
+
+def test_the_first_document_of_a_kind_and_hash_stays(ingestor, store, experiment_id):
+    for text in ("first", "second"):
+        told = {"kind": "diff", "hash": experiment_id, "text": text}
+        attributes = {f"whence__document__{name}": value for name, value in told.items()}
+        send(ingestor, **attributes)
+    document = read_document(store, "diff", experiment_id)
+    assert document is not None
+    assert document.text == "first"
+    assert document.received_at_us > 0
+    assert read_document(store, "patch", experiment_id) is None
 
 
 def test_a_repository_url_is_stored_without_its_password(ingestor, store, experiment_id):

@@ -271,6 +271,23 @@ def test_a_header_offers_the_context_as_properties():
     assert info.name == "chat"
 
 
+def test_a_header_says_where_its_values_are_from_and_what_the_server_calls_its_environment():
+    answer = {
+        "trace_id": "tr-1",
+        "experiment_id": "0",
+        "request_time_ms": 1,
+        "state": "OK",
+        "environment": "staging",
+        "trace_metadata": {"environment": "UAT"},
+        "provenance": {"environment": "env APP_ENVIRONMENT"},
+    }
+    info = entities.info_from_api(answer)
+    assert info.provenance == {"environment": "env APP_ENVIRONMENT"}
+    assert (info.environment, info.trace_metadata["environment"]) == ("staging", "UAT")
+    older = entities.info_from_api({**answer, "environment": None, "provenance": None})
+    assert (older.provenance, older.environment) == ({}, "uat")
+
+
 def test_a_header_writes_mlflows_json_shape():
     form = a_trace().info.to_dict()
     assert form["request_time"] == "2026-11-23T05:00:14.669Z"

@@ -8,8 +8,13 @@ import msgspec
 import pytest
 
 from whence.errors import StoreError
+from whence.store import migrations
+from whence.store.conflicts import read_conflicts
 from whence.store.connection import open_store
+from whence.store.documents import read_document
 from whence.store.migrations import Migration, migrate, read_migrations, split_statements
+from whence.store.spans import read_spans
+from whence.store.traces import read_traces
 
 KNOWN = read_migrations()
 NEXT = KNOWN[-1].number + 1
@@ -55,6 +60,21 @@ def test_a_new_step_is_applied_once(url):
         assert migrate(store, [*KNOWN, ADD_COLUMN]) == []
         store.command("INSERT INTO tags (trace_id, key) VALUES ('t', 'k')")
         assert store.query("SELECT colour, shade FROM tags").rows == [("", "a;b")]
+
+
+def test_a_store_of_the_first_step_keeps_its_rows_and_learns_the_rest(url, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr(migrations, "read_migrations", lambda: KNOWN[:1])
+        with open_store(url) as store:
+            store.command("INSERT INTO traces (trace_id, state) VALUES ('tr-old', 'OK')")
+            store.command("INSERT INTO spans (trace_id, span_id) VALUES ('tr-old', 'a')")
+            store.command("INSERT INTO conflicts (trace_id, key, kept, refused) VALUES "
+                          "('tr-old', 'k', 'a', 'b')")  # fmt: skip
+    with open_store(url) as store:
+        assert [row.provenance for row in read_traces(store, ["tr-old"])] == [""]
+        assert [row.provenance for row in read_spans(store, ["tr-old"])] == [""]
+        assert [(row.kept, row.absent) for row in read_conflicts(store, ["tr-old"])] == [("a", 0)]
+        assert read_document(store, "diff", "none") is None
 
 
 def test_a_step_that_broke_off_is_repeated_whole(url):
