@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from whence.sdk import diagnostics, runtime
 from whence.sdk.capture import keys
 from whence.sdk.capture.propagation import collect_headers
+from whence.sdk.delivery.signals import watch_sigterm
 from whence.sdk.web.request import derive_context
 from whence.sdk.web.rules import ReadContext, make_rules
 
@@ -50,6 +51,7 @@ class ASGIMiddleware:
         self._rules = make_rules(
             headers, trust_incoming=trust_incoming, user_key=user_key, context=context
         )
+        watch_sigterm()  # a request's first span may start in another thread than the main one
         self._wanted = {name.encode("latin-1", "replace") for name in self._rules.wanted}
 
     async def __call__(self, scope: AsgiScope, receive: Any, send: Any) -> None:

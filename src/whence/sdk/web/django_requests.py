@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from whence.errors import InvalidInputError
 from whence.sdk.capture import keys
+from whence.sdk.delivery.signals import watch_sigterm
 from whence.sdk.web.bodies import AsyncBody, Body
 from whence.sdk.web.request import derive_context
 from whence.sdk.web.rules import Rules, make_rules
@@ -34,6 +35,7 @@ def DjangoMiddleware(get_response: Callable[[Any], Any]) -> Callable[[Any], Any]
 
     rules = _read_setting()
     names = name_variables(rules)
+    watch_sigterm()  # a request's first span may start in another thread than the main one
 
     def derive(request: Any) -> keys.Context | None:
         return derive_context(rules, pick_headers(names, request.META), request)
