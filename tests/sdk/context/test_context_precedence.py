@@ -311,3 +311,11 @@ def test_opentelemetrys_name_of_a_tag_is_no_branch(tmp_path: Path, ask):
     assert said(ask(tmp_path, OTEL_RESOURCE_ATTRIBUTES=names.format(OTHER, "tag")))[1] is None
     entries = ask(tmp_path, OTEL_RESOURCE_ATTRIBUTES=names.format(OTHER, "branch"))
     assert said(entries) == (OTHER, "v1", None)
+
+
+def test_a_tag_of_other_code_is_no_version(app: Path, ask):
+    git(app, "tag", "v0.9")
+    assert ask(app)["app_version"].value == "0.9"
+    entry = ask(app, WHENCE_COMMIT=OTHER)["app_version"]
+    assert entry.value is None
+    assert [(one.value, one.source) for one in entry.set_aside] == [("0.9", ".git (tag)")]

@@ -22,14 +22,22 @@ if TYPE_CHECKING:
     from whence.sdk.context.identity import Evidence, Settled
 
 
+# Sources whose version is that of the commit which the source beside it names: a tag, a label.
+VERSION_OF = {
+    table.PLATFORM: table.PLATFORM,
+    table.LABELS: table.LABELS,
+    table.TAG: table.DOT_GIT,
+}
+
+
 class ContextEntry(msgspec.Struct, frozen=True):
     """One key of the context.
 
     `value` is None where the key is unknown; then `source` lists what was looked at and `fix` says
     what makes it known. `overridden` holds the values that a stronger source replaced, `set_aside`
     those that were not taken because they speak of another commit. `asked` are the sources that
-    would have won but said nothing, and `reason` is why one of them could not
-    be taken at its word, or could not tell.
+    would have won but said nothing, and `reason` is why one of them could not tell, or could not be
+    taken at its word.
     """
 
     key: str
@@ -79,15 +87,16 @@ def _candidates(
         for source in (*order, *rest)
         if key in evidence.get(source, {})
     ]
-    is_other_code = key == semconv.APP_VERSION and _is_other_code(evidence, settled)
-    aside = [one for source, one in said if is_other_code and source == table.PLATFORM]
-    return tuple(one for _, one in said if one not in aside), tuple(aside)
+    if key != semconv.APP_VERSION:
+        return tuple(one for _, one in said), ()
+    aside = tuple(one for source, one in said if _is_of_other_code(source, evidence, settled))
+    return tuple(one for _, one in said if one not in aside), aside
 
 
-def _is_other_code(evidence: Evidence, settled: Settled) -> bool:
-    """Tell whether the platform speaks of another commit, so that its tag is no version here."""
-    platform = evidence.get(table.PLATFORM, {}).get(semconv.GIT_COMMIT)
-    return platform is not None and platform in settled.set_aside.get(semconv.GIT_COMMIT, ())
+def _is_of_other_code(source: str, evidence: Evidence, settled: Settled) -> bool:
+    """Tell whether a source's version belongs to a commit that this code is not."""
+    commit = evidence.get(VERSION_OF.get(source, ""), {}).get(semconv.GIT_COMMIT)
+    return commit is not None and commit in settled.set_aside.get(semconv.GIT_COMMIT, ())
 
 
 def _asked_in_vain(key: str, winner: Found | None, evidence: Evidence) -> tuple[str, ...]:
