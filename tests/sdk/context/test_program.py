@@ -289,6 +289,8 @@ def test_a_script_that_a_task_starts_keeps_its_name(run):
         ("fastapi run -e shop.web:app", "shop.web:app"),
         ("streamlit run script.py -- --mine", "script.py"),
         ("chainlit run -w script.py", "script.py"),
+        ("marimo -q edit --no-token script.py", "script.py"),
+        ("marimo export html script.py -o page.html", "script.py"),
         ("litestar --app shop.web:app run", "shop.web:app"),
         ("arq shop.tasks.WorkerSettings", "shop.tasks.WorkerSettings"),
         ("dramatiq -p 2 shop.tasks", "shop.tasks"),
@@ -311,7 +313,9 @@ def test_the_words_of_launchers_that_the_tests_do_not_start_are_understood(
     first, *rest = words.split()
     bare = "/" in first or "\\" in first
     argv = [first if bare else f"{sys.prefix}/bin/{first}", *rest]
-    assert run("-c", f"import sys; sys.argv = {argv!r}; {ASK}")[NAME] == name
+    resource = run("-c", f"import sys; sys.argv = {argv!r}; {ASK}")
+    assert resource[NAME] == name
+    assert resource[TYPE] == ("NOTEBOOK" if first == "marimo" else "LOCAL")
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+from itertools import dropwhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,7 +36,7 @@ class Launcher(msgspec.Struct, frozen=True):
     """How a launcher is told what to run. All words are those of its command line."""
 
     is_positional: bool = True
-    subcommands: frozenset[str] = frozenset()  # one of them stands before the application
+    subcommands: frozenset[str] = frozenset()  # some of them stand before the application
     options: tuple[str, ...] = ()  # whose value is the application
     flags: frozenset[str] = frozenset()  # without a value
     folders: tuple[str, ...] = ()  # whose value is a folder to import from
@@ -112,7 +113,7 @@ LAUNCHERS: dict[str, Launcher] = {
     "streamlit": Launcher(subcommands=_words("run")),
     "chainlit": Launcher(subcommands=_words("run"), flags=_words("-w --watch -h --headless")),
     "marimo": Launcher(
-        subcommands=_words("run edit"),
+        subcommands=_words("run edit export html ipynb md script"),
         kind=NOTEBOOK,
         flags=_words("--headless --no-token --sandbox --watch --include-code --skip-update-check"),
     ),
@@ -135,7 +136,7 @@ def find_application(command: Command) -> Program | None:
     row = LAUNCHERS.get(launcher)
     if row is None:
         return None
-    positional, options = split_words(command.arguments, row.flags)
+    positional, options = split_words(command.arguments, row.flags, row.subcommands)
     for reference, source in _candidates(launcher, row, command, positional, options):
         if reference:
             folders = [Path(folder) for name in row.folders for folder in options.get(name, ())]
@@ -154,7 +155,7 @@ def name_launcher(command: Command) -> str:
 
 
 def split_words(
-    arguments: Sequence[str], flags: frozenset[str]
+    arguments: Sequence[str], flags: frozenset[str], subcommands: frozenset[str] = frozenset()
 ) -> tuple[list[str], dict[str, list[str]]]:
     """Return the words that belong to no option, and the values of each option."""
     positional: list[str] = []
@@ -174,7 +175,8 @@ def split_words(
             options.setdefault(name, []).append(value)
         elif not word.startswith("--") and len(word) > 2:  # noqa: PLR2004 - `-Aproj`
             options.setdefault(word[:2], []).append(word[2:])
-        elif words and not words[0].startswith("-"):  # else a flag that the row doesn't know
+        elif words and not words[0].startswith("-") and words[0] not in subcommands:
+            # Else it was a flag that the row doesn't know.
             options.setdefault(word, []).append(words.pop(0))
     return positional, options
 
@@ -191,8 +193,9 @@ def _candidates(
     for name in row.options:
         yield from ((value, said) for value in options.get(name, ()))
     if row.is_positional:
-        has_subcommand = bool(positional) and positional[0] in row.subcommands
-        rest = positional[1:] if has_subcommand else [] if row.subcommands else positional
+        rest = list(dropwhile(row.subcommands.__contains__, positional))
+        if row.subcommands and len(rest) == len(positional):
+            rest = []  # another command of the launcher, which runs nothing
         yield next(filter(_is_reference, rest), None), said
         yield next(filter(APP_REFERENCE.match, command.arguments), None), said
     for name in row.variables:
