@@ -34,6 +34,31 @@ def test_fastapi_starlette_and_flask_are_recognised(spans):
     assert len(spans) == 2
 
 
+@pytest.mark.parametrize("is_first", [True, False])
+def test_it_works_inside_and_outside_of_starlettes_own_middlewares(spans, is_first):
+    from starlette.applications import Starlette
+    from starlette.middleware.base import BaseHTTPMiddleware
+    from starlette.responses import PlainTextResponse
+    from starlette.routing import Route
+    from starlette.testclient import TestClient
+
+    async def ask(request):
+        with whence.start_span("ask"):
+            return PlainTextResponse("done")
+
+    async def pass_on(request, call_next):
+        return await call_next(request)
+
+    app = Starlette(routes=[Route("/ask", ask)])
+    if is_first:
+        whence.web.instrument(app)
+    app.add_middleware(BaseHTTPMiddleware, dispatch=pass_on)
+    if not is_first:
+        whence.web.instrument(app)
+    assert TestClient(app).get("/ask", headers={"X-Session-ID": "s-1"}).text == "done"
+    assert spans.metadata("ask") == {semconv.SESSION: "s-1"}
+
+
 def test_the_second_call_changes_nothing(spans):
     from fastapi import FastAPI
 

@@ -5,7 +5,8 @@ accepted. Session and user travel under OpenTelemetry's names `session.id` and `
 name that OpenTelemetry has for a key is understood. Values are percent-encoded UTF-8. A header is
 kept within W3C's 8,192 bytes and 180 entries: what does not fit is not sent and counted
 (`baggage_dropped`), and a longer one that comes in is ignored and counted (`baggage_refused`).
-Properties behind a `;` are ignored.
+Properties behind a `;` are ignored. A `+` is a plus, as W3C has it; OpenTelemetry's own Python code
+takes it for a blank and writes blanks so, hence we send neither as it is.
 
 Only `get_tracing_context_headers_for_http_request` sends: what was accepted is not put into
 OpenTelemetry's own baggage, which instrumentations send to any host.
