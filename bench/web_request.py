@@ -32,11 +32,11 @@ BAGGAGE = [(b"baggage", b"session.id=s-9,tenant=t-1,other=x")]
 ENVIRON = {"HTTP_X_REQUEST_ID": "r-1", "HTTP_X_SESSION_ID": "s-1", "HTTP_X_USER_ID": "u-7"}
 
 
-async def asgi_application(scope: Any, receive: Any, send: Any) -> None:
+async def asgi_application(_scope: Any, _receive: Any, _send: Any) -> None:
     """Answer nothing."""
 
 
-def wsgi_application(environ: Any, start_response: Any) -> list[bytes]:
+def wsgi_application(_environ: Any, _start_response: Any) -> list[bytes]:
     """Answer nothing."""
     return []
 
