@@ -120,6 +120,7 @@ def test_a_script_outside_any_repository_uses_the_current_folders(app: Path, tmp
     script.write_text(REPORT)
     report = run(str(script), cwd=app)
     assert report.values["mlflow.source.git.branch"] == "main"
+    assert report.sources["mlflow.source.git.branch"] == ".git (current folder)"
     assert report.values["mlflow.source.name"] == str(script)
 
 

@@ -50,8 +50,9 @@ class Basis(msgspec.Struct, frozen=True):
     """What the layers start from.
 
     `folder` is the current folder, None if it is gone. `state` is of the repository of the
-    program's code (then `is_own`), else of the current folder. `stores_diff`: the text of what
-    differs from the commit is wanted.
+    program's code (then `is_own`), else of the current folder. `is_trusted`: the program runs what
+    lies there, so that the git program may too. `stores_diff`: the text of what differs from the
+    commit is wanted.
     """
 
     program: Program
@@ -59,6 +60,7 @@ class Basis(msgspec.Struct, frozen=True):
     distribution: Distribution | None
     state: GitState | None
     is_own: bool
+    is_trusted: bool
     declared: dict[str, str]
     stores_diff: bool = False
 
@@ -96,6 +98,7 @@ def find_basis(
         distribution=distribution,
         state=state or _guard(read_current),
         is_own=state is not None,
+        is_trusted=state is not None,
         declared=declared,
     )
 
@@ -180,7 +183,11 @@ def _read_repository(basis: Basis) -> Iterator[Found]:
     }
     for key, value in said.items():
         if value:
-            yield Found(key, value, table.DOT_GIT)
+            yield Found(key, value, _name_repository(basis))
+
+
+def _name_repository(basis: Basis) -> str:
+    return table.DOT_GIT if basis.is_own else f"{table.DOT_GIT} (current folder)"
 
 
 def _read_lone_branch(basis: Basis) -> Iterator[Found]:
@@ -273,18 +280,18 @@ def _read_tree(basis: Basis) -> Iterator[Found | Document]:
         return
     from whence.sdk.context.dirty import measure_tree
 
-    tree = measure_tree(state.root, is_trusted=basis.is_own)
+    tree = measure_tree(state.root, is_trusted=basis.is_trusted)
     if tree.dirty is not None:
-        yield Found(semconv.GIT_DIRTY, "true" if tree.dirty else "false", table.DOT_GIT)
+        yield Found(semconv.GIT_DIRTY, "true" if tree.dirty else "false", _name_repository(basis))
     if tree.hash:
-        yield Found(semconv.GIT_DIRTY_HASH, tree.hash, table.DOT_GIT)
+        yield Found(semconv.GIT_DIRTY_HASH, tree.hash, _name_repository(basis))
     if tree.reason:
         unknown = semconv.GIT_DIRTY if tree.dirty is None else semconv.GIT_DIRTY_HASH
         yield Found(unknown, tree.reason, table.NOTE)
     if basis.stores_diff and tree.hash:
         from whence.sdk.context.diff import build_document
 
-        document = build_document(state.root, tree, is_trusted=basis.is_own)
+        document = build_document(state.root, tree, is_trusted=basis.is_trusted)
         if document is not None:
             yield document
 
@@ -295,7 +302,7 @@ def _read_nearest_tag(basis: Basis) -> Iterator[Found]:
         return
     from whence.sdk.context.describe import nearest_tag
 
-    tag = nearest_tag(state.root, is_trusted=basis.is_own)
+    tag = nearest_tag(state.root, is_trusted=basis.is_trusted)
     if tag:
         yield Found(semconv.APP_VERSION, tag, table.TAG)
 

@@ -53,7 +53,7 @@ def survey(
     program = _name_program(folder, program_file)
     basis = layers.find_basis(program, folder.absolute(), {}, lambda: read_git(folder))
     if program_file is None:  # nothing of the folder is going to run
-        basis = msgspec.structs.replace(basis, is_own=False)
+        basis = msgspec.structs.replace(basis, is_trusted=False)
 
     def read_given(_basis: layers.Basis) -> Iterator[Found]:
         yield from stated
