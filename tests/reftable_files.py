@@ -32,6 +32,7 @@ class Layout(NamedTuple):
     restart_every: int = 16
     has_logs: bool = True
     has_index: bool = True
+    is_padded: bool = True  # files are met that state a block size and don't pad
 
 
 def write_stack(git_dir: Path, tables: list[list[Ref]], id_bytes: int, layout: Layout) -> None:
@@ -60,7 +61,7 @@ def encode_table(refs: list[Ref], update: int, id_bytes: int, layout: Layout) ->
         block, last, waiting = _encode_block(waiting, start, len(header), layout)
         entries.append((last, start))
         table += block
-        if layout.is_aligned and (waiting or layout.has_logs):
+        if layout.is_aligned and layout.is_padded and (waiting or layout.has_logs):
             table += bytes(-(len(table) - start) % layout.block_size)
     index = 0
     if layout.has_index and len(entries) > 1:

@@ -47,6 +47,7 @@ LAYOUTS = st.builds(
     st.sampled_from([1, 2, 16]),
     st.booleans(),
     st.booleans(),
+    st.booleans(),
 )
 
 
