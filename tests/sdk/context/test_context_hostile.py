@@ -17,8 +17,14 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from whence import semconv
+from whence.sdk.context import table
+from whence.sdk.context.platform_table import PLATFORMS
+from whence.sdk.context.platforms import variables_of
+from whence.sdk.context.survey import survey
 
 PROGRAM = """
 import json, os, sys
@@ -257,3 +263,32 @@ layers.FAST = (layers.Layer(fail, (table.DECLARED,)), *layers.FAST)
     assert COMMIT in report["values"]
     assert report["stats"] == {"internal_errors": 1}
     assert "The traced program is not affected" in report["err"]
+
+
+VARIABLES = sorted(
+    {
+        source.removeprefix("env ")
+        for row in table.TABLE
+        for source in row.sources
+        if "env" in source
+    }
+    | {name for row in PLATFORMS for name in (*row.markers, *variables_of(row))}
+)
+TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=()), max_size=40)
+
+
+@given(
+    st.dictionaries(st.sampled_from(VARIABLES), TEXTS | st.sampled_from(["1", "a" * 40, "HEAD"]))
+)
+def test_whatever_variables_say_there_is_an_answer_that_can_be_sent(tmp_path_factory, env):
+    folder = tmp_path_factory.mktemp("anywhere")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, text in env.items():
+            patch.setenv(name.replace("…", "X"), os.fsdecode(text.encode("utf-8", "surrogatepass")))
+        context = survey(folder).context
+    assert all(isinstance(value, int) or value for value in context.resource.values())
+    decoded = msgspec.json.decode(msgspec.json.encode(context.resource))
+    assert set(json.loads(decoded[semconv.PROVENANCE])) == {one.key for one in context.entries}
+    commit = decoded.get("vcs.ref.head.revision", "a" * 40)
+    assert 7 <= len(commit) <= 64 and not set(commit) - set("0123456789abcdef")
+    assert not decoded.get("vcs.ref.head.name", "x").startswith("refs/")
