@@ -31,6 +31,7 @@ docs:
 ui:
     uv sync --reinstall-package whence
 
-# What a span costs in the calling thread, beside the OpenTelemetry SDK.
+# What a span costs in the calling thread, beside the OpenTelemetry SDK; what the first one costs.
 bench:
     uv run python bench/calling_thread.py
+    uv run python bench/first_span.py

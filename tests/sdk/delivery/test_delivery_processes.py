@@ -24,6 +24,7 @@ TESTS = Path(__file__).parents[2]
 PRELUDE = """
 import os, signal, sys, threading, time
 from otlp_sink import Item
+from program_stays import stay
 from whence.sdk.delivery.destination import parse_destination
 from whence.sdk.delivery.pipeline import Pipeline
 
@@ -116,9 +117,7 @@ def test_exit_does_not_wait_for_a_silent_server_for_ever(
 
 
 def test_ctrl_c_ends_the_process_and_delivers(sink: Sink, run: Run) -> None:
-    process = run(
-        sink.url, "open_pipeline().submit(Item('one'))\nprint('up', flush=True)\ntime.sleep(60)"
-    )
+    process = run(sink.url, "open_pipeline().submit(Item('one'))" + UP)
     assert process.stdout.readline() == "up\n"
     process.send_signal(signal.SIGINT)
     assert "KeyboardInterrupt" in process.communicate(timeout=30)[1]
@@ -204,7 +203,7 @@ def terminate(process: subprocess.Popen[str]) -> str:
     return process.communicate(timeout=30)[0]
 
 
-UP = "\nprint('up', flush=True)\nwhile True: time.sleep(60)"
+UP = "\nstay()"
 
 
 def test_sigterm_delivers_and_then_ends_the_process_as_before(sink: Sink, run: Run) -> None:

@@ -27,6 +27,7 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="scripts with a shebang,
 
 PRELUDE = """
 import atexit, json, os, signal, sys, time
+from program_stays import stay
 
 def tell():  # registered before ours, so called after it
     print(json.dumps(whence.tracing.stats().problems), flush=True)
@@ -105,6 +106,7 @@ def run(tree: Tree) -> Iterator[Run]:
                 **kept,
                 "PATH": f"{tree.bin}{os.pathsep}{os.environ['PATH']}",
                 "WHENCE_URL": str(tree.store),
+                "PYTHONPATH": str(Path(__file__).parents[2]),
             },
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -163,7 +165,7 @@ def test_a_git_that_hangs_delays_the_end_by_little_and_loses_nothing(tree: Tree,
 
 def test_sigterm_waits_a_moment_and_loses_nothing(tree: Tree, run: Run) -> None:
     tree.slow_down(20)
-    process = run("root()\nprint('up', flush=True)\nwhile True: time.sleep(60)\n")
+    process = run("root()\nstay()\n")
     assert process.stdout.readline() == "up\n"
     process.terminate()
     process.communicate(timeout=30)
@@ -174,10 +176,7 @@ def test_sigterm_waits_a_moment_and_loses_nothing(tree: Tree, run: Run) -> None:
 
 def test_a_kill_leaves_the_trace_in_progress_with_its_context(tree: Tree, run: Run) -> None:
     tree.slow_down(20)
-    process = run(
-        "with whence.tracing.context(metadata={'a': 'b'}): root()\n"
-        "print('up', flush=True)\nwhile True: time.sleep(60)\n"
-    )
+    process = run("with whence.tracing.context(metadata={'a': 'b'}): root()\nstay()\n")
     assert process.stdout.readline() == "up\n"
     deadline_s = time.monotonic() + 30
     while not tree.roots(pending=True):

@@ -23,6 +23,7 @@ from whence.sdk.delivery import signals
 from whence.sdk.delivery.backlog import HURRY_SPANS, Backlog, Move, Waiter
 from whence.sdk.delivery.late import LateContext
 from whence.sdk.delivery.stats import Stats
+from whence.sdk.delivery.worker import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -83,7 +84,7 @@ class Pipeline:
         self._starting = threading.Lock()
         self._preparing = threading.Lock()
         self._preparing_is_held = False
-        self._thread: threading.Thread | None = None
+        self._thread: Worker | None = None
         self._exporter: Exporter | None = None
 
     # --- the traced program's side ------------------------------------------------------------
@@ -107,9 +108,7 @@ class Pipeline:
         try:
             if self._thread is None:
                 signals.watch(self)
-                thread = threading.Thread(target=self._run, name="whence-exporter", daemon=True)
-                thread.start()
-                self._thread = thread
+                self._thread = Worker(self._run, "whence-exporter")
         except RuntimeError:  # the interpreter is going down
             self.backlog.is_closed = True
             self._rescue()
@@ -122,7 +121,7 @@ class Pipeline:
         False says that it waits in the spool (the server is away), or that time ran out.
         """
         thread = self._thread
-        if thread is None or thread is threading.current_thread() or not thread.is_alive():
+        if thread is None or thread.is_current() or not thread.is_alive():
             return False
         if self._exporter is None and not self.backlog.queue:
             return True  # nothing was submitted yet
@@ -158,7 +157,7 @@ class Pipeline:
         finally:
             self.backlog.is_closed = True
             self.backlog.bell.ring()
-            if self._thread is not None and self._thread is not threading.current_thread():
+            if self._thread is not None and not self._thread.is_current():
                 self._thread.join(1.0 if is_delivered else 0.1)
             self._thread = None
             self._rescue()
