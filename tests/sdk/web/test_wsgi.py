@@ -46,6 +46,8 @@ def test_a_body_is_generated_and_closed_in_the_context_of_its_request(spans):
         next(body)
         record("server's")
     body.close()
+    record("after")
+    assert spans.metadata("after") == {}
     assert spans.metadata("body") == {semconv.SESSION: "s-1"}
     assert spans.one("part 2").parent_id == spans.one("body").span_id
     assert spans.metadata("clean-up") == {semconv.SESSION: "s-1"}
