@@ -281,44 +281,6 @@ def test_a_script_that_a_task_starts_keeps_its_name(run):
 
 
 @pytest.mark.parametrize(
-    ("words", "name"),
-    [
-        ("daphne -p 8000 shop.web:app", "shop.web:app"),
-        ("waitress-serve --call --port=8000 shop.web:create_app", "shop.web:create_app"),
-        ("fastapi dev shop/web.py --port 8000", "shop/web.py"),
-        ("fastapi run -e shop.web:app", "shop.web:app"),
-        ("streamlit run script.py -- --mine", "script.py"),
-        ("chainlit run -w script.py", "script.py"),
-        ("marimo -q edit --no-token script.py", "script.py"),
-        ("marimo export html script.py -o page.html", "script.py"),
-        ("litestar --app shop.web:app run", "shop.web:app"),
-        ("arq shop.tasks.WorkerSettings", "shop.tasks.WorkerSettings"),
-        ("dramatiq -p 2 shop.tasks", "shop.tasks"),
-        ("taskiq worker --workers 2 shop.tasks:broker", "shop.tasks:broker"),
-        ("functions-framework --target ask --debug", "ask"),
-        ("granian --working-dir /srv shop.web:app", "shop.web:app"),
-        ("gunicorn -k gevent --bind=0.0.0.0:80 shop.wsgi -t 30", "shop.wsgi"),
-        ("uvicorn --host localhost:80", "uvicorn"),
-        ("celery worker", "celery"),
-        ("celery worker -E -B -Ashop.tasks -l INFO", "shop.tasks"),
-        (r"C:\venv\Scripts\uvicorn.exe shop.web:app", "shop.web:app"),
-        ("./celery.py -A shop", "./celery.py"),
-        ("ipython", "<console>"),
-    ],
-)
-def test_the_words_of_launchers_that_the_tests_do_not_start_are_understood(
-    run, words: str, name: str
-):
-    """Played: only the command line is the launcher's."""
-    first, *rest = words.split()
-    bare = "/" in first or "\\" in first
-    argv = [first if bare else f"{sys.prefix}/bin/{first}", *rest]
-    resource = run("-c", f"import sys; sys.argv = {argv!r}; {ASK}")
-    assert resource[NAME] == name
-    assert resource[TYPE] == ("NOTEBOOK" if first == "marimo" else "LOCAL")
-
-
-@pytest.mark.parametrize(
     "words",
     [
         "uvicorn --reload --app-dir {repository} shop.web:app",

@@ -122,5 +122,5 @@ def is_console_script(file: Path) -> bool:
         shared = {Path(one).expanduser() for one in SCRIPT_FOLDERS}
         real = file.resolve().parent
         return file.parent in shared or real in own or real in {one.resolve() for one in own}
-    except (OSError, RuntimeError):
+    except (OSError, RuntimeError, ValueError):
         return False
