@@ -222,6 +222,7 @@ def test_a_function_of_the_request_says_more_and_beats_the_headers(given, spans)
             "session_id": ["trip", "day 1"],
             "client_request_id": 5,
             "absent": None,
+            "empty": "",
         }
 
     metadata, request_id = given({"X-User-ID": "header's"}, context=read)
@@ -239,6 +240,21 @@ def test_a_function_that_returns_no_dict_is_counted(given, returned):
     metadata, _ = given({"X-Session-ID": "s-1"}, context=lambda scope: returned)
     assert metadata == {semconv.SESSION: "s-1"}
     assert whence.tracing.stats().problems["internal_errors"] == 1
+
+
+def test_an_empty_user_of_a_function_leaves_the_headers(given):
+    metadata, _ = given({"X-User-ID": "u-7"}, user_key=KEY, context=lambda scope: {"user": ""})
+    assert metadata == {semconv.TRACE_USER: pseudonymise_user("u-7", key=KEY)}
+
+
+async def test_a_server_that_does_not_keep_to_asgi_breaks_no_request(spans):
+    async def ignore(message):
+        pass
+
+    for headers in ([(b"x-session-id", 5)], [(b"x-session-id",)], None, 5):
+        await ASGIMiddleware(application)({"type": "http", "headers": headers}, None, ignore)
+    assert spans.names() == ["handler"] * 4
+    assert whence.tracing.stats().problems == {"internal_errors": 4}
 
 
 def test_a_function_that_fails_breaks_no_request(given):

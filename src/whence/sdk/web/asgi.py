@@ -72,11 +72,15 @@ class ASGIMiddleware:
 
     def _derive(self, scope: AsgiScope) -> keys.Context | None:
         wanted = self._wanted
-        found = [
-            (name.decode("latin-1"), value.decode("latin-1"))
-            for name, value in scope.get("headers", ())
-            if name in wanted
-        ]
+        try:
+            found = [
+                (name.decode("latin-1"), value.decode("latin-1"))
+                for name, value in scope.get("headers", ())
+                if name in wanted
+            ]
+        except Exception as error:  # noqa: BLE001 - a server that does not keep to ASGI
+            diagnostics.caught("reading a request's headers", error)
+            return None
         return derive_context(self._rules, collect_headers(found) if found else {}, scope)
 
 

@@ -119,14 +119,10 @@ def _ask_program(read: ReadContext, request: Any) -> tuple[dict[str, str], list[
             raise InvalidInputError(  # noqa: TRY301 - as any failure of the function
                 f"`context` must return a dict, but returned {type(given).__name__}."
             )
-        named = {find_target(str(name)): value for name, value in given.items()}
-        return clean(
-            {
-                key: session_text(value) if key == semconv.SESSION else value
-                for key, value in named.items()
-            },
-            "metadata",
-        )
+        named = {find_target(str(name)): value for name, value in given.items() if value != ""}
+        if semconv.SESSION in named:
+            named[semconv.SESSION] = session_text(named[semconv.SESSION])
+        return clean(named, "metadata")
     except Exception as error:  # noqa: BLE001 - the user's function
         diagnostics.caught("the function that reads a request's context", error)
         return {}, []
