@@ -345,7 +345,7 @@ EXAMPLES = {
             "COMMIT_REF": SHA,
             "BRANCH": "pull/42/head",
             "HEAD": "fix-price",
-            "REPOSITORY_URL": "https://github.com/acme/shop",
+            "REPOSITORY_URL": "https://x-access-token:v1.5c3b@github.com/acme/shop",
             "DEPLOY_ID": "5b243e66dd6a547b4fee73ae",
         },
         {
