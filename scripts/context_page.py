@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING
 
+from whence.sdk.context.dirty_candidates import LEFT_BY_RUNS
 from whence.sdk.context.platform_table import PLATFORMS
 from whence.sdk.context.platforms import PLACEHOLDER
 from whence.sdk.context.table import MEANINGS, TABLE, Row, resource_name
@@ -82,10 +84,17 @@ def _write_gifts(platform: Platform) -> str:
     return "; ".join(gifts)
 
 
+def write_left() -> str:
+    """Return the patterns of what a run leaves beside the code."""
+    words = [f"`{pattern}`" for pattern in LEFT_BY_RUNS]
+    return fill(", ".join(words), 100, break_long_words=False, break_on_hyphens=False)
+
+
 PARTS: dict[str, Callable[[], str]] = {
     "keys": write_keys,
     "sources": write_meanings,
     "platforms": write_platforms,
+    "left": write_left,
 }
 
 

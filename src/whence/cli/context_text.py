@@ -77,12 +77,20 @@ def write_text(found: Survey) -> str:
     )
 
 
-def write_times(found: Survey) -> str:
-    """Say how long it took."""
-    return (
+def write_remarks(found: Survey) -> str:
+    """Say how long it took, and whether a diff that is wanted can't be stored."""
+    from whence.sdk import settings
+
+    times = (
         f"files and variables took {found.fast_ms:.1f} ms; the work tree, the nearest tag and a "
         f"notebook's server, which a program asks in the background, {found.late_ms:.1f} ms"
     )
+    if settings.current.store_diff:
+        from whence.sdk.context.diff import NO_MASKER
+        from whence.sdk.context.diff_secrets import find_masker
+
+        return times if find_masker() is not None else f"{times}\n{NO_MASKER}"
+    return times
 
 
 def list_lines(found: Survey) -> Iterator[Line]:

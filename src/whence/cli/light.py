@@ -93,7 +93,7 @@ def _context(given: argparse.Namespace) -> None:
         sys.stdout.write(context_text.write_json(found) + "\n")
         return
     sys.stdout.write(context_text.write_text(found))
-    sys.stderr.write(context_text.write_times(found) + "\n")
+    sys.stderr.write(context_text.write_remarks(found) + "\n")
 
 
 COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {"stamp": _stamp, "context": _context}

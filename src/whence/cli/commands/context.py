@@ -22,14 +22,14 @@ def _run(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
 ) -> None:
-    from whence.cli.context_text import look, write_json, write_times
+    from whence.cli.context_text import look, write_json, write_remarks
 
     found = look(place, program)
     if as_json:
         typer.echo(write_json(found))
         return
     _print_table(found)
-    typer.echo(write_times(found), err=True)
+    typer.echo(write_remarks(found), err=True)
 
 
 def _print_table(found: Survey) -> None:
