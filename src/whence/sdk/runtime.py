@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from whence.errors import InvalidInputError
 from whence.sdk import diagnostics, settings
 from whence.sdk.capture import active, ids
-from whence.sdk.capture.pending import collect_pending
+from whence.sdk.capture.pending import collect_pending, report_inherited
 from whence.sdk.delivery.pipeline import Pipeline
 
 if TYPE_CHECKING:
@@ -28,6 +28,13 @@ _sink: Callable[[Exportable], object] | None = None
 def submit(item: Exportable) -> None:
     """Hand a finished span over."""
     (_sink or start())(item)
+
+
+def report(trace_id: int) -> None:
+    """In a forked child: say that this trace's root is still open in the parent."""
+    sink, root = start(), report_inherited(trace_id)
+    if root is not None and _pipeline is not None and sink == _pipeline.submit:
+        _pipeline.report(root)
 
 
 def start() -> Callable[[Exportable], object]:
@@ -141,7 +148,7 @@ def _documents() -> Sequence[ProcessDocument]:
 def _renew_after_fork() -> None:
     global _lock  # noqa: PLW0603
     _lock = threading.RLock()
-    active.forget()
+    active.inherit()
     ids.reseed()
     diagnostics.renew_after_fork()
 

@@ -14,8 +14,11 @@ from whence.otlp.json import decode_request
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 
 
-def run(tmp_path, code):
-    """Run a program that records into a store of its own; return the spans that arrived."""
+def run(tmp_path, code, *, pending=False):
+    """Run a program that records into a store of its own; return the spans that arrived.
+
+    With `pending` those that were still open, too, in the order of their arrival.
+    """
     program = tmp_path / "program.py"
     program.write_text("import os, sys, whence\n" + textwrap.dedent(code))
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("WHENCE_", "MLFLOW_"))}
@@ -27,7 +30,7 @@ def run(tmp_path, code):
     )
     lines = [
         line
-        for path in (tmp_path / "store" / "spool").glob("*.jsonl")
+        for path in sorted((tmp_path / "store" / "spool").glob("*.jsonl"))
         for line in path.read_bytes().splitlines()
     ]
     return [
@@ -35,8 +38,43 @@ def run(tmp_path, code):
         for line in lines
         for group in decode_request(line)
         for span in group.spans
-        if span.end_time_ns
+        if span.end_time_ns or pending
     ]
+
+
+def test_a_forked_child_says_first_that_its_parents_root_is_open(tmp_path):
+    spans = run(
+        tmp_path,
+        """
+        def hide(span):
+            span.set_trace_metadata({"secret": "***"})
+        whence.configure(span_processors=[hide])
+        with whence.start_span("parent"):
+            whence.update_current_trace(metadata={"secret": "s", "a": "b"})
+            pid = os.fork()
+            if pid == 0:
+                for name in ("first", "second"):
+                    with whence.start_span(name):
+                        pass
+                assert whence.flush(20)
+                stats = whence.tracing.stats()
+                assert (stats.recorded, stats.exported) == (2, 2), stats
+                os._exit(0)
+            assert os.waitpid(pid, 0)[1] == 0
+        """,
+        pending=True,
+    )
+    assert [(span.name, span.end_time_ns > 0) for span in spans] == [
+        ("parent", False),
+        ("first", True),
+        ("second", True),
+        ("parent", True),
+    ]
+    assert len({span.trace_id for span in spans}) == 1
+    assert spans[0].span_id == spans[3].span_id
+    assert spans[0].attributes["whence.pending"] is True
+    assert spans[0].attributes["whence.metadata.a"] == "b"
+    assert spans[0].attributes["whence.metadata.secret"] == "***"
 
 
 def test_a_forked_childs_spans_arrive_and_its_parents_arrive_once(tmp_path):

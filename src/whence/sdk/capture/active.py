@@ -3,7 +3,8 @@
 A trace here is our topmost span and what hangs on it: its context (metadata, tags, previews,
 state) travels on that span and is fixed when it ends. Two of our topmost spans under one foreign
 parent are two entries with one trace id. A forked child starts with none: `generation` tells its
-spans from those that its parent has still to end.
+spans from those that its parent has still to end. `inherited` are the parent's open ones, which
+the child may mention but not end.
 """
 
 from __future__ import annotations
@@ -144,6 +145,7 @@ class _LastOnThread(threading.local):
 
 
 registry: dict[int, ActiveTrace] = {}
+inherited: dict[int, ActiveTrace] = {}  # by trace id
 last = _Last()
 _on_thread = _LastOnThread()
 generation = 0  # one more in every forked child
@@ -222,4 +224,12 @@ def forget() -> None:
     global generation  # noqa: PLW0603 - process-wide by nature
     generation += 1
     registry.clear()
+    inherited.clear()
     last.trace_id = None
+
+
+def inherit() -> None:
+    """In a forked child: drop all open traces, and remember them as the parent's."""
+    before = {trace.trace_id: trace for trace in list(registry.values())}
+    forget()
+    inherited.update(before)

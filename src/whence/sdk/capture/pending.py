@@ -34,6 +34,21 @@ def collect_pending() -> list[Exportable]:
     return found
 
 
+def report_inherited(trace_id: int) -> PendingRoot | None:
+    """Return, once, the root of a trace that was open at the fork, as its parent knew it then.
+
+    The child's topmost spans end before that root does. A server that has heard of nothing else
+    would take them for all of the trace.
+    """
+    trace = active.inherited.pop(trace_id, None)
+    if trace is None:
+        return None
+    span: LiveSpan | None = trace.root
+    if settings.current.span_processors:
+        span = redacted_copy(trace.root)
+    return PendingRoot(span) if span is not None else None
+
+
 def redacted_copy(span: LiveSpan) -> LiveSpan | None:
     """Return a copy of an open root after the span processors, or None where one raised."""
     trace = copy.copy(span.active_trace)

@@ -104,6 +104,8 @@ def _start_below_foreign(
         trace = _new_trace(above.trace_id, context, options)
         trace.is_local = True
         trace.trace_state = above.trace_state
+        if active.inherited:
+            runtime.report(above.trace_id)
         span = kind(trace, name, parent, above.span_id, stored, start_time_ns)  # type: ignore[arg-type]
     active.open_trace(trace, span)
     runtime.start()

@@ -98,6 +98,11 @@ class Pipeline:
         except Exception as error:  # noqa: BLE001 - tracing never breaks the program
             diagnostics.caught("handing a span over", error)
 
+    def report(self, item: Exportable) -> None:
+        """Hand over what is no ended span, such as a root that is still open elsewhere."""
+        self.submit(item)
+        self._stats.recorded -= 1
+
     def start(self) -> None:
         """Start the exporter thread if there is none; after `shutdown`, write to disk instead."""
         if self.backlog.is_closed:
