@@ -142,6 +142,19 @@ def a_bare_repository_with_linked_work_trees_around_it(tmp, options):
 
 
 @case
+def the_folder_around_a_bare_repository(tmp, options):
+    a_bare_repository_with_linked_work_trees_around_it(tmp, options)
+    return tmp / "project"
+
+
+@case
+def a_work_tree_that_is_called_bare(tmp, options):
+    repository = start(tmp, options)
+    git(repository, "config", "core.bare", "true")
+    return repository
+
+
+@case
 def a_repository_kept_in_another_folder(tmp, options):
     folder = tmp / "app"
     folder.mkdir()
