@@ -224,12 +224,13 @@ class Exporter:
         return [item for item in items if not _is_root(item)] if roots else items
 
     def _note_incomplete(self, items: list[Exportable]) -> None:
-        if self._late.is_running:
+        if self._late.is_running or self._late.is_lost:
             for _ in filter(_is_root, items):
                 diagnostics.warn(
                     "late_context",
-                    "The process's context took too long; a trace goes without the part that is "
-                    "still missing (is the work tree dirty, the nearest tag).",
+                    "The process's context took too long, or the process ended too soon; a trace "
+                    "goes without the part that is missing (is the work tree dirty, the nearest "
+                    "tag).",
                 )
 
     def _encode(self, items: list[Exportable]) -> list[bytes]:

@@ -6,7 +6,7 @@ while `is_awaited()`: until the facts are there, `LIMIT_S` are over, the process
 (`hasten`) or the held roots take too much room (`give_up`).
 
 The thread starts with the exporter's and waits there: an interpreter that is shutting down lets
-nobody start one (Python 3.12).
+nobody start one (Python 3.12). A program that ends at once may still be quicker; `is_lost` then.
 """
 
 from __future__ import annotations
@@ -49,6 +49,7 @@ class LateContext:
         bell: Bell,
     ) -> None:
         self.is_running = False
+        self.is_lost = False  # no thread could be started, so nobody will ever know
         self._is_settled = is_settled
         self._resolve = resolve
         self._refresh = refresh
@@ -84,6 +85,7 @@ class LateContext:
         if is_needed:
             self.start()
         order, self._order = self._order, None
+        self.is_lost = is_needed and order is None
         if order is not None:
             if is_needed:
                 self._began_s = time.monotonic()
