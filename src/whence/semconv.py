@@ -99,9 +99,9 @@ METADATA_SOURCES: dict[str, tuple[str, ...]] = {
         "deployment.environment",
         "langfuse.environment",
     ),
-    GIT_COMMIT: ("vcs.ref.head.revision", "vcs.repository.ref.revision"),
-    GIT_BRANCH: ("vcs.ref.head.name", "vcs.repository.ref.name"),
-    GIT_REPO_URL: ("vcs.repository.url.full",),
+    GIT_COMMIT: ("vcs.ref.head.revision", "vcs.repository.ref.revision", GIT_COMMIT),
+    GIT_BRANCH: ("vcs.ref.head.name", "vcs.repository.ref.name", GIT_BRANCH),
+    GIT_REPO_URL: ("vcs.repository.url.full", GIT_REPO_URL),
     SESSION: (
         "session.id",
         "gen_ai.conversation.id",
@@ -109,6 +109,7 @@ METADATA_SOURCES: dict[str, tuple[str, ...]] = {
         "traceloop.association.properties.session_id",
         "ai.telemetry.metadata.sessionId",
         "session_id",
+        SESSION,
     ),
     TRACE_USER: (
         "user.id",
@@ -117,6 +118,7 @@ METADATA_SOURCES: dict[str, tuple[str, ...]] = {
         "traceloop.association.properties.user_id",
         "ai.telemetry.metadata.userId",
         "user_id",
+        TRACE_USER,
     ),
     DEPLOYMENT_ID: ("deployment.id",),
     REGION: ("cloud.region",),

@@ -97,7 +97,17 @@ TOLD = (
     Told("baggage", CHILD, {"session.id": "s-1"}, SESSION),
     Told("baggage", CHILD, {"user_id": "ann"}, USER),
     Told("baggage", CHILD, {"whence.metadata.tenant": "acme"}, TENANT),
-    # MLflow's client: tags of the trace travel on its root
+    # MLflow's own keys, as attributes; tags of the trace travel on its root
+    Told("mlflow", ROOT, {"mlflow.trace.session": "s-1"}, SESSION),
+    Told("mlflow", CHILD, {"mlflow.trace.user": "ann"}, USER),
+    Told("mlflow", RESOURCE, {"mlflow.source.git.commit": "a" * 40}, COMMIT),
+    Told("mlflow", RESOURCE, {"mlflow.source.git.branch": "main"}, BRANCH),
+    Told(
+        "mlflow",
+        RESOURCE,
+        {"mlflow.source.git.repoURL": "https://ann:s3cret@example.com/shop.git"},
+        REPOSITORY,
+    ),
     Told("mlflow", ROOT, {"mlflow.traceTag.beta": "true"}, TAG),
 )
 ENCODINGS = {
