@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+import whence
 from git_repositories import (
     QUIET,
     commit,
@@ -145,7 +148,10 @@ def test_a_git_hook_reads_the_repository_that_it_runs_for(repository: Path, tmp_
     hook = repository / ".git" / "hooks" / "post-commit"
     hook.parent.mkdir(exist_ok=True)
     code = "from whence.sdk.context.git import read_current_git as r; print(r().commit, r().root)"
-    hook.write_text(f"#!/bin/sh\nexec {os.sys.executable} -c '{code}' > {tmp_path}/said\n")
+    package = Path(whence.__file__).parents[1]
+    hook.write_text(
+        f"#!/bin/sh\nPYTHONPATH={package} exec {sys.executable} -c '{code}' > {tmp_path}/said\n"
+    )
     hook.chmod(0o755)
     head = commit(repository, "with a hook")
     assert (tmp_path / "said").read_text().split() == [head, str(repository.resolve())]
@@ -210,9 +216,7 @@ def test_a_repository_of_another_user_is_read_and_told_from_ones_own(repository:
     for path in [repository, *repository.rglob("*")]:
         os.chown(path, 12345, 12345)
     words = ["git", "rev-parse", "HEAD"]
-    refused = os.sys.modules["subprocess"].run(
-        words, cwd=repository, env=QUIET, capture_output=True
-    )
+    refused = subprocess.run(words, cwd=repository, env=QUIET, capture_output=True)
     assert b"dubious ownership" in refused.stderr
     state = read(repository)
     assert state.commit == git(repository, "rev-parse", "HEAD")

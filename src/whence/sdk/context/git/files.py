@@ -13,6 +13,7 @@ import stat
 from typing import IO
 
 MAX_FILE_BYTES = 64 << 20  # packed-refs of the largest public repositories has about this size
+PIECE_BYTES = 64 << 10
 # Opening a named pipe or a terminal must neither wait nor take it over.
 OPEN_FLAGS = (
     os.O_RDONLY
@@ -26,31 +27,38 @@ ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EISDIR})
 
 def read_file(path: str, limit: int = MAX_FILE_BYTES) -> bytes | None:
     """Return a file's bytes, None where there is no file. Raises OSError as said above."""
-    file = open_file(path)
-    if file is None:
+    number = _open(path)
+    if number is None:
         return None
-    with file:
-        data = file.read(limit + 1)
-    if len(data) > limit:
+    pieces = []
+    size = 0
+    try:  # a buffered file object takes as long again
+        while size <= limit and (piece := os.read(number, PIECE_BYTES)):
+            pieces.append(piece)
+            size += len(piece)
+    finally:
+        os.close(number)
+    if size > limit:
         raise OSError(errno.EFBIG, f"larger than {limit} bytes", path)
-    return data
+    return b"".join(pieces)
 
 
 def open_file(path: str) -> IO[bytes] | None:
     """Open a regular file, None where there is none. Raises OSError for anything else."""
+    number = _open(path)
+    return None if number is None else os.fdopen(number, "rb")
+
+
+def _open(path: str) -> int | None:
     try:
         number = os.open(path, OPEN_FLAGS)
     except OSError as error:
         if error.errno in ABSENT:
             return None
         raise
-    try:
-        mode = os.fstat(number).st_mode
-        if stat.S_ISREG(mode):
-            return os.fdopen(number, "rb")
-    except OSError:
-        os.close(number)
-        raise
+    mode = os.fstat(number).st_mode
+    if stat.S_ISREG(mode):
+        return number
     os.close(number)
     if stat.S_ISDIR(mode):
         return None
