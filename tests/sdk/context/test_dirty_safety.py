@@ -57,12 +57,12 @@ def test_a_git_program_that_hangs_is_killed_with_its_children(
     pids = tmp_path / "pids"
     make_program(tmp_path / "bin" / "git", f"sleep 600 &\necho $$ $! > {pids}\nwait\n")
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
-    state = measure_tree(repository, limits=Limits(timeout_s=1.0))
+    state = measure_tree(repository, limits=Limits(timeout_s=2.0))
     assert (state.dirty, state.reason) == (
         None,
-        "took longer than 1 s; WHENCE_DIRTY_TIMEOUT_S allows more",
+        "took longer than 2 s; WHENCE_DIRTY_TIMEOUT_S allows more",
     )
-    assert 1.0 <= state.duration_s < 3.0
+    assert 2.0 <= state.duration_s < 10.0
     parent, child = (int(word) for word in pids.read_text().split())
     with pytest.raises(ProcessLookupError):
         os.kill(parent, 0)

@@ -99,7 +99,7 @@ def play(origin: Path, name: str, sequence: list[tuple[str, ...]]):
 @example(([("delete", "app.py")], [("write", "app.py", "")]))
 @given(pair=pairs)
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_two_hashes_are_equal_exactly_where_the_trees_are(origin: Path, pair):
     one, other = pair

@@ -227,7 +227,7 @@ class Git:
 
     def _wait(self, process: subprocess.Popen[bytes]) -> int:
         """Return the exit status. A program's own SIGCHLD handler may have taken it away."""
-        if sys.platform == "win32":
+        if sys.platform == "win32" or not hasattr(os, "waitid"):  # macOS has it since Python 3.13
             with contextlib.suppress(subprocess.TimeoutExpired):
                 return process.wait(max(0.0, self.deadline_s - time.monotonic()))
             self.check_time()
