@@ -92,11 +92,14 @@ def test_code_without_a_file_keeps_pythons_words(run, words: list[str], given: s
     assert run(*words, given=given)[NAME] == name
 
 
-def test_a_script_whose_folder_is_gone_keeps_its_name(run, repository: Path):
-    (repository / "leaving.py").write_text(
-        "import os, tempfile\nfolder = tempfile.mkdtemp()\nos.chdir(folder)\nos.rmdir(folder)\n"
-        + ASK
-    )
+@pytest.mark.parametrize("last", ["ask()", ASK])
+def test_a_script_that_went_to_a_folder_that_is_gone_keeps_its_name(
+    run, repository: Path, last: str
+):
+    """Also if its trace is only sent when it has ended."""
+    leave = "import os, tempfile; os.chdir(tempfile.mkdtemp()); os.rmdir(os.getcwd())"
+    lines = ("from shop.asking import ask", "import whence.sdk.runtime", leave, last)
+    (repository / "leaving.py").write_text("\n".join(lines))
     resource = run("leaving.py", PYTHONPATH=str(repository))
     assert (resource[NAME], resource[BRANCH]) == ("leaving.py", "shop-main")
 
@@ -132,9 +135,11 @@ def test_a_zip_archive_is_named_by_its_path(run, repository: Path, tmp_path: Pat
 
 
 def test_an_unpacked_pex_is_named_by_its_file(run, repository: Path, tmp_path: Path):
+    """Played: a folder like the one that a PEX unpacks itself into."""
     unpacked = tmp_path / "pex" / "unzipped_pexes" / "0a1b"
     unpacked.mkdir(parents=True)
     (unpacked / "__main__.py").write_text("from shop.cli import main; main()")
+    (unpacked / "PEX-INFO").touch()
     (repository / "shop.pex").touch()
     resource = run(str(unpacked / "__main__.py"), PYTHONPATH=".", PEX=str(repository / "shop.pex"))
     assert resource[NAME] == "shop.pex"
@@ -319,6 +324,19 @@ def test_a_web_server_that_embeds_python_offers_the_application(run, play: str, 
     """Played: the modules that uWSGI and mod_wsgi add."""
     resource = run("-c", f"import sys, types; {play}; {ASK}")
     assert (resource[NAME].split("repository/")[-1], resource[BRANCH]) == (name, "shop-main")
+
+
+def test_gunicorns_application_is_found_where_workers_switch_stacks(run):
+    """Played: the worker whose method handles a signal, as in gevent's, without its stack."""
+    play = f"""
+import signal, sys, types
+class Worker:
+    app = types.SimpleNamespace(app_uri="shop.web:wsgi")
+    def handle_usr1(self, number, frame): ...
+signal.signal(signal.SIGUSR1, Worker().handle_usr1)
+sys.argv = [{sys.prefix + "/bin/gunicorn"!r}]
+"""
+    assert run("-c", play + ASK)[NAME] == "shop.web:wsgi"
 
 
 PLAYED_MLFLOW = """

@@ -46,7 +46,7 @@ from whence.sdk.context.program.pytest_run import find_worker_tests
 INTERACTIVE = frozenset({"ipython", "ipython3", "bpython", "ptpython", "ptipython", "IPython"})
 CONSOLE_NAME = "<console>"
 LAUNCHER_NAMES = frozenset({"__main__.py"})
-PEX_FOLDERS = frozenset({"unzipped_pexes", "venvs"})
+PEX_MARK = "PEX-INFO"
 
 
 def find_program() -> Program:
@@ -74,10 +74,8 @@ def _look() -> Program:
     named = next(iter(commands), None)
     if _may_be_called(named) and (handler := find_handler()) is not None:
         return handler
-    if getattr(sys, "frozen", False) and sys.executable:
-        path = Path(sys.executable)
-        return Program(path.stem if path.suffix == ".exe" else path.name, find_kind(),
-                       "sys.executable", path)  # fmt: skip
+    if (bundle := _find_bundle()) is not None:
+        return bundle
     if named is None:
         kind = UNKNOWN if read_seen() is None else find_kind()
         return Program(None, kind, "sys.argv")
@@ -126,9 +124,6 @@ def name_command(command: Command) -> Program:
     file = _find_script(command)
     if is_installed(file):
         return _name_console_script(command, kind)
-    bundle = _find_pex(file)
-    if bundle is not None:
-        return Program(str(bundle), kind, "env PEX", bundle, name_is_path=True)
     is_path = file is not None and (is_file(file) or is_folder(file))
     return Program(
         command.target, kind, command.source, file if is_path else None, name_is_path=is_path
@@ -170,12 +165,22 @@ def _find_script(command: Command) -> Path | None:
     return next((path for path in (file, *file.parents) if is_file(path)), file)
 
 
-def _find_pex(file: Path | None) -> Path | None:
-    """Return the PEX file whose unpacked copy this script is."""
+def _find_bundle() -> Program | None:
+    """Return the one file that holds the program and its packages: frozen, or a PEX."""
+    if getattr(sys, "frozen", False) and sys.executable:
+        path = Path(sys.executable)
+        name = path.stem if path.suffix == ".exe" else path.name
+        return Program(name, find_kind(), "sys.executable", path)
     given = os.environ.get("PEX")
-    if file is None or not given or PEX_FOLDERS.isdisjoint(file.parts):
+    if not given or not is_file(Path(given)):
         return None
-    return make_absolute(given) if is_file(Path(given)) else None
+    # A program that a PEX starts inherits the variable: look whether this is the unpacked copy.
+    main = file_of(sys.modules.get("__main__"))
+    folders = [Path(sys.prefix), *([main.parent] if main is not None else [])]
+    if not any(is_file(folder / PEX_MARK) for folder in folders):
+        return None
+    bundle = make_absolute(given)
+    return Program(str(bundle), find_kind(), "env PEX", bundle, name_is_path=True)
 
 
 def _find_entry_module() -> str | None:

@@ -2,11 +2,13 @@
 
 Servers keep their configuration in a variable of the function that runs them, which stands on the
 main thread's stack for as long as they serve, in forked workers too. Only frames of the functions
-in the table are read. uWSGI and mod_wsgi embed Python and offer a module.
+in the table are read. Where a worker switches stacks (gevent), a signal's handler leads to it.
+uWSGI and mod_wsgi embed Python and offer a module.
 """
 
 from __future__ import annotations
 
+import signal
 import sys
 import threading
 from typing import TYPE_CHECKING, Any
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
+Row = tuple[str, str, str, tuple[str, ...]]
 # launcher → (module, function, variable, its attributes that lead to the application's name)
 _UVICORN = (
     ("uvicorn.server", "run", "self", ("config", "app")),
@@ -25,11 +28,13 @@ _UVICORN = (
     ("uvicorn.supervisors.basereload", "run", "self", ("config", "app")),
     ("uvicorn.supervisors.multiprocess", "run", "self", ("config", "app")),
 )
-FRAMES = {
+FRAMES: dict[str, tuple[Row, ...]] = {
     "gunicorn": (("gunicorn.arbiter", "run", "self", ("app", "app_uri")),),
     "uvicorn": _UVICORN,
     "fastapi": _UVICORN,
 }
+# launcher → (a signal whose handler is a method of the worker, its attributes as above)
+HANDLED = {"gunicorn": ("SIGUSR1", ("app", "app_uri"))}
 MAX_FRAMES = 500
 UWSGI_OPTIONS = ("module", "wsgi", "wsgi-file", "file")
 MOD_WSGI_PREFIX = "_mod_wsgi_"
@@ -37,17 +42,23 @@ MOD_WSGI_PREFIX = "_mod_wsgi_"
 
 def read_loaded_app(launcher: str) -> str | None:
     """Return the application's name as its running server knows it, or None."""
-    rows = FRAMES.get(launcher, ())
-    if not rows:
-        return None
-    for frame in read_main_frames():
+    values = (*_read_frames(FRAMES.get(launcher, ())), *_read_handler(launcher))
+    return next((value for value in values if isinstance(value, str) and value), None)
+
+
+def _read_frames(rows: tuple[Row, ...]) -> Iterator[Any]:
+    for frame in read_main_frames() if rows else ():
         where = (frame.f_globals.get("__name__"), frame.f_code.co_name)
         for module, function, variable, attributes in rows:
             if where == (module, function):
-                value = _follow(frame.f_locals.get(variable), attributes)
-                if isinstance(value, str) and value:
-                    return value
-    return None
+                yield _follow(frame.f_locals.get(variable), attributes)
+
+
+def _read_handler(launcher: str) -> Iterator[Any]:
+    name, attributes = HANDLED.get(launcher, ("", ()))
+    number = getattr(signal, name, None)
+    if number is not None:
+        yield _follow(getattr(signal.getsignal(number), "__self__", None), attributes)
 
 
 def read_main_frames() -> Iterator[FrameType]:

@@ -24,6 +24,8 @@ SCRIPT_FOLDERS = ("/usr/bin", "/usr/local/bin", "/opt/homebrew/bin", "~/.local/b
 def file_of(module: Any) -> Path | None:
     """Return the file of a loaded module."""
     path = getattr(module, "__file__", None)
+    if path is None:  # Python takes it away from a script that has ended
+        path = getattr(getattr(module, "__loader__", None), "path", None)
     if not isinstance(path, str) or path.startswith("<"):
         return None
     return make_absolute(path)
