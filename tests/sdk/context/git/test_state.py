@@ -20,7 +20,7 @@ from git_repositories import (
     run_git,
     state_by_git,
 )
-from whence.sdk.context.git import GitState, name_branch
+from whence.sdk.context.git import GitState
 
 
 @pytest.fixture
@@ -160,17 +160,16 @@ def test_a_git_hook_reads_the_repository_that_it_runs_for(repository: Path, tmp_
 # --- The branch that HEAD stands for --------------------------------------------------------------
 
 
-def test_the_branch_of_a_detached_head_is_the_only_one_at_its_commit(repository: Path):
+def test_a_detached_head_names_the_branches_at_its_commit(repository: Path):
     git(repository, "checkout", "-q", "--detach")
-    assert (read(repository).branch, name_branch(read(repository))) == (None, "main")
+    assert (read(repository).branch, read(repository).branches_at_head) == (None, ("main",))
     git(repository, "branch", "other")
     assert read(repository).branches_at_head == ("main", "other")
-    assert name_branch(read(repository)) is None
 
 
 def test_a_branch_without_commits_has_its_name(tmp_path: Path):
     state = read(make_repository(tmp_path / "new", commits=0))
-    assert (state.commit, name_branch(state), state.branches_at_head) == (None, "main", ())
+    assert (state.commit, state.branch, state.branches_at_head) == (None, "main", ())
 
 
 @pytest.mark.parametrize("way", ["--merge", "--apply"])
@@ -182,7 +181,6 @@ def test_a_rebase_under_way_names_the_branch_that_it_rebases(repository: Path, w
     state = read(repository)
     assert (state.branch, state.unfinished_branch) == (None, "feature/x")
     assert state.branches_at_head == ("main",)  # where the rebase has got to
-    assert name_branch(state) == "feature/x"
     git(repository, "rebase", "--abort")
     assert read(repository).unfinished_branch is None
 
@@ -190,13 +188,13 @@ def test_a_rebase_under_way_names_the_branch_that_it_rebases(repository: Path, w
 def test_a_bisection_under_way_names_the_branch_that_it_set_out_from(tmp_path: Path):
     repository = make_repository(tmp_path / "app", commits=8)
     git(repository, "bisect", "start", "HEAD", "HEAD~7")
-    assert name_branch(read(repository)) == "main"
+    assert read(repository).unfinished_branch == "main"
     git(repository, "bisect", "reset")
     git(repository, "checkout", "-q", "--detach")
     git(repository, "branch", "-m", "main", "moved/away")
     git(repository, "checkout", "-q", "HEAD~1")
     git(repository, "bisect", "start", "HEAD", "HEAD~5")
-    assert name_branch(read(repository)) is None
+    assert read(repository).unfinished_branch is None
 
 
 def test_a_remote_whose_name_has_slashes_is_cut_off_whole(repository: Path, tmp_path: Path):

@@ -5,6 +5,6 @@ stores (`ref_files`, `reftable`), `objects` and `packs` say what a tag leads to,
 the answer together.
 """
 
-from whence.sdk.context.git.state import GitState, name_branch, read_current_git, read_git
+from whence.sdk.context.git.state import GitState, read_current_git, read_git
 
-__all__ = ["GitState", "name_branch", "read_current_git", "read_git"]
+__all__ = ["GitState", "read_current_git", "read_git"]

@@ -87,13 +87,6 @@ def read_current_git() -> GitState | None:
     return _guard(lambda: _read_state(find_declared_repository(Path.cwd(), os.environ)), None)
 
 
-def name_branch(state: GitState) -> str | None:
-    """Return the branch that HEAD stands for: its own, or the only one that a detached one can."""
-    if state.branch or state.unfinished_branch:
-        return state.branch or state.unfinished_branch
-    return state.branches_at_head[0] if len(state.branches_at_head) == 1 else None
-
-
 def _guard(read: Callable[[], T], default: T) -> T:
     try:
         return read()
