@@ -37,6 +37,11 @@ def hostile(tmp_path: Path, marker: Path) -> Path:
     return make_program(tmp_path / "hostile", f"touch {marker}\ncat\n")
 
 
+def give_away(folder: Path) -> None:
+    for path in (folder, *folder.rglob("*")):
+        os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
+
+
 def make_program(path: Path, body: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(f"#!/bin/sh\n{body}")
@@ -117,6 +122,52 @@ def test_a_repositorys_own_filter_is_not_run_where_the_code_lies_elsewhere(
     assert not marker.exists()
 
 
+def add_filter(folder: Path, program: Path) -> None:
+    """Make a repository whose edit is seen through a program of its own."""
+    write(folder, {".gitattributes": "*.txt filter=mine\n", "note.txt": "a\n"})
+    commit_all(folder)
+    write(folder, {"note.txt": "b\n"})
+    git(folder, "config", "filter.mine.clean", str(program))
+
+
+@pytest.mark.parametrize("is_added", [False, True])
+@pytest.mark.parametrize("is_strange", [False, pytest.param(True, marks=needs_root)])
+def test_a_repository_that_just_lies_in_the_tree_runs_nothing(
+    repository: Path, hostile: Path, marker: Path, is_added: bool, is_strange: bool
+):
+    nested = make_work_tree(repository / "data" / "archive")
+    add_filter(nested, hostile)
+    if is_added:
+        git(repository, "add", "data")
+    if is_strange:
+        give_away(nested)
+    state = measure_tree(repository, is_trusted=True)
+    assert (state.dirty, state.hash) == (True, None)
+    assert "(in data/archive)" in state.reason
+    assert not marker.exists()
+
+
+def test_a_git_file_that_leads_out_of_the_repository_runs_nothing(
+    repository: Path, tmp_path: Path, hostile: Path, marker: Path
+):
+    nested = make_work_tree(repository / "nested")
+    add_filter(nested, hostile)
+    (nested / ".git").rename(tmp_path / "elsewhere.git")
+    write(nested, {".git": f"gitdir: {tmp_path / 'elsewhere.git'}\n"})
+    assert measure_tree(repository, is_trusted=True).hash is None
+    assert not marker.exists()
+
+
+def test_a_submodule_of_the_programs_repository_shares_its_trust(repository: Path, tmp_path: Path):
+    library = make_work_tree(tmp_path / "library")
+    git(repository, "submodule", "--quiet", "add", str(library), "library")
+    commit_all(repository)
+    add_filter(repository / "library", make_program(tmp_path / "upper", "tr a-z A-Z\n"))
+    state = measure_tree(repository, is_trusted=True)
+    assert state.hash, state
+    assert measure_tree(repository).hash is None
+
+
 def test_the_programs_own_repository_may_filter(repository: Path):
     git(repository, "config", "filter.upper.clean", "tr a-z A-Z")
     write(repository, {".gitattributes": "*.txt filter=upper\n", "note.txt": "hello\n"})
@@ -147,11 +198,6 @@ def test_missing_objects_are_not_fetched(repository: Path, tmp_path: Path, marke
 
 
 # --- Another user's repository ----------------------------------------------------------------------
-
-
-def give_away(folder: Path) -> None:
-    for path in (folder, *folder.rglob("*")):
-        os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
 
 
 @needs_root

@@ -19,6 +19,7 @@ import contextlib
 import os
 import re
 import shutil
+import stat
 import subprocess
 import sys
 import threading
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 TIMEOUT_VARIABLE = "WHENCE_DIRTY_TIMEOUT_S"
 MAX_OUTPUT_BYTES = 256 << 20
 MAX_COMPLAINT_BYTES = 4096
+MAX_DOT_GIT_BYTES = 8192
 NICENESS = 10
 POLL_S = 0.002
 GRACE_S = 0.5  # for the pipes of a killed command to close
@@ -101,14 +103,33 @@ class Git:
         self.timeout_s = timeout_s
 
     def enter(self, path: bytes) -> Git:
-        """Return the same for a repository below this one's root."""
+        """Return the same for a repository below this one's root.
+
+        Anybody's repository may lie there (data, an unpacked archive). It shares the trust only
+        if its configuration lies within this one's `.git`, as that of a submodule does.
+        """
         below = os.path.join(self.root, os.fsdecode(path))  # noqa: PTH118 - as above
         return Git(
             below,
-            is_trusted=self.is_trusted,
+            is_trusted=self.is_trusted and self._holds(below),
             deadline_s=self.deadline_s,
             timeout_s=self.timeout_s,
         )
+
+    def _holds(self, below: str) -> bool:
+        """Tell whether the `.git` of a repository below is a file that leads into this one's."""
+        dot_git = os.path.join(below, ".git")  # noqa: PTH118 - as above
+        try:
+            if not stat.S_ISREG(os.lstat(dot_git).st_mode):
+                return False
+            with open(dot_git, "rb") as file:  # noqa: PTH123 - as above
+                word, _, target = file.read(MAX_DOT_GIT_BYTES).strip().partition(b": ")
+        except OSError:
+            return False
+        own = self.run("rev-parse", "--git-common-dir").removesuffix(b"\n")
+        home = os.path.realpath(os.path.join(os.fsencode(self.root), own))  # noqa: PTH118 - bytes
+        led = os.path.realpath(os.path.join(os.fsencode(below), target))  # noqa: PTH118 - bytes
+        return word == b"gitdir" and led.startswith(os.path.join(home, b""))  # noqa: PTH118 - bytes
 
     def check_time(self) -> None:
         """Raise `GitError` after the deadline."""
