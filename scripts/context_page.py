@@ -76,12 +76,18 @@ def write_platforms() -> str:
 def _write_gifts(platform: Platform) -> str:
     gifts = []
     for field, word in GIVES.items():
-        specs = [PLACEHOLDER.sub(r"{\1}", spec) for spec in getattr(platform, field)]
+        specs = [PLACEHOLDER.sub(_show, spec) for spec in getattr(platform, field)]
         if specs:
             gifts.append(f"{word} {', '.join(f'`{spec}`' for spec in specs)}")
     if platform.is_job:
         gifts.append("source type `JOB`")
     return "; ".join(gifts)
+
+
+def _show(placeholder: re.Match[str]) -> str:
+    """Return a placeholder as a reader needs it: a place in a file, else the variable alone."""
+    name, kind = placeholder.groups()
+    return f"{kind} in {name}" if kind and "." in kind else f"{{{name}}}"
 
 
 def write_left() -> str:

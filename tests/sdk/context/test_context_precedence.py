@@ -120,6 +120,22 @@ def test_on_a_detached_head_the_job_names_the_branch_if_it_speaks_of_the_same_co
     assert said(ask(app, GITHUB_SHA=OTHER, **job)) == (head, None, ADDRESS)
 
 
+@pytest.mark.parametrize("event", [b"", b"{", b"[]", b'{"pull_request": {"head": {"sha": 1}}}'])
+def test_a_pull_requests_head_is_checked_out_beside_the_merge_that_is_built(
+    app: Path, ask, tmp_path: Path, event: bytes
+):
+    git(app, "branch", "also-here")
+    git(app, "checkout", "-q", "--detach")
+    head = git(app, "rev-parse", "HEAD")
+    payload = tmp_path / "event.json"
+    job = {"GITHUB_ACTIONS": "true", "GITHUB_SHA": OTHER, "GITHUB_REF": "refs/pull/5/merge"}
+    job |= {"GITHUB_HEAD_REF": "feature", "GITHUB_EVENT_PATH": str(payload)}
+    payload.write_bytes(event)
+    assert said(ask(app, **job)) == (head, None, ADDRESS)
+    payload.write_text(json.dumps({"pull_request": {"head": {"sha": head}}}))
+    assert said(ask(app, **job)) == (head, "feature", ADDRESS)
+
+
 def test_a_detached_head_at_one_branch_is_on_it(app: Path, ask):
     git(app, "checkout", "-q", "--detach")
     entries = ask(app)

@@ -95,7 +95,8 @@ def test_of_two_headers_for_one_key_the_first_that_is_there_counts(given):
         (b"\x01\x02", None),
         (b"a\x00b\x1b[31mc\x7f\x85d", "ab[31mcd"),
         ("Zoë".encode("latin-1"), "Zoë"),
-        ("Zoë".encode(), "ZoÃ«"),
+        ("Zoë".encode(), "Zoë"),
+        ("李震".encode(), "李震"),
         (b"\xff\xfe", "ÿþ"),
         (b'["trip", "day 1"]', '["trip", "day 1"]'),
         (b"x" * 1_000, "x" * 1_000),
@@ -104,6 +105,14 @@ def test_of_two_headers_for_one_key_the_first_that_is_there_counts(given):
 def test_a_value_is_tidied(given, value, stored):
     metadata, _ = given([(b"X-Session-ID", value)])
     assert metadata == ({} if stored is None else {semconv.SESSION: stored})
+
+
+def test_users_that_utf_8_tells_apart_stay_apart_and_are_found_by_their_pseudonym(given):
+    names = ["Ümit", "Ömit", "Àmit"]
+    stored = [given([(b"X-User-ID", name.encode())], user_key="k")[0] for name in names]
+    pseudonyms = [whence.web.pseudonymise_user(name, "k") for name in names]
+    assert [metadata[semconv.TRACE_USER] for metadata in stored] == pseudonyms
+    assert len(set(pseudonyms)) == 3
 
 
 @settings(

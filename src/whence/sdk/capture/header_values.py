@@ -20,6 +20,16 @@ def tidy_value(text: str) -> str:
     return text.strip()
 
 
+def decode_value(text: str) -> str:
+    """Return a header's text, which servers read as latin-1, as the UTF-8 that it mostly is."""
+    if text.isascii():
+        return text
+    try:
+        return text.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return text
+
+
 @cache
 def metadata_keys() -> dict[str, str]:
     """Return by which metadata key Whence knows what OpenTelemetry calls so."""

@@ -19,8 +19,9 @@ class Platform(msgspec.Struct, frozen=True):
     `documentation` is the title of the page that the variables are described on. `also_at` holds
     further commits that branch and address belong to, such as the head of a pull request beside
     the merge that is built. An address may be composed: `{SERVER}/{REPOSITORY}`; `{NAME:host}`
-    stands for the host of the git service that the variable names. `is_job`: what runs there has
-    no person in front of it.
+    stands for the host of the git service that the variable names, `{NAME:a.b}` for what the JSON
+    file that the variable names has at `a.b`. `is_job`: what runs there has no person in front of
+    it.
     """
 
     name: str
@@ -56,7 +57,8 @@ PLATFORMS: tuple[Platform, ...] = (
         "GitHub Actions",
         "Variables reference",
         ("GITHUB_ACTIONS",),
-        commit=("GITHUB_SHA",),
+        commit=("GITHUB_SHA",),  # of a pull request the merge that is built
+        also_at=("{GITHUB_EVENT_PATH:pull_request.head.sha}",),
         branch=("GITHUB_HEAD_REF", "GITHUB_REF"),  # the first is a pull request's
         tag=("GITHUB_REF",),
         url=("{GITHUB_SERVER_URL}/{GITHUB_REPOSITORY}",),

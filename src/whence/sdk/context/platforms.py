@@ -8,19 +8,26 @@ from __future__ import annotations
 
 import os
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from whence import semconv
 from whence.sdk.context import table
 from whence.sdk.context.found import Found
 from whence.sdk.context.platform_table import KEYS, PLATFORMS, Platform
+from whence.sdk.context.small_files import read_small_text
 from whence.sdk.context.variables import ENV, clean, clean_tag
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 FALSE_WORDS = frozenset({"", "0", "false", "no", "off"})
-PLACEHOLDER = re.compile(r"\{(\w+)(?::(\w+))?\}")
+PLACEHOLDER = re.compile(r"\{(\w+)(?::([\w.]+))?\}")
+MAX_EVENT_BYTES = (
+    4 << 20
+)  # GitHub cuts an event's payload at 25 MB; a pull request's is about 30 kB
 
 
 # The git services that `{NAME:host}` knows.
@@ -103,9 +110,24 @@ def _expand(spec: str) -> tuple[str, str]:
     values = []
     for name, kind in parts:
         value = os.environ.get(name, "").strip()
-        values.append(HOSTS.get(value.lower(), "") if kind == "host" else value)
+        values.append(_interpret(value, kind))
     if not all(values):
         return "", ""
     pieces = iter(values)
     text = PLACEHOLDER.sub(lambda _: next(pieces), spec)
     return text, ENV + " + ".join(name for name, _ in parts)
+
+
+def _interpret(value: str, kind: str) -> str:
+    """Return what a placeholder of this kind stands for: a host, or a place in a JSON file."""
+    if not kind or not value:
+        return value
+    if kind == "host":
+        return HOSTS.get(value.lower(), "")
+    try:
+        found = msgspec.json.decode(read_small_text(Path(value), MAX_EVENT_BYTES) or "null")
+    except msgspec.DecodeError:
+        return ""
+    for step in kind.split("."):
+        found = found.get(step) if isinstance(found, dict) else None
+    return found if isinstance(found, str) else ""

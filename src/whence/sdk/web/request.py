@@ -16,7 +16,7 @@ from whence import semconv
 from whence.errors import InvalidInputError
 from whence.sdk import diagnostics
 from whence.sdk.capture import keys
-from whence.sdk.capture.header_values import MAX_HEADER_CHARS, tidy_value
+from whence.sdk.capture.header_values import MAX_HEADER_CHARS, decode_value, tidy_value
 from whence.sdk.capture.propagation import (
     TRACEPARENT,
     hang_below,
@@ -86,7 +86,7 @@ def _read_scope(rules: Rules, headers: dict[str, str], request: Any) -> Scope | 
     for header, target, source in rules.fields:
         text = headers.get(header)
         if text and target not in entries:
-            text = tidy_value(text)
+            text = tidy_value(decode_value(text))
             if text:
                 if len(text) > MAX_HEADER_CHARS:
                     text = text[:MAX_HEADER_CHARS]
