@@ -71,8 +71,7 @@ def configure(
         set_tracking_uri(url)
     if experiment is not None:
         set_experiment(experiment)
-    for name, value in switches.items():
-        setattr(settings.current, name, value)
+    apply_switches(switches)
     declare({**fixed, **{key: value for key, value in named.items() if value is not None}})
     compute(computed)
     if otel:
@@ -96,6 +95,14 @@ def check_switches(**given: Any) -> dict[str, Any]:
     if checked.get("baggage"):
         import whence.sdk.capture.baggage  # noqa: F401 - now, so that the first span does not wait
     return checked
+
+
+def apply_switches(checked: Mapping[str, Any]) -> None:
+    """Change the settings of these names."""
+    for name, value in checked.items():
+        setattr(settings.current, name, value)
+    if settings.current.baggage:
+        from whence.sdk.capture import baggage as _  # noqa: F401 - so that no trace waits for it
 
 
 def compute(given: Mapping[str, Callable[[], Any]]) -> None:

@@ -69,6 +69,12 @@ with whence.tracing.context(metadata={"a": "b"}, session_id="s"), whence.start_s
     span.set_attribute("k", object())
     span.add_event("moment", {"a": 1})
 """,
+    "baggage": """
+whence.configure(baggage=["user"])
+watch()
+with whence.start_span("root"):
+    pass
+""",
     "an exception": """
 @whence.trace
 def fail():
@@ -108,6 +114,7 @@ def run(tmp_path: Path, code: str) -> list[tuple[str, str, bool]]:
             "WHENCE_URL": str(tmp_path / "store"),
             "WHENCE_EXPERIMENT": "chatbot",
             "WHENCE_STORE_DIFF": "1",
+            "WHENCE_BAGGAGE": "tenant",
         },
         capture_output=True,
         text=True,
