@@ -170,7 +170,15 @@ def _read_status(git: Git) -> Iterator[Candidate]:
 def _look_up(git: Git, paths: list[bytes]) -> Iterator[Candidate]:
     """Yield what HEAD has at paths in conflict, where the index does not say it."""
     wanted = dict.fromkeys(paths, Candidate(b""))
-    for record in git.run("ls-tree", "-r", "-z", "--full-tree", "HEAD").split(b"\0"):
+    listing = git.run(
+        "ls-tree",
+        "-r",
+        "-z",
+        "--full-tree",
+        "HEAD",
+        keep=lambda record: record.partition(b"\t")[2] in wanted,
+    )
+    for record in listing.split(b"\0"):
         entry, _, path = record.partition(b"\t")
         if path in wanted:
             mode, _, object_id = entry.split(b" ")
@@ -181,10 +189,9 @@ def _look_up(git: Git, paths: list[bytes]) -> Iterator[Candidate]:
 
 def _read_index(git: Git) -> Iterator[Candidate]:
     """Yield the submodules, and the entries that `git status` was told to pass over."""
-    for record in git.run("ls-files", "--stage", "-v", "-z").split(b"\0"):
+    listing = git.run("ls-files", "--stage", "-v", "-z", keep=_is_special)
+    for record in listing.split(b"\0"):
         tag = record[:1]
-        if tag == b"H" and not record.startswith(REPOSITORY, 2):
-            continue
         entry, _, path = record.partition(b"\t")
         if tag in (b"", b"M") or not path:
             continue
@@ -198,6 +205,10 @@ def _read_index(git: Git) -> Iterator[Candidate]:
             is_left_out=tag in (b"S", b"s"),
             is_repository=mode == REPOSITORY,
         )
+
+
+def _is_special(record: bytes) -> bool:
+    return not record.startswith(b"H ") or record.startswith(REPOSITORY, 2)
 
 
 def _read_untracked(git: Git) -> Iterator[bytes]:

@@ -27,7 +27,7 @@ import time
 from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 TIMEOUT_VARIABLE = "WHENCE_DIRTY_TIMEOUT_S"
 MAX_OUTPUT_BYTES = 256 << 20
@@ -142,16 +142,20 @@ class Git:
         data: bytes | None = None,
         max_bytes: int = MAX_OUTPUT_BYTES,
         may_cut: bool = False,
+        keep: Callable[[bytes], bool] | None = None,
     ) -> bytes:
         """Return what a command prints. Raises `GitError`.
 
         `data` is its input. More than `max_bytes` of output is a problem too, unless `may_cut`:
-        then the first `max_bytes` are returned.
+        then the first `max_bytes` are returned. Of a list of records that end in a null byte only
+        those that `keep` accepts are returned; the rest takes no memory.
         """
         self.check_time()
         process = self._start(words, has_input=data is not None)
         try:
-            output, complaint, is_cut = self._talk(process, data, max_bytes)
+            output, complaint, is_cut = self._talk(
+                process, data, _Drain(process.stdout, max_bytes, keep)
+            )
             if is_cut:
                 if not may_cut:
                     raise GitError(f"git printed more than {max_bytes:,} bytes")
@@ -227,10 +231,10 @@ class Git:
         return {**kept, **FIXED_VARIABLES, "GIT_CEILING_DIRECTORIES": ceiling}
 
     def _talk(
-        self, process: subprocess.Popen[bytes], data: bytes | None, max_bytes: int
+        self, process: subprocess.Popen[bytes], data: bytes | None, output: _Drain
     ) -> tuple[bytes, bytes, bool]:
         """Write the input, read both outputs; return them and whether the first was cut."""
-        output, complaint = _Drain(process.stdout, max_bytes), _Drain(process.stderr, -1)
+        complaint = _Drain(process.stderr, -1)
         threads = [output.start(), complaint.start()]
         if data is not None:
             threads.append(_run_aside(_feed, process.stdin, data))
@@ -280,9 +284,16 @@ class Git:
 class _Drain:
     """Reads a pipe to its end in a thread. Keeps at most `max_bytes` (-1: the first few kB)."""
 
-    def __init__(self, pipe: IO[bytes] | None, max_bytes: int) -> None:
+    def __init__(
+        self,
+        pipe: IO[bytes] | None,
+        max_bytes: int,
+        keep: Callable[[bytes], bool] | None = None,
+    ) -> None:
         self._pipe = pipe
         self._max_bytes = max_bytes
+        self._keep = keep
+        self._open_record = b""
         self.kept = bytearray()
         self.is_cut = False
 
@@ -297,6 +308,7 @@ class _Drain:
         try:
             with pipe:
                 while chunk := pipe.read1(1 << 16):  # type: ignore[attr-defined]  # buffered, as Popen opens it
+                    chunk = self._choose(chunk)
                     room = limit - len(self.kept)
                     self.kept += chunk[:room]
                     if len(chunk) > room and self._max_bytes >= 0:
@@ -304,6 +316,12 @@ class _Drain:
                         return  # closing the pipe ends the command
         except (OSError, ValueError):
             pass
+
+    def _choose(self, chunk: bytes) -> bytes:
+        if self._keep is None:
+            return chunk
+        *records, self._open_record = (self._open_record + chunk).split(b"\0")
+        return b"".join(record + b"\0" for record in records if self._keep(record))
 
 
 def _feed(pipe: IO[bytes], data: bytes) -> None:
