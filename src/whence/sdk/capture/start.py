@@ -44,10 +44,6 @@ NO_OPTIONS = RootOptions()
 MLFLOW_RUNS = "mlflow.tracking.fluent"
 
 
-if settings.current.baggage:
-    from whence.sdk.capture import baggage  # noqa: F401 - here, so that no trace waits for it
-
-
 class Unsampled:
     """Says that nothing is to be recorded below this point."""
 
