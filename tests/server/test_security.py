@@ -85,6 +85,7 @@ ROUTES = [
     ("POST", "/api/v1/traces/tr-1/assessments"),
     ("GET", "/api/v1/traces/tr-1/assessments/a-1"),
     ("DELETE", "/api/v1/traces/tr-1/assessments/a-1"),
+    ("GET", "/api/v1/documents/{kind}/{hash}"),
     ("GET", "/api/v1/experiments"),
     ("POST", "/api/v1/experiments"),
     ("GET", "/api/v1/fields"),

@@ -61,7 +61,6 @@ def assemble(
     sources = {**said.sources, **dict.fromkeys(counted, COUNTED)}
     usage = parse_usage(metadata.get(semconv.TOKEN_USAGE)) or {}
     cost = parse_cost(metadata.get(semconv.COST)) or {}
-    environment = metadata.get(semconv.ENVIRONMENT)
     kept = dict(metadata)
     columns = {
         column: metadata.pop(key, None) for key, column in semconv.COLUMN_OF_METADATA.items()
@@ -73,9 +72,7 @@ def assemble(
         duration_ns=_read_duration(header, ranks, spans),
         state=state,
         trace_name=_read_name(header, ranks),
-        environment=None
-        if environment is None
-        else semconv.normalise_environment(environment, environment_aliases),
+        environment=_name_environment(kept, environment_aliases),
         metadata=metadata,
         tags=claims.claim_tags(header, ranks),
         client_request_id=_read_text(header, ranks, "client_request_id"),
@@ -100,6 +97,11 @@ def assemble(
 def is_complete(row: TraceRow) -> bool:
     """Tell whether the row belongs into `traces`, rather than `open_traces`."""
     return row.state != IN_PROGRESS
+
+
+def _name_environment(metadata: Mapping[str, str], aliases: Mapping[str, str] | None) -> str | None:
+    verbatim = metadata.get(semconv.ENVIRONMENT)
+    return None if verbatim is None else semconv.normalise_environment(verbatim, aliases)
 
 
 def _list_conflicts(

@@ -130,9 +130,6 @@ def _make_row(
     request_preview, response_preview = _make_previews(record, inputs, outputs)
     events, links = _write_events(record.events), _write_links(record)
     pending = attributes.get(semconv.PENDING) is True
-    provenance = ""
-    if _is_root(record):
-        provenance = pack_provenance(attributes.get(semconv.PROVENANCE), stated)
     return SpanRow(
         experiment_id=experiment_id,
         trace_id=TRACE_ID_PREFIX + record.trace_id,
@@ -159,9 +156,15 @@ def _make_row(
         cost=to_json(cost) if cost else "",
         request_preview=request_preview,
         response_preview=response_preview,
-        provenance=provenance,
+        provenance=_read_provenance(record, stated),
         size_bytes=_measure(record, texts, inputs, outputs, events, links),
     )
+
+
+def _read_provenance(record: SpanRecord, of_resource: Any) -> str:
+    if not _is_root(record):
+        return ""
+    return pack_provenance(record.attributes.get(semconv.PROVENANCE), of_resource)
 
 
 def _is_root(record: SpanRecord) -> bool:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
 from whence.errors import NotFoundError
@@ -33,11 +33,13 @@ def documents_router(services: Services) -> APIRouter:
     router = APIRouter(prefix="/api/v1/documents", tags=["documents"])
 
     @router.get(
-        "/{kind}/{document_hash}",
+        "/{kind}/{hash}",
         operation_id="get_document",
         responses=answers(StoredDocument, missing="There is no such document"),
     )
-    async def get_document(request: Request, kind: str, document_hash: str) -> Response:
+    async def get_document(
+        request: Request, kind: str, document_hash: Annotated[str, Path(alias="hash")]
+    ) -> Response:
         return await services.read(_answer, services, kind, document_hash, request.headers)
 
     return router
