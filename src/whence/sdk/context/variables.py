@@ -64,8 +64,7 @@ def read_custom() -> Iterator[Found]:
     for name, raw in os.environ.items():
         if not name.startswith(CUSTOM_PREFIX):
             continue
-        key = name[len(CUSTOM_PREFIX) :].lower().replace(CUSTOM_DOT, ".")
-        key = _KNOWN_KEYS.get(key, key)
+        key = canonical_key(name[len(CUSTOM_PREFIX) :].lower().replace(CUSTOM_DOT, "."))
         if key and (value := clean(key, raw)):
             yield Found(key, value, ENV + name)
 
@@ -101,17 +100,22 @@ def read_run_context() -> Iterator[Found]:
 
 
 def parse_resource_attributes(text: str) -> dict[str, str]:
-    """Read `key=value,key=value` with percent-encoded values; a part without `=` is passed over."""
+    """Read `key=value,key=value` percent-encoded; a part without `=` is passed over."""
     if not text:
         return {}
     from urllib.parse import unquote
 
     pairs = (part.partition("=") for part in text.split(","))
     return {
-        key.strip(): unquote(value.strip())
+        unquote(key.strip()): unquote(value.strip())
         for key, equals, value in pairs
         if equals and key.strip() and value.strip()
     }
+
+
+def canonical_key(name: str) -> str:
+    """Return the metadata key for a name in any letters: `service.version` is `app_version`."""
+    return _KNOWN_KEYS.get(name.lower(), name)
 
 
 def clean(key: str, value: str) -> str:
@@ -155,4 +159,9 @@ CLEANERS: dict[str, Callable[[str], str]] = {
     semconv.SOURCE_TYPE: clean_type,
 }
 _NAMES_WITH_A_KEY = frozenset(name for names in semconv.METADATA_SOURCES.values() for name in names)
-_KNOWN_KEYS = {key.lower(): key for key in (*table.ROWS, *semconv.METADATA_SOURCES)}
+# By any name that a key goes by: `service.version` is `app_version`.
+_KNOWN_KEYS = {
+    name.lower(): key
+    for key in (*table.ROWS, *semconv.METADATA_SOURCES)
+    for name in (key, *semconv.METADATA_SOURCES.get(key, ()))
+}
