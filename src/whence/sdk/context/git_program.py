@@ -33,7 +33,7 @@ TIMEOUT_VARIABLE = "WHENCE_DIRTY_TIMEOUT_S"
 MAX_OUTPUT_BYTES = 256 << 20
 MAX_COMPLAINT_BYTES = 4096
 MAX_DOT_GIT_BYTES = 8192
-NICENESS = 10
+NICENESS = 5  # below the program, and not starved by it: time is limited
 POLL_S = 0.002
 GRACE_S = 0.5  # for the pipes of a killed command to close
 
