@@ -113,6 +113,18 @@ def test_what_git_says_of_the_current_folder_does_not_mix_with_it(from_git, tmp_
     assert report[BRANCH][0] == "main"
 
 
+def test_an_installed_program_takes_no_commit_of_the_repository_it_is_started_in(
+    installed, repository, tmp_path
+):
+    git(tmp_path, "init", "-q", "-b", "other")
+    git(tmp_path, "commit", "-q", "--allow-empty", "-m", "other")
+    for words in (["shop-report"], ["python", "-m", "shop"]):
+        assert COMMIT not in installed.report(*words, cwd=tmp_path)
+    own = installed.report("shop-report", cwd=repository)  # as a CI job does after `pip install .`
+    assert own[COMMIT] == (git(repository, "rev-parse", "HEAD"), ".git (current folder)")
+    assert COMMIT not in installed.report("counter-report", cwd=repository)
+
+
 def test_an_editable_install_has_its_version_and_its_own_repository(editable, repository, tmp_path):
     for words in (["shop-report"], ["python", "-m", "shop"]):
         report = editable.report(*words, cwd=tmp_path)

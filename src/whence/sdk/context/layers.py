@@ -32,7 +32,7 @@ from whence.sdk.context.program import (
     find_login,
     find_program,
 )
-from whence.sdk.context.pyproject import read_pyproject
+from whence.sdk.context.pyproject import is_source_of, read_pyproject
 from whence.sdk.context.stamp import read_stamp
 
 if TYPE_CHECKING:
@@ -84,7 +84,8 @@ def find_basis(
 ) -> Basis:
     """Find the distribution and the repository of a program that runs in a folder.
 
-    `read_current` reads the repository of that folder; it is asked last.
+    `read_current` reads the repository of that folder; it is asked last, and not for an installed
+    program that lies elsewhere.
     """
     distribution = _guard(lambda: find_distribution(program))
     source_folder = distribution.folder if distribution is not None else None
@@ -92,15 +93,30 @@ def find_basis(
     for place in (program.file, source_folder):
         if state is None and place is not None:
             state = _guard(partial(read_git, place))
+    is_own = state is not None
+    if state is None and not _is_installed_from_elsewhere(program, distribution, folder):
+        state = _guard(read_current)
     return Basis(
         program=program,
         folder=folder,
         distribution=distribution,
-        state=state or _guard(read_current),
-        is_own=state is not None,
-        is_trusted=state is not None,
+        state=state,
+        is_own=is_own,
+        is_trusted=is_own,
         declared=declared,
     )
+
+
+def _is_installed_from_elsewhere(
+    program: Program, distribution: Distribution | None, folder: Path | None
+) -> bool:
+    """Tell an installed program that only happens to be started in this folder.
+
+    Its repository says nothing about the program, unless it is the one that was installed.
+    """
+    if program.file is not None or distribution is None or distribution.folder is not None:
+        return False
+    return not is_source_of(distribution.name, folder)
 
 
 def look_at_program() -> Program:
