@@ -12,7 +12,7 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from program_runs import make_repository
@@ -113,6 +113,7 @@ WORDS = st.one_of(
 
 
 @settings(max_examples=300, deadline=None)
+@example(argv=["-m"], folder=False)
 @given(argv=st.lists(WORDS, max_size=6), folder=st.booleans())
 def test_no_command_line_is_too_odd(argv: list[str], folder: bool):
     before = diagnostics.counts.get("internal_errors", 0)

@@ -56,10 +56,8 @@ def find_program() -> Program:
     except Exception as error:  # noqa: BLE001 - detection must never break the program
         diagnostics.caught("context", error)
         found = Program(next(iter(getattr(sys, "argv", ())), None) or None, UNKNOWN, "sys.argv")
-    if found.name is None:
-        return found
-    # A name in the file system may hold bytes that are no text.
-    name = os.fsencode(found.name).decode("utf-8", "replace")
+    # A name in the file system may hold bytes that are no text. An empty one is unknown.
+    name = (found.name or "").encode("utf-8", "replace").decode() or None
     return found if name == found.name else msgspec.structs.replace(found, name=name)
 
 
