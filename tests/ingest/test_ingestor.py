@@ -450,3 +450,22 @@ def test_a_repository_url_is_stored_without_its_password(ingestor, store, experi
     rows = read_spans(store, [f"tr-{by_resource}", f"tr-{by_root}"])
     assert not any("s3cret" in str(row) for row in rows)
     assert not any("s3cret" in row.header for row in read_headers(store, [f"tr-{by_header}"]))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "whence.metadata.vcs.repository.url.full",
+        "langfuse.trace.metadata.mlflow.source.git.repoURL",
+        "traceloop.association.properties.vcs.repository.url.full",
+    ],
+)
+def test_a_repository_url_under_any_of_its_names_has_no_password(
+    ingestor, store, experiment_id, name
+):
+    trace, key = new_trace_hex(), name.partition(".vcs.")[2] and "vcs.repository.url.full"
+    url = "https://ann:s3cret@example.com/app.git"
+    send(ingestor, span(trace, 1, attributes={name: url}), experiment_id=experiment_id)
+    metadata = read_trace(store, trace).metadata
+    assert metadata[key or "mlflow.source.git.repoURL"] == "https://example.com/app.git"
+    assert "s3cret" not in str(read_spans(store, [f"tr-{trace}"]))

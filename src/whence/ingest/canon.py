@@ -15,11 +15,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from whence import semconv
 from whence.ingest.jsontext import from_json, to_json, to_plain_text
+from whence.otlp.repository_url import strip_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 Texts = dict[str, str]
+
+# Every name under which a repository's address, which may hold a password, is told.
+REPOSITORY_NAMES = frozenset(
+    (semconv.GIT_REPO_URL, *semconv.METADATA_SOURCES[semconv.GIT_REPO_URL])
+)
 
 MAX_OBJECT_CHARS = 65_536
 MAX_OBJECT_KEYS = 256
@@ -128,10 +134,12 @@ def _parse_object(text: str) -> Texts:
     said = _unpack(text)
     if not isinstance(said, dict) or len(said) > MAX_OBJECT_KEYS:
         return _NONE
-    texts = (
-        (key, value if isinstance(value, str) else to_json(value)) for key, value in said.items()
-    )
-    return {key: text for key, text in texts if key and text and text != "null"}
+    texts = {
+        key: value if isinstance(value, str) else to_json(value) for key, value in said.items()
+    }
+    for name in REPOSITORY_NAMES.intersection(texts):
+        texts[name] = strip_credentials(texts[name])
+    return {key: text for key, text in texts.items() if key and text and text != "null"}
 
 
 def _read_labels(attributes: Mapping[str, str]) -> Iterator[str]:

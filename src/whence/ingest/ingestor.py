@@ -21,6 +21,7 @@ import msgspec
 
 from whence.entities import experiment_id_of
 from whence.errors import InvalidInputError, WhenceError
+from whence.ingest.canon import REPOSITORY_NAMES
 from whence.ingest.clock import Clock
 from whence.ingest.deliveries import StoreHeader, StoreSpans
 from whence.ingest.edits import (
@@ -40,7 +41,7 @@ from whence.ingest.normalise import MAX_INT64, normalise
 from whence.ingest.tags import check_tag_deletion, check_tags
 from whence.ingest.writer import MAX_QUEUE_BYTES, MAX_QUEUE_JOBS, Writer
 from whence.otlp.repository_url import strip_credentials
-from whence.semconv import DEFAULT_EXPERIMENT_ID, DEFAULT_EXPERIMENT_NAME, GIT_REPO_URL
+from whence.semconv import DEFAULT_EXPERIMENT_ID, DEFAULT_EXPERIMENT_NAME
 from whence.store.engine import is_server_url
 from whence.store.traces import locate_traces
 from whence.store.unassembled import find_deletions, find_unassembled, read_newest_us
@@ -132,8 +133,8 @@ class Ingestor:
         _check_trace_id(header.trace_id)
         _check_times(header)
         metadata = drop_absent(header.trace_metadata)
-        if GIT_REPO_URL in metadata:
-            metadata[GIT_REPO_URL] = strip_credentials(metadata[GIT_REPO_URL])
+        for name in REPOSITORY_NAMES.intersection(metadata):
+            metadata[name] = strip_credentials(metadata[name])
         header = msgspec.structs.replace(header, trace_metadata=metadata)
         size_bytes = sum(map(len, header.trace_metadata.values())) * 2
         return self._writer.submit(Job(StoreHeader(header), [header.trace_id], size_bytes))

@@ -17,6 +17,7 @@ import msgspec
 
 from whence import semconv
 from whence.entities import experiment_id_of
+from whence.ingest.canon import REPOSITORY_NAMES
 from whence.ingest.cost import read_cost
 from whence.ingest.dialects import read_payload, read_span_type, read_text
 from whence.ingest.documents import DOCUMENT_ATTRIBUTES, read_document
@@ -36,10 +37,9 @@ MAX_INT64 = 2**63 - 1
 
 # A repository's address may hold a password; nothing of it is stored.
 _REPOSITORY_KEYS = frozenset(
-    (
-        *semconv.METADATA_SOURCES[semconv.GIT_REPO_URL],
-        semconv.METADATA_PREFIX + semconv.GIT_REPO_URL,
-    )
+    prefix + name
+    for prefix in ("", semconv.METADATA_PREFIX, *semconv.METADATA_SOURCE_PREFIXES)
+    for name in REPOSITORY_NAMES
 )
 
 
