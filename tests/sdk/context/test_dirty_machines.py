@@ -226,6 +226,30 @@ def test_a_file_committed_with_crlf_that_is_staged_and_taken_back_is_clean(
     assert is_dirty(repository) is False
 
 
+@pytest.mark.parametrize("eol", ["lf", "crlf"])
+def test_an_attribute_that_came_after_the_commit_leaves_a_fresh_clone_clean(
+    tmp_path: Path, eol: str
+):
+    files = {"dos.txt": "one\r\ntwo\r\n", "mixed.txt": "a\r\nb\n", "unix.txt": "a\n"}
+    repository = make_work_tree(tmp_path / "app", files)
+    write(repository, {".gitattributes": f"*.txt text eol={eol}\n"})
+    git(repository, "add", ".gitattributes")
+    git(repository, "commit", "-q", "-m", "not renormalised")
+    copy = clone(repository, tmp_path / "copy")
+    make_stale(copy)
+    assert git(copy, "status", "--porcelain")  # git's own word is that the clone is modified
+    assert is_dirty(copy) is False
+
+
+def test_other_line_ends_alone_are_no_edit(tmp_path: Path):
+    files = {"dos.txt": "one\r\ntwo\r\n", "unix.txt": "one\ntwo\n"}
+    repository = make_work_tree(tmp_path / "app", files)
+    write(repository, {"dos.txt": "one\ntwo\n", "unix.txt": "one\r\ntwo\r\n"})
+    assert is_dirty(repository) is False
+    write(repository, {"dos.txt": "one\ntwo\nthree\n"})
+    assert measure_tree(repository).changes == 1
+
+
 def test_bytes_that_are_no_text_are_compared_as_they_are(repository: Path):
     write(repository, {"image.bin": b"\0\r\n"})
     commit_all(repository)

@@ -27,6 +27,7 @@ from whence.sdk.context.dirty_candidates import (
     read_head,
 )
 from whence.sdk.context.dirty_large_files import find_large_files, hash_large_files
+from whence.sdk.context.dirty_line_ends import hash_with_lf
 from whence.sdk.context.git_program import Git, GitError
 
 if TYPE_CHECKING:
@@ -250,18 +251,28 @@ def _read_contents(
     ids = hash_large_files(git, paths, lambda content: _blob_id(rules, content))
     ids |= _hash_files(git, [path for path in paths if path not in ids])
     ids |= _hash_files(git, links, "--no-filters")
-    # The bytes of the commit themselves are unchanged too, whatever filters would make of them:
-    # a file that was committed with CRLF.
-    doubtful = [
-        one.path
+    doubtful = {
+        one.path: one.head_id
         for one, mode in files
         if mode != LINK and one.head_mode in REGULAR and ids[one.path] != one.head_id
-    ]
-    raw = _hash_files(git, doubtful, "--no-filters")
-    return [
-        (one, mode, one.head_id if raw.get(one.path) == one.head_id else ids[one.path])
-        for one, mode in files
-    ]
+    }
+    same = _find_unchanged(git, rules, doubtful, ids)
+    return [(one, mode, one.head_id if one.path in same else ids[one.path]) for one, mode in files]
+
+
+def _find_unchanged(
+    git: Git, rules: Rules, doubtful: dict[bytes, bytes], ids: dict[bytes, bytes]
+) -> set[bytes]:
+    """Return which of the paths are as in HEAD for all that git would store them otherwise.
+
+    Those are the ones with the very bytes of the commit, whatever filters would make of them, and
+    those that were committed with other line ends.
+    """
+    raw = _hash_files(git, list(doubtful), "--no-filters")
+    same = {path for path, head_id in doubtful.items() if raw[path] == head_id}
+    others = [head_id for path, head_id in doubtful.items() if path not in same]
+    with_lf = hash_with_lf(git, others, lambda content: _blob_id(rules, content))
+    return same | {path for path, head_id in doubtful.items() if with_lf.get(head_id) == ids[path]}
 
 
 def _hash_files(git: Git, paths: Sequence[bytes], *options: str) -> dict[bytes, bytes]:
