@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from whence.sdk.delivery.stats import Stats
 
 HURRY_SPANS = 512
+GATHER_S = 0.03
 DEFAULT_ITEM_BYTES = 2_000
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from whence.errors import InvalidInputError
 from whence.sdk import diagnostics, settings
 from whence.sdk.delivery import transport
-from whence.sdk.delivery.backlog import HURRY_SPANS, Move, Waiter
+from whence.sdk.delivery.backlog import GATHER_S, HURRY_SPANS, Move, Waiter
 from whence.sdk.delivery.batches import Exportable, encode_document, encode_items
 from whence.sdk.delivery.destination import Destination, Server, parse_destination
 from whence.sdk.delivery.outlet import Delivery, open_delivery
@@ -25,7 +25,6 @@ from whence.sdk.delivery.outlet import Delivery, open_delivery
 if TYPE_CHECKING:
     from whence.sdk.delivery.pipeline import Pipeline
 
-GATHER_S = 0.03
 INTERVAL_S = 0.5
 PENDING_INTERVAL_S = 1.0
 BATCH_SPANS = 2048

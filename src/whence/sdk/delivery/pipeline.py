@@ -20,7 +20,7 @@ import msgspec
 
 from whence.sdk import diagnostics
 from whence.sdk.delivery import signals
-from whence.sdk.delivery.backlog import HURRY_SPANS, Backlog, Move, Waiter
+from whence.sdk.delivery.backlog import GATHER_S, HURRY_SPANS, Backlog, Move, Waiter
 from whence.sdk.delivery.late import LateContext
 from whence.sdk.delivery.stats import Stats
 from whence.sdk.delivery.worker import Worker
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from whence.sdk.delivery.destination import Destination
     from whence.sdk.delivery.exporter import Exporter
 
-GATHER_S = 0.03
 FIRST_PENDING_S = 1.0
 MAX_ITEMS = 100_000
 MAX_QUEUE_BYTES = 64 << 20

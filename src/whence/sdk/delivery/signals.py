@@ -47,6 +47,14 @@ def watch(pipeline: Pipeline) -> None:
 def _at_exit() -> None:
     for pipeline in list(_pipelines):
         pipeline.shutdown(EXIT_FLUSH_S)
+    _end_programs()
+
+
+def _end_programs() -> None:
+    """Leave no git program behind; by now nobody waits for its answer."""
+    git_program = sys.modules.get("whence.sdk.context.git_program")
+    if git_program is not None:
+        git_program.end_running()
 
 
 def _watch_multiprocessing() -> None:
@@ -81,6 +89,7 @@ def _on_sigterm(number: int, frame: Any) -> None:
     if callable(_previous):
         _previous(number, frame)
     else:
+        _end_programs()
         signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
 
