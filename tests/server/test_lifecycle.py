@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 
 from otlp_requests import body, new_trace_id, span
 from serving import clean_environment, serving, wait_until_served
+from whence.otlp.segments import SegmentWriter
 
 JSON = {"content-type": "application/json"}
 SENDERS = 4
@@ -198,6 +200,21 @@ def test_a_wrong_setting_is_named(tmp_path, name, value):
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert name in line
+
+
+def test_a_server_leaves_when_its_directory_is_removed_and_leaves_the_next_one_alone(tmp_path):
+    store = tmp_path / "store"
+    with serving(store) as old:
+        shutil.rmtree(store)
+        with serving(store) as new, httpx.Client(base_url=new.url, timeout=30) as client:
+            assert old.process.wait(60) == 0
+            assert json.loads((store / "server.json").read_text())["pid"] == new.process.pid
+            trace_id = new_trace_id()
+            writer = SegmentWriter(store / "spool")
+            writer.append(body(span(trace_id)))
+            writer.close()
+            client.post("/api/v1/intake").raise_for_status()
+            assert client.get(f"/api/v1/traces/tr-{trace_id}").status_code == 200
 
 
 def test_an_idle_server_leaves_and_health_checks_do_not_keep_it(tmp_path):

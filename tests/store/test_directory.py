@@ -53,6 +53,27 @@ sys.stdin.read()
 """
 
 
+@pytest.mark.parametrize("replaced", [False, True], ids=["removed", "replaced"])
+def test_a_store_whose_directory_is_gone_takes_nothing_more(tmp_path, replaced):
+    program = f"""
+import shutil
+with open_store(directory) as store:
+    store.insert("tags", [TagRow(trace_id="t", key="k")])
+    shutil.rmtree(directory)
+    if {replaced}:
+        directory.mkdir()
+        (directory / "server.lock").touch()
+    for ask in (lambda: store.insert("tags", [TagRow(trace_id="t", key="k")]), store.ready):
+        try:
+            ask()
+        except UnavailableError as error:
+            print(error.message)
+os._exit(0)
+"""
+    done = run(tmp_path / "store", program)
+    assert done.stdout.count("was removed or replaced while it was open") == 2, done.stderr
+
+
 @pytest.mark.parametrize("server_file", ["none", "its own", "an older one", "broken"])
 def test_a_second_process_is_told_who_holds_the_directory(tmp_path, server_file):
     directory = tmp_path / "store"

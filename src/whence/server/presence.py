@@ -7,6 +7,7 @@ told by the lock on `server.lock`, which the store holds.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from typing import TYPE_CHECKING
@@ -34,7 +35,7 @@ class Presence:
 
     def __init__(self, directory: Path) -> None:
         self._file = directory / FILE_NAME
-        self.withdraw()  # what a crashed server left
+        self._file.unlink(missing_ok=True)  # what a crashed server left
 
     def announce(self, *, host: str, port: int, store: str) -> Address:
         """Write `server.json`: from now on the server can be found."""
@@ -51,8 +52,10 @@ class Presence:
         return address
 
     def withdraw(self) -> None:
-        """Remove `server.json`: no new request should come."""
-        self._file.unlink(missing_ok=True)
+        """Remove `server.json`: no new request should come. Another server's stays."""
+        with contextlib.suppress(OSError, msgspec.DecodeError):
+            if msgspec.json.decode(self._file.read_bytes(), type=Address).pid == os.getpid():
+                self._file.unlink(missing_ok=True)
 
 
 def url_of(host: str, port: int) -> str:

@@ -1,5 +1,7 @@
 """The server's process: from settings to exit code.
 
+A server whose store directory is removed or replaced leaves, and has written nothing meanwhile.
+
 Order of a start: bind the address, open the store, answer requests, then write `server.json`.
 Order of an end (SIGTERM, SIGINT, or idle): remove `server.json`, stop listening, answer what was
 accepted (each once it is durable), close the ingestor, and leave by `os._exit`, because a Python
@@ -10,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import math
 import os
 import signal
@@ -31,6 +34,8 @@ if TYPE_CHECKING:
     from whence.server.settings import Settings
 
 IDLE_CHECK_S = 1.0
+PLACE_CHECK_S = 0.5
+_log = logging.getLogger(__name__)
 KEEP_ALIVE_S = 75
 
 
@@ -120,8 +125,20 @@ class _Server(uvicorn.Server):
         if self._presence is not None:
             self._presence.announce(host=settings.host, port=self._port, store=settings.store)
         print(f"whence {VERSION} is ready at {url}, store {self._services.store.url}", flush=True)  # noqa: T201
+        if self._presence is not None:
+            self._place_watch = asyncio.create_task(self._leave_when_removed())
         if settings.idle_exit_s is not None:
             self._idle_watch = asyncio.create_task(self._leave_when_idle(settings.idle_exit_s))
+
+    async def _leave_when_removed(self) -> None:
+        """Leave the directory's name to its next owner, once somebody removed the directory."""
+        while not self.should_exit:
+            try:
+                self._services.store.check_place()
+            except WhenceError as error:
+                _log.error("%s; leaving", error.message)
+                self.should_exit = True
+            await asyncio.sleep(PLACE_CHECK_S)
 
     async def _leave_when_idle(self, idle_exit_s: float) -> None:
         while not self.should_exit:

@@ -179,6 +179,7 @@ class Store:
         if not rows:
             return
         self._check()
+        self.check_place()
         columns = list(zip(*map(msgspec.structs.astuple, rows), strict=True))
         with self._writer_lock:
             self._check()
@@ -213,9 +214,22 @@ class Store:
             with _translated():
                 self._writer.command(sql, parameters=dict(parameters or {}))
 
+    def check_place(self) -> None:
+        """Raise UnavailableError where the directory was removed or replaced under the store.
+
+        The engine would go on, into files that nobody can open any more.
+        """
+        if self._lock is not None and not self._lock.is_in_place():
+            raise UnavailableError(
+                f"the store directory {self.url} was removed or replaced while it was open; "
+                "open it again (restart the server)",
+                retry_after_s=engine.RETRY_AFTER_S,
+            )
+
     def ready(self) -> None:
         """Return when the store can take inserts, raise UnavailableError when it can't."""
         self._check()
+        self.check_place()
         if self._lock is not None:
             free = shutil.disk_usage(self.url).free
             if free < self._disk_reserve_bytes:

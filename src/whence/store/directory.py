@@ -45,9 +45,10 @@ class DirectoryLock:
         Raises StoreInUseError with the holder's pid, StoreError when the directory can't be used.
         """
         self._descriptor: int | None = None
+        self._path = directory / LOCK_FILE
         try:
             make_store_folder(directory)
-            descriptor = os.open(directory / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o644)
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
             raise StoreError(f"can't use {directory} as a store: {error}") from error
         try:
@@ -59,6 +60,17 @@ class DirectoryLock:
         os.pwrite(descriptor, str(os.getpid()).encode(), 0)
         self._descriptor = descriptor
         _held.add(self)
+
+    def is_in_place(self) -> bool:
+        """Tell whether the directory is the one that was locked: not removed, not replaced."""
+        if self._descriptor is None:
+            return False
+        try:
+            return os.path.samestat(os.fstat(self._descriptor), self._path.stat())
+        except FileNotFoundError:
+            return False
+        except OSError:  # nobody can tell; what is written will say so
+            return True
 
     def close(self) -> None:
         """Let go of the directory; a second call does nothing."""
