@@ -134,6 +134,24 @@ def test_a_process_that_traced_nothing_leaves_nothing(run: Run, tmp_path: Path) 
     assert not (tmp_path / "store").exists()
 
 
+def test_a_current_folder_that_is_gone_loses_nothing(run: Run, tmp_path: Path) -> None:
+    code = f"""
+os.environ["XDG_STATE_HOME"] = {str(tmp_path / "state")!r}
+os.mkdir({str(tmp_path / "gone")!r})
+os.chdir({str(tmp_path / "gone")!r})
+os.rmdir({str(tmp_path / "gone")!r})
+p = Pipeline(dict, destination="./.whence")
+p.submit(Item("one"))
+"""
+    process = run("unused", code)
+    err = process.communicate(timeout=30)[1]
+    assert process.returncode == 0, err
+    store = tmp_path / "state" / "whence" / "refuge"
+    assert "current folder, which is gone" in err
+    assert str(store) in err
+    assert names_in(store / "spool") == ["one"]
+
+
 # --- kill -------------------------------------------------------------------------------------
 
 KEEP_WRITING = """

@@ -54,12 +54,12 @@ def parse_destination(uri: str | os.PathLike[str]) -> Destination:
     if colon and scheme in ("http", "https"):
         return _parse_server(text)
     if colon and scheme == "file":
-        return LocalStore(_absolute(_path_of_file_uri(text, rest)))
+        return LocalStore(absolute_path(_path_of_file_uri(text, rest)))
     # One letter before the colon is a drive, anything with a dot or a slash before it a path.
     is_foreign = "://" in text or (colon and len(scheme) > 1 and scheme.isidentifier())
     if is_foreign or scheme in _FOREIGN_STORES:
         raise InvalidInputError(f"Whence can't send traces to {scheme + colon!r}; {_EXPECTED}")
-    return LocalStore(_absolute(text))
+    return LocalStore(absolute_path(text))
 
 
 def api_key() -> str | None:
@@ -97,7 +97,26 @@ def _path_of_file_uri(text: str, rest: str) -> str:
     return path.lstrip("/") if os.name == "nt" else path
 
 
-def _absolute(path: str) -> Path:
+def absolute_path(path: str) -> Path:
+    """Return a path as it is now. Raises `InvalidInputError` where that can't be said."""
     if not path:
         raise InvalidInputError(f"the tracking URI names no directory; {_EXPECTED}")
-    return Path(os.path.abspath(os.path.expanduser(path)))  # noqa: PTH100, PTH111 - never raises
+    expanded = os.path.expanduser(path)  # noqa: PTH111 - never raises
+    try:
+        return Path(os.path.abspath(expanded))  # noqa: PTH100 - follows no link
+    except OSError as error:  # the current folder was removed
+        raise InvalidInputError(
+            f"the tracking URI {path!r} is relative to the current folder, which is gone "
+            f"({error.strerror}); {_EXPECTED}"
+        ) from None
+
+
+def state_folder() -> Path:
+    """Return where this user's programs keep what is not theirs to show: for Whence, spans."""
+    state = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")  # noqa: PTH111 - never raises
+    return Path(state, "whence")
+
+
+def refuge() -> LocalStore:
+    """Return the store of spans that have no other place to go."""
+    return LocalStore(state_folder() / "refuge")

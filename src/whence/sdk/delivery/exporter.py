@@ -19,7 +19,14 @@ from whence.sdk import diagnostics, settings
 from whence.sdk.delivery import transport
 from whence.sdk.delivery.backlog import GATHER_S, HURRY_SPANS, Move, Waiter
 from whence.sdk.delivery.batches import Exportable, encode_document, encode_items
-from whence.sdk.delivery.destination import Destination, Server, parse_destination
+from whence.sdk.delivery.destination import (
+    Destination,
+    LocalStore,
+    Server,
+    absolute_path,
+    parse_destination,
+    refuge,
+)
 from whence.sdk.delivery.outlet import Delivery, open_delivery
 
 if TYPE_CHECKING:
@@ -280,13 +287,7 @@ class Exporter:
     def _open(self) -> Delivery:
         destination = self._destination
         if destination is None or isinstance(destination, str):
-            try:
-                destination = parse_destination(destination or settings.active_url())
-            except InvalidInputError as error:
-                destination = parse_destination(settings.DEFAULT_URL)
-                diagnostics.warn_once(
-                    "bad_settings", "%s; traces go to %s.", error.message, settings.DEFAULT_URL
-                )
+            destination = _find_destination(destination or settings.active_url())
         if isinstance(destination, Server):
             with self._pipeline.preparing():
                 transport.load()
@@ -305,3 +306,16 @@ class Exporter:
 def _is_root(item: Exportable) -> bool:
     """Say whether the trace's context travels on this item."""
     return getattr(item, "carries_context", False)
+
+
+def _find_destination(uri: str) -> Destination:
+    """Return what a URI names; where it names nothing, a place to keep spans."""
+    try:
+        return parse_destination(uri)
+    except InvalidInputError as error:
+        try:
+            instead = LocalStore(absolute_path(settings.DEFAULT_URL))
+        except InvalidInputError:  # a path in a folder that is gone
+            instead = refuge()
+        diagnostics.warn_once("bad_settings", "%s; traces go to %s.", error.message, instead.path)
+        return instead

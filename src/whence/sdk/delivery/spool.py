@@ -23,6 +23,7 @@ from whence.otlp.segments import (
     remove_if_done,
 )
 from whence.sdk import diagnostics
+from whence.sdk.delivery.destination import state_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -169,8 +170,7 @@ def outbox_directory(url: str) -> Path:
     name = blake2b(url.encode(), digest_size=8).hexdigest()
     if chosen := os.environ.get(SPOOL_VARIABLE):
         return Path(chosen).expanduser().absolute() / name
-    state = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")  # noqa: PTH111 - never raises
-    return Path(state, "whence", "outbox", name)
+    return state_folder() / "outbox" / name
 
 
 def _max_bytes_of_environment() -> int:
