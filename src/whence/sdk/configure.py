@@ -11,20 +11,22 @@ from whence.sdk import runtime, settings
 from whence.sdk.capture.computed import split_metadata
 from whence.sdk.capture.current import set_experiment
 from whence.sdk.capture.processors import check_processors
-from whence.sdk.capture.trace_metadata import clean
+from whence.sdk.capture.trace_metadata import check_mapping, clean
 from whence.sdk.delivery.signals import watch_sigterm
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from types import TracebackType
 
+    Value = str | Callable[[], str | None] | None
+
 
 def configure(
     *,
-    environment: str | None = None,
-    app_version: str | None = None,
-    deployment_id: str | None = None,
-    region: str | None = None,
+    environment: Value = None,
+    app_version: Value = None,
+    deployment_id: Value = None,
+    region: Value = None,
     metadata: Mapping[str, Any] | None = None,
     url: str | os.PathLike[str] | None = None,
     experiment: str | None = None,
@@ -39,7 +41,7 @@ def configure(
 
     What is not given stays as it was; every part has an environment variable too. `environment`,
     `app_version`, `deployment_id`, `region` and `metadata` hold for every trace of the process;
-    `whence.update_current_trace` overrides them for one trace. A function as a value of `metadata`
+    `whence.update_current_trace` overrides them for one trace. A function in place of such a value
     is called at the start of every trace, in the thread that starts it; None leaves the key out,
     and so does an exception, which is counted. `url` is a server or the path of a local store.
     `otel=True` makes Whence OpenTelemetry's global tracer provider. `span_processors` are functions
@@ -59,7 +61,8 @@ def configure(
         semconv.REGION: region,
     }
     watch_sigterm()  # the first span may start in another thread than the main one
-    fixed, computed = split_metadata(metadata)
+    given = {key: value for key, value in named.items() if value is not None}
+    fixed, computed = split_metadata({**check_mapping(metadata, "metadata"), **given})
     switches = check_switches(
         follow_parent_sampling=follow_parent_sampling,
         sampling_ratio=sampling_ratio,
@@ -72,7 +75,7 @@ def configure(
     if experiment is not None:
         set_experiment(experiment)
     apply_switches(switches)
-    declare({**fixed, **{key: value for key, value in named.items() if value is not None}})
+    declare(fixed)
     compute(computed)
     if otel:
         from whence.sdk.capture.tracer import become_global

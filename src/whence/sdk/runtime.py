@@ -64,6 +64,7 @@ def get_pipeline() -> Pipeline:
                 is_settled=_is_settled,
                 resolve_late=_resolve_late,
                 documents=_documents,
+                report_again=active.report_again,
                 destination=settings.active_url(),
             )
         return _pipeline

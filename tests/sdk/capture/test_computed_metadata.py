@@ -86,6 +86,14 @@ def test_what_is_configured_later_replaces_the_function_and_the_other_way_round(
     assert spans.metadata("root") == {"team": "computed"}
 
 
+def test_the_named_values_may_be_functions_too(spans):
+    whence.configure(environment=lambda: "staging", app_version="1.0")
+    record_one()
+    assert spans.metadata("root") == {"environment": "staging"}
+    with pytest.raises(InvalidInputError):
+        whence.configure(region=coroutine_function())
+
+
 def coroutine_function():
     async def later():
         return 1

@@ -192,6 +192,19 @@ def test_a_kill_leaves_the_trace_in_progress_with_its_context(tree: Tree, run: R
     assert attributes["whence.metadata.a"] == "b"
 
 
+def test_a_kill_of_a_trace_still_open_leaves_it_with_its_hash(tree: Tree, run: Run) -> None:
+    tree.slow_down(0.5, once=True)
+    process = run("with whence.start_span('root'):\n    stay()\n")
+    assert process.stdout.readline() == "up\n"
+    deadline_s = time.monotonic() + 30
+    while not any(tree.roots(pending=True)):
+        assert time.monotonic() < deadline_s
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    assert len(tree.roots(pending=True)) <= 2  # without the hash, and with it
+
+
 def test_a_forked_child_and_its_parent_both_wait(tree: Tree, run: Run) -> None:
     tree.slow_down(0.5, once=True)
     code = """

@@ -55,6 +55,7 @@ class Pipeline:
         is_settled: Callable[[], bool] = lambda: True,
         resolve_late: Callable[[], object] = lambda: None,
         documents: Callable[[], Sequence[ProcessDocument]] = list,
+        report_again: Callable[[], None] = lambda: None,
         destination: Destination | str | None = None,
         max_items: int = MAX_ITEMS,
         max_bytes: int = MAX_QUEUE_BYTES,
@@ -63,6 +64,7 @@ class Pipeline:
         self.collect_pending = collect_pending
         self.documents = documents
         self._is_settled = is_settled
+        self._report_again = report_again
         self._resolve_late = resolve_late
         self._destination = destination  # where the next span goes; None: see the settings
         self._max_items = max_items
@@ -245,8 +247,12 @@ class Pipeline:
                 self._preparing.release()
 
     def refresh(self) -> None:
-        """Ask for the resource attributes anew, because the late ones are there."""
+        """Ask for the resource attributes anew, because the late ones are there.
+
+        Open traces that were reported without them are reported again.
+        """
         self.context_version += 1
+        self._report_again()
 
     # --- fork ---------------------------------------------------------------------------------
 
