@@ -20,6 +20,8 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, Any
 
+from whence.sdk import diagnostics
+
 if TYPE_CHECKING:
     from whence.sdk.delivery.pipeline import Pipeline
 
@@ -54,7 +56,10 @@ def _end_programs() -> None:
     """Leave no git program behind; by now nobody waits for its answer."""
     git_program = sys.modules.get("whence.sdk.context.git_program")
     if git_program is not None:
-        git_program.end_running()
+        try:
+            git_program.end_running()
+        except Exception as error:  # noqa: BLE001 - the process's end goes on
+            diagnostics.caught("ending the git program", error)
 
 
 def _watch_multiprocessing() -> None:
