@@ -182,3 +182,15 @@ def test_a_clock_that_ran_backwards_gives_no_negative_duration():
 def test_models_are_listed_once():
     row = row_of(facts("a", model="m2"), facts("b", "a", model="m1"), facts("c", "a", model="m2"))
     assert row.models == ["m1", "m2"]
+
+
+def test_what_another_service_says_of_itself_is_no_word_about_the_root_that_is_silent():
+    gateway = {"service.name": "gateway", "app_version": "1.0"}
+    shop = {"service.name": "shop", "app_version": "2.1.0", semconv.GIT_COMMIT: "b" * 40}
+    fuller = {**gateway, semconv.GIT_COMMIT: "a" * 40}
+    root = facts("a", resource=gateway)
+    remote = facts("b", "a", local_root=True, resource=shop, explicit={"tenant": "acme"})
+    row = row_of(remote, root)
+    assert (row.app_version, row.commit, row.metadata["tenant"]) == ("1.0", None, "acme")
+    assert row_of(remote, facts("c", "a", resource=fuller), root).commit == "a" * 40
+    assert row_of(remote).commit == "b" * 40  # until the root has come

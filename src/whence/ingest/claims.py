@@ -1,10 +1,11 @@
 """Who says what about a trace's metadata, and who wins: the ranks of the assembly rule.
 
 Header over true roots, over local roots, over the other spans by (start, span id). Within a span:
-`explicit`, then `derived`, then `resource`. A missing key is filled from below. Where two explicit
-values differ, the higher rank wins (among true roots: the one acknowledged first) and the other
-becomes a conflict. Keys longer than 250 and values longer than 8,000 characters are cut, and the
-cut keys are listed under `whence.truncated`.
+`explicit`, then `derived`, then `resource`. A missing key is filled from below, but from no
+resource that contradicts the root's: that is another service's. Where two explicit values differ,
+the higher rank wins (among true roots: the one acknowledged first) and the other becomes a
+conflict. Keys longer than 250 and values longer than 8,000 characters are cut, and the cut keys are
+listed under `whence.truncated`.
 
 Unknown means absent: an empty value is no claim under MLflow's source and git keys, where clients
 send '' for what they couldn't find. `sources` says of each key what told it.
@@ -114,11 +115,21 @@ def claim_metadata(header: Header | None, ranks: Ranks) -> Claims:
     for root in ranks.roots:
         claims.offer(root.derived, "root", root.derived_sources)
         claims.offer(root.resource, "root", root.resource_sources)
+    home = next((root.resource for root in (*ranks.roots, *ranks.local_roots) if root.resource), {})
     for span in (*ranks.local_roots, *ranks.carriers):
         claims.offer(span.explicit, "span", span.explicit_sources, EXPLICIT)
         claims.offer(span.derived, "span", span.derived_sources)
-        claims.offer(span.resource, "span", span.resource_sources)
+        if _may_be_of_one_program(span.resource, home):
+            claims.offer(span.resource, "span", span.resource_sources)
     return claims
+
+
+def _may_be_of_one_program(resource: Texts, home: Texts) -> bool:
+    """Tell whether a span's resource contradicts the root's nowhere.
+
+    What another service says of itself, its commit for one, is no word about the root's.
+    """
+    return resource is home or all(home.get(key, value) == value for key, value in resource.items())
 
 
 def claim_tags(header: Header | None, ranks: Ranks) -> dict[str, str]:
