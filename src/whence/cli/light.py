@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 from whence.cli import context_text, stamp_options
@@ -47,11 +47,18 @@ def main(arguments: Sequence[str]) -> int:
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of all commands of the plain install."""
     parser = argparse.ArgumentParser("whence", description=ABOUT, epilog=MORE, allow_abbrev=False)
-    parser.add_argument("--version", action="version", version=f"whence {version('whence')}")
+    parser.add_argument("--version", action="version", version=f"whence {_find_version()}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     _add_stamp(commands)
     _add_context(commands)
     return parser
+
+
+def _find_version() -> str:
+    try:
+        return version("whence")
+    except PackageNotFoundError:  # a tree that nobody installed
+        return "(not installed)"
 
 
 def _add_stamp(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -120,7 +120,9 @@ def test_on_a_detached_head_the_job_names_the_branch_if_it_speaks_of_the_same_co
     assert said(ask(app, GITHUB_SHA=OTHER, **job)) == (head, None, ADDRESS)
 
 
-@pytest.mark.parametrize("event", [b"", b"{", b"[]", b'{"pull_request": {"head": {"sha": 1}}}'])
+@pytest.mark.parametrize(
+    "event", [b"", b"{", b"[]", b'{"pull_request": {"head": {"sha": 1}}}', b"[" * 100_000]
+)
 def test_a_pull_requests_head_is_checked_out_beside_the_merge_that_is_built(
     app: Path, ask, tmp_path: Path, event: bytes
 ):

@@ -120,6 +120,10 @@ def test_an_installed_program_takes_no_commit_of_the_repository_it_is_started_in
     git(tmp_path, "commit", "-q", "--allow-empty", "-m", "other")
     for words in (["shop-report"], ["python", "-m", "shop"]):
         assert COMMIT not in installed.report(*words, cwd=tmp_path)
+    git(installed.folder.parent, "init", "-q", "-b", "workspace")  # above the project's folder
+    git(installed.folder.parent, "commit", "-q", "--allow-empty", "-m", "workspace")
+    report = installed.report("shop-report", cwd=installed.folder.parent)
+    assert report[BRANCH] == ("workspace", ".git (current folder)")
     own = installed.report("shop-report", cwd=repository)  # as a CI job does after `pip install .`
     assert own[COMMIT] == (git(repository, "rev-parse", "HEAD"), ".git (current folder)")
     assert COMMIT not in installed.report("counter-report", cwd=repository)

@@ -69,7 +69,10 @@ SECTION = re.compile(r"^\[\s*(console_scripts|gui_scripts)\s*\]$")
 
 
 class Distribution(msgspec.Struct, frozen=True):
-    """An installed distribution. `folder` is where the code of an editable install lies.
+    """An installed distribution.
+
+    `folder` is where the code of an editable install lies, `source` the folder that another one
+    was installed from.
 
     `commit`, `branch` and `url` are known of an install from a version control address.
     """
@@ -80,6 +83,7 @@ class Distribution(msgspec.Struct, frozen=True):
     branch: str | None = None
     url: str | None = None
     folder: Path | None = None
+    source: Path | None = None
 
 
 def read_distribution(program: Program) -> Iterator[Found]:
@@ -203,7 +207,9 @@ def _describe(info: Path) -> Distribution:
             name = value.strip() or name
     origin = _read_origin(info)
     commit, branch, url = _read_revision(origin)
-    return Distribution(name, version, commit, branch, url, _editable_folder(origin))
+    editable = _editable_folder(origin)
+    source = _source_folder(origin) if editable is None else None
+    return Distribution(name, version, commit, branch, url, editable, source)
 
 
 def _read_origin(info: Path) -> dict[str, Any]:
@@ -232,10 +238,15 @@ def _read_revision(origin: dict[str, Any]) -> tuple[str | None, str | None, str 
 
 
 def _editable_folder(origin: dict[str, Any]) -> Path | None:
-    info, url = origin.get("dir_info"), _text(origin.get("url"))
-    if not isinstance(info, dict) or info.get("editable") is not True:
-        return None
-    if not url.startswith("file://"):
+    info = origin.get("dir_info")
+    is_editable = isinstance(info, dict) and info.get("editable") is True
+    return _source_folder(origin) if is_editable else None
+
+
+def _source_folder(origin: dict[str, Any]) -> Path | None:
+    """Return the folder that was installed, if it was one."""
+    url = _text(origin.get("url"))
+    if not isinstance(origin.get("dir_info"), dict) or not url.startswith("file://"):
         return None
     from urllib.parse import unquote  # urllib.request, which knows this too, loads a web client
 

@@ -51,7 +51,8 @@ class Basis(msgspec.Struct, frozen=True):
 
     `folder` is the current folder, None if it is gone. `state` is of the repository of the
     program's code (then `is_own`), else of the current folder. `is_trusted`: the program runs what
-    lies there, so that the git program may too. `stores_diff`: the text of what differs from the
+    lies there, so that the git program may too. `passed_by` is the top of the current folder's
+    repository where that is none of the program's. `stores_diff`: the text of what differs from the
     commit is wanted.
     """
 
@@ -63,6 +64,7 @@ class Basis(msgspec.Struct, frozen=True):
     is_trusted: bool
     declared: dict[str, str]
     stores_diff: bool = False
+    passed_by: Path | None = None
 
 
 class Layer(msgspec.Struct, frozen=True):
@@ -84,8 +86,8 @@ def find_basis(
 ) -> Basis:
     """Find the distribution and the repository of a program that runs in a folder.
 
-    `read_current` reads the repository of that folder; it is asked last, and not for an installed
-    program that lies elsewhere.
+    `read_current` reads the repository of that folder; it is asked last, and does not count for a
+    program that is installed from elsewhere.
     """
     distribution = _guard(lambda: find_distribution(program))
     source_folder = distribution.folder if distribution is not None else None
@@ -94,8 +96,12 @@ def find_basis(
         if state is None and place is not None:
             state = _guard(partial(read_git, place))
     is_own = state is not None
-    if state is None and not _is_installed_from_elsewhere(program, distribution, folder):
-        state = _guard(read_current)
+    passed_by: Path | None = None
+    if state is None and (current := _guard(read_current)) is not None:
+        if _is_from_elsewhere(program, distribution, folder, current.root):
+            passed_by = current.root
+        else:
+            state = current
     return Basis(
         program=program,
         folder=folder,
@@ -104,17 +110,21 @@ def find_basis(
         is_own=is_own,
         is_trusted=is_own,
         declared=declared,
+        passed_by=passed_by,
     )
 
 
-def _is_installed_from_elsewhere(
-    program: Program, distribution: Distribution | None, folder: Path | None
+def _is_from_elsewhere(
+    program: Program, distribution: Distribution | None, folder: Path | None, root: Path
 ) -> bool:
-    """Tell an installed program that only happens to be started in this folder.
+    """Tell an installed program that only happens to be started in a repository.
 
-    Its repository says nothing about the program, unless it is the one that was installed.
+    The repository says nothing about the program, unless it is the one that was installed.
     """
     if program.file is not None or distribution is None or distribution.folder is not None:
+        return False
+    source = distribution.source
+    if source is not None and source.resolve().is_relative_to(root):
         return False
     return not is_source_of(distribution.name, folder)
 
@@ -191,6 +201,9 @@ def _read_declared(basis: Basis) -> Iterator[Found]:
 def _read_repository(basis: Basis) -> Iterator[Found]:
     state = basis.state
     if state is None:
+        if basis.passed_by is not None:
+            note = f"the program is installed, and not from {basis.passed_by}, where it was started"
+            yield Found(semconv.GIT_COMMIT, note, table.NOTE)
         return
     said = {
         semconv.GIT_COMMIT: state.commit,
@@ -268,7 +281,7 @@ FAST: tuple[Layer, ...] = (
     Layer(lambda _: variables.read_run_context(), (table.RUN_CONTEXT,)),
     Layer(lambda basis: read_stamp(basis.program.file, basis.folder), (table.STAMP,)),
     Layer(lambda _: platforms.read_platforms(), (table.PLATFORM,)),
-    Layer(_read_repository, (table.DOT_GIT,)),
+    Layer(_read_repository, (table.DOT_GIT, table.NOTE)),
     Layer(_read_lone_branch, (LONE_BRANCH,)),
     Layer(lambda _: read_image_labels(), (table.LABELS,)),
     Layer(_read_distribution, (table.DISTRIBUTION, table.DIRECT_URL)),

@@ -126,7 +126,7 @@ def _interpret(value: str, kind: str) -> str:
         return HOSTS.get(value.lower(), "")
     try:
         found = msgspec.json.decode(read_small_text(Path(value), MAX_EVENT_BYTES) or "null")
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return ""
     for step in kind.split("."):
         found = found.get(step) if isinstance(found, dict) else None
