@@ -49,6 +49,8 @@ IN_PROGRAMS = [
     ('+config["db_password"] = "s3cr3t"', "s3cr3t"),
     ('+{"api_key": "s3cr3t", "secret": "other-one"}', "other-one"),
     ('+if "s3cr3t" == password:', "s3cr3t"),
+    ('+const pw="correct horse battery"', "correct horse battery"),
+    ("+db_pass = 'correct horse'", "correct horse"),
     (f'+key = "{AWS_ID}"', AWS_ID),
     (f"+# see {AWS_ID} for it", AWS_ID),
     (f'+x = "{GITHUB}"', GITHUB),
@@ -64,6 +66,8 @@ IN_PROGRAMS = [
 ]
 IN_SETTINGS = [
     ("+DB_PASSWORD=hunter2", "hunter2"),
+    ("+DB_PASS=hunter2", "hunter2"),
+    ("+machine example.com login ann password netrcpass99", "netrcpass99"),
     ("+password: $ymbols! and words", "ymbols"),
     ("+export SECRET_TOKEN=abc", "abc"),
     ("+  api-key: plain-words", "plain-words"),
@@ -134,6 +138,9 @@ def test_a_line_that_another_character_ends_hides_nothing():
     [
         "+def find_traces(filter_string: str | None = None) -> list[Trace]:",
         "+    max_tokens = 4096",
+        "+    bypass = 'the cache'",
+        "+    spinner = 'dots'",
+        "+    # a password of the user",
         "+    password = read_password(prompt)",
         '+    model = "claude-sonnet-4"',
         "+    return {one.name: one.value for one in entries}",

@@ -36,12 +36,15 @@ PROGRAM_SUFFIX = re.compile(
 TELLING_NAME = (
     r"[\w.\-]*(?:passw(?:or)?d|passphrase|passwd|pwd|secret|token(?!s|iz|_?(?:count|limit|usage))|api_?-?key|access_?-?key|"
     r"auth_?-?key|private_?-?key|signing_?-?key|encryption_?-?key|account_?-?key|credential|"
-    r"authorization|connection_?-?string|cookie|\bdsn)[\w.\-]*"
+    r"authorization|connection_?-?string|cookie|(?<![a-z])(?:dsn|pw|pass|pin|psk)(?![a-z]))[\w.\-]*"
 )
 ASSIGNED = re.compile(
     rf"(?P<name>{TELLING_NAME}[\"'\]]{{0,2}}\s*(?::=|=>|={{1,3}}|:(?!:)|\s+(?=[\"']))\s*)(?P<value>\S.*)",
     re.IGNORECASE,
 )
+SPACED = re.compile(
+    r"\b(?:password|passwd|secret|token|account)\s+(?P<value>\S{4,})", re.IGNORECASE
+)  # .netrc
 BEARER = re.compile(
     r"\b(?P<name>(?:bearer|basic)\s+)(?P<value>[A-Za-z0-9._~+/=\-]{8,})", re.IGNORECASE
 )
@@ -191,6 +194,8 @@ def _mask_line(
             places += [one.span("value") for one in QUOTED.finditer(text, start)]
         else:
             places.append((start, len(text)))
+    if not is_program:
+        places += [one.span("value") for one in SPACED.finditer(text)]
     places += [one.span("value") for one in BEARER.finditer(text)]
     places += [one.span("value") for one in URL_PASSWORD.finditer(text)]
     places += [one.span() for one in KNOWN_TOKEN.finditer(text)]

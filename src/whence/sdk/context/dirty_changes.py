@@ -70,16 +70,28 @@ class Budget:
 
     def __init__(self, max_files: int, max_bytes: int) -> None:
         self._max_files, self._max_bytes = max_files, max_bytes
-        self._files = self._bytes = 0
+        self._total_files = self._total_bytes = 0
+        self._files: dict[bytes, int] = {}
+        self._bytes: dict[bytes, int] = {}
 
-    def take(self, files: int, size: int) -> None:
-        """Raise `GitError` where the bound is passed."""
-        self._files += files
-        self._bytes += size
-        if self._files > self._max_files:
-            raise GitError(f"more than {self._max_files:,} files to look at")
-        if self._bytes > self._max_bytes:
-            raise GitError(f"more than {self._max_bytes >> 20:,} MiB to read")
+    def take(self, path: bytes, size: int = 0) -> None:
+        """Count a path; raise `GitError` where the bound is passed."""
+        top = path.partition(b"/")[0]
+        self._files[top] = self._files.get(top, 0) + 1
+        self._bytes[top] = self._bytes.get(top, 0) + size
+        self._total_files += 1
+        self._total_bytes += size
+        if self._total_files > self._max_files:
+            raise GitError(f"more than {self._max_files:,} files to look at{_most(self._files)}")
+        if self._total_bytes > self._max_bytes:
+            mebibytes = self._max_bytes >> 20
+            raise GitError(f"more than {mebibytes:,} MiB to read{_most(self._bytes)}")
+
+
+def _most(amounts: dict[bytes, int]) -> str:
+    """Name the largest part, and what to do about it."""
+    name = os.fsdecode(max(amounts, key=lambda one: amounts[one]))
+    return f", most of them in {name!r}: commit it, or name it in .gitignore"
 
 
 class Rules(msgspec.Struct, frozen=True):
@@ -167,16 +179,16 @@ def _compare(
         status = _look_at(path) if _has_real_folders(git, one.path, folders) else None
         kind = 0 if status is None else stat.S_IFMT(status.st_mode)
         if kind == stat.S_IFREG and status is not None:
-            budget.take(1, status.st_size)
+            budget.take(one.path, status.st_size)
             files.append((one, _mode_of(one, status.st_mode, rules)))
         elif kind == stat.S_IFLNK:
-            budget.take(1, 0)
+            budget.take(one.path)
             target = os.readlink(path)  # noqa: PTH115 - bytes
             found.append((one, LINK, _blob_id(rules, target)))
         elif kind == stat.S_IFDIR and one.is_repository:
             found.append((one, *_measure_nested(git, budget, one, path, depth)))
         elif one.head_mode != ABSENT and not (one.is_left_out and status is None):
-            budget.take(1, 0)
+            budget.take(one.path)
             found.append((one, ABSENT, b""))
     found += _read_contents(git, rules, files)
     return [
@@ -228,7 +240,7 @@ def _measure_nested(
     git: Git, budget: Budget, one: Candidate, path: bytes, depth: int
 ) -> tuple[bytes, bytes]:
     """Return mode and content of a repository within the tree."""
-    budget.take(1, 0)
+    budget.take(one.path)
     if _look_at(os.path.join(path, b".git")) is None:  # noqa: PTH118 - bytes
         # A submodule that is not checked out is what the index says; any folder else is nothing.
         return (REPOSITORY, one.index_id) if one.index_mode == REPOSITORY else (ABSENT, b"")

@@ -2,9 +2,10 @@
 
 A command has no terminal, asks nothing, opens no network, writes nothing (so it works on a
 read-only file system and beside the user's own git) and runs at low priority in a session of its
-own, which is killed whole at the deadline. What a repository's configuration could have git start
-(a file-system monitor, hooks, an external diff, ssh) is switched off; its content filters run only
-where the program's own code lies in that work tree, see `foreign_filters`.
+own. That is killed whole at the deadline, and when this process ends other than by SIGKILL. What a
+repository's configuration could have git start (a file-system monitor, hooks, an external diff, ssh)
+is switched off; its content filters run only where the program's own code lies in that work tree,
+see `foreign_filters`.
 
 Of the environment's `GIT_*` variables only those pass that name configuration or git's own
 programs: inside a git hook the others point git at another repository or index.
@@ -19,6 +20,7 @@ import contextlib
 import os
 import re
 import shutil
+import signal
 import stat
 import subprocess
 import sys
@@ -76,6 +78,9 @@ FIXED_SETTINGS = (
     "filter.lfs.required=false",
 )
 FILTER_KEY = re.compile(rb"^filter\.(?!lfs\.)(.+)\.(?:clean|smudge|process)$", re.DOTALL)
+
+
+_running: dict[int, int] = {}  # process ids of git → the process that started it
 
 
 class GitError(Exception):
@@ -152,6 +157,7 @@ class Git:
         """
         self.check_time()
         process = self._start(words, has_input=data is not None)
+        _running[process.pid] = os.getpid()
         try:
             output, complaint, is_cut = self._talk(
                 process, data, _Drain(process.stdout, max_bytes, keep)
@@ -163,6 +169,7 @@ class Git:
             status = self._wait(process)
         finally:
             _kill(process)
+            _running.pop(process.pid, None)
         if status != 0:
             raise GitError(self._explain(complaint, status), status)
         return output
@@ -342,11 +349,21 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
     """End a command that still runs, with all that it started."""
     if process.poll() is not None:
         return
-    try:
-        if sys.platform == "win32":
-            process.kill()
-        else:
-            os.killpg(process.pid, 9)
+    with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+        _kill_group(process.pid)
         process.wait(GRACE_S)
-    except (OSError, subprocess.TimeoutExpired):
-        pass
+
+
+def _kill_group(process_id: int) -> None:
+    if sys.platform == "win32":
+        os.kill(process_id, signal.SIGTERM)  # which ends it at once there
+    else:
+        os.killpg(process_id, signal.SIGKILL)
+
+
+def end_running() -> None:
+    """At the end of this process: kill the commands that still run, with all that they started."""
+    for process_id, starter in list(_running.items()):
+        if starter == os.getpid():
+            with contextlib.suppress(OSError):
+                _kill_group(process_id)
