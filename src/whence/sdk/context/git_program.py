@@ -2,8 +2,8 @@
 
 A command has no terminal, asks nothing, opens no network, writes nothing (so it works on a
 read-only file system and beside the user's own git) and runs at low priority in a session of its
-own. That is killed whole at the deadline, and when this process ends other than by SIGKILL. What a
-repository's configuration could have git start (a file-system monitor, hooks, an external diff, ssh)
+own. That is killed whole at the deadline, and when this process ends other than by SIGKILL. What
+the repository could have git start by its configuration (a file-system monitor, hooks, ssh, …)
 is switched off; its content filters run only where the program's own code lies in that work tree,
 see `foreign_filters`.
 
