@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import subprocess
 import sys
 
@@ -84,6 +86,21 @@ def test_two_edits_are_two_versions(whence, run_program):
         for edit in ("LIMIT = 4\n", "LIMIT = 5\n", "LIMIT = 4\n")
     ]
     assert hashes[0] == hashes[2] != hashes[1]
+
+
+def test_a_terminal_does_not_obey_what_a_file_holds(whence, run_program, server, tmp_path):
+    trace_id = run_program("LIMIT = 6\n# \x1b[2J\x9b31m red\n", WHENCE_STORE_DIFF="1")
+    assert "\x1b[2J" in whence("diff", trace_id).out
+    master, terminal = pty.openpty()
+    command = [sys.executable, "-m", "whence", "diff", trace_id]
+    environ = clean_environment(WHENCE_URL=server.url)
+    done = subprocess.run(command, env=environ, stdout=terminal, cwd=tmp_path, timeout=60)
+    os.close(terminal)
+    shown = os.read(master, 1 << 16).decode()
+    os.close(master)
+    assert done.returncode == 0
+    assert "# \\x1b[2J\\x9b31m red" in shown
+    assert "\x1b" not in shown
 
 
 def test_what_is_neither_a_hash_nor_a_trace_is_an_error(whence):

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
 
 from whence.cli.frame import Url, command
+
+# Control characters but tab and line end, as they are shown.
+SHOWN = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if code not in (9, 10)}
 
 
 @command("diff")
@@ -30,4 +34,6 @@ def run(
     with Client(url) as client:
         client.catch_up()
         found = work_tree if HASH.fullmatch(work_tree) else find_dirty_hash(client, work_tree)
-        typer.echo(read_diff(client, found), nl=False)
+        text = read_diff(client, found)
+    # A file keeps the text as it is; a terminal must not obey what somebody's file holds.
+    sys.stdout.write(text.translate(SHOWN) if sys.stdout.isatty() else text)
