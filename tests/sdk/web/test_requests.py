@@ -97,6 +97,7 @@ def test_of_two_headers_for_one_key_the_first_that_is_there_counts(given):
         ("Zoë".encode("latin-1"), "Zoë"),
         ("Zoë".encode(), "Zoë"),
         ("李震".encode(), "李震"),
+        ("s\u202e1\u2028".encode(), "s1"),
         (b"\xff\xfe", "ÿþ"),
         (b'["trip", "day 1"]', '["trip", "day 1"]'),
         (b"x" * 1_000, "x" * 1_000),
@@ -448,3 +449,10 @@ def test_opentelemetrys_baggage_set_by_a_handler_counts_too(spans):
 
     request(ASGIMiddleware(handler), {"X-Session-ID": "s-1"})
     assert spans.metadata() == {semconv.SESSION: "s-1", "tenant": "handler's"}
+
+
+def test_with_a_key_a_user_in_baggage_is_hashed_if_the_service_before_has_not(given):
+    whence.configure(baggage=["user.id"])
+    metadata, _ = given({"baggage": "user.id=alice%40example.com"}, user_key="k")
+    expected = whence.web.pseudonymise_user("alice@example.com", "k")
+    assert metadata == {semconv.TRACE_USER: expected}

@@ -10,11 +10,15 @@ from functools import cache
 from whence import semconv
 
 MAX_HEADER_CHARS = 1_000  # ids are shorter; what is longer is cut and listed in whence.truncated
-_CONTROLS = dict.fromkeys((*range(32), *range(127, 160)))
+# Control characters, and what turns the direction of text or breaks its lines: two ids that look
+# alike are alike.
+_CONTROLS = dict.fromkeys(
+    (*range(32), *range(127, 160), 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A))
+)
 
 
 def tidy_value(text: str) -> str:
-    """Return the text without control characters and outer blanks."""
+    """Return the text without control characters, visible or not, and outer blanks."""
     if not (text.isascii() and text.isprintable()):
         text = text.translate(_CONTROLS)
     return text.strip()

@@ -121,7 +121,8 @@ TABLE: tuple[Row, ...] = (
             LABELS,
             PLATFORM,
         ),
-        f"start the program from a git repository, set WHENCE_COMMIT or GIT_COMMIT, {BY_STAMP}",
+        "run the program from its own git repository, install it editable or from its repository's "
+        f"address, set WHENCE_COMMIT or GIT_COMMIT, {BY_STAMP}",
     ),
     Row(
         semconv.GIT_BRANCH,

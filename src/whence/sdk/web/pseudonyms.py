@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import hmac
 import os
+import re
 
 from whence.errors import InvalidInputError
 
 USER_KEY_VARIABLE = "WHENCE_USER_KEY"
 PSEUDONYM_CHARS = 32
+PSEUDONYM = re.compile(rf"[0-9a-f]{{{PSEUDONYM_CHARS}}}")
 
 
 def pseudonymise_user(user: str, key: str | bytes | None = None) -> str:

@@ -30,7 +30,7 @@ from whence.sdk.capture.trace_metadata import (
     merge_scopes,
     session_text,
 )
-from whence.sdk.web.pseudonyms import hash_user
+from whence.sdk.web.pseudonyms import PSEUDONYM, hash_user
 from whence.sdk.web.rules import CLIENT_REQUEST_ID, ReadContext, Rules, find_target
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ def derive_context(rules: Rules, headers: dict[str, str], request: Any) -> keys.
                 changes.update(hang_below(parent, before))
             carried = read_baggage_header(headers)
             if carried is not None:
+                carried = _hide_user(carried, rules.user_key)
                 scope = carried if scope is None else merge_scopes(carried, scope)
         if scope is not None:
             changes[keys.SCOPE] = merge_scopes(before.get(keys.SCOPE), scope)
@@ -107,6 +108,14 @@ def _read_scope(rules: Rules, headers: dict[str, str], request: Any) -> Scope | 
     sources.pop(CLIENT_REQUEST_ID, None)
     cut.discard(CLIENT_REQUEST_ID)
     return Scope(entries, {}, frozenset(cut), sources, request_id)
+
+
+def _hide_user(carried: Scope, key: bytes | None) -> Scope:
+    """Hash a user that came in baggage, unless the service before has done so."""
+    user = carried.metadata.get(semconv.TRACE_USER)
+    if key is None or user is None or PSEUDONYM.fullmatch(user):
+        return carried
+    return carried._replace(metadata={**carried.metadata, semconv.TRACE_USER: hash_user(user, key)})
 
 
 def _ask_program(read: ReadContext, request: Any) -> tuple[dict[str, str], list[str]]:
