@@ -11,10 +11,10 @@ from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING
 
-from whence.sdk.context.dirty_candidates import LEFT_BY_RUNS
 from whence.sdk.context.platform_table import PLATFORMS
 from whence.sdk.context.platforms import PLACEHOLDER
 from whence.sdk.context.table import MEANINGS, TABLE, Row, resource_name
+from whence.sdk.context.work_tree.candidates import LEFT_BY_RUNS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,7 +11,7 @@ import pytest
 from git_repositories import git
 from serving import clean_environment
 from whence.otlp.store_folder import make_store_folder
-from whence.sdk.context.dirty import measure_tree
+from whence.sdk.context.work_tree.state import measure_tree
 from work_trees import make_work_tree
 
 PROGRAM = "import whence\n@whence.trace\ndef f(): pass\nf()\nwhence.flush()\n"

@@ -86,8 +86,8 @@ def write_remarks(found: Survey) -> str:
         f"notebook's server, which a program asks in the background, {found.late_ms:.1f} ms"
     )
     if settings.current.store_diff:
-        from whence.sdk.context.diff import NO_MASKER
-        from whence.sdk.context.diff_secrets import find_masker
+        from whence.sdk.context.work_tree.diff import NO_MASKER
+        from whence.sdk.context.work_tree.secrets import find_masker
 
         return times if find_masker() is not None else f"{times}\n{NO_MASKER}"
     return times

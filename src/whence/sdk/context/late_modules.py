@@ -14,8 +14,8 @@ from whence.sdk import settings
 
 ALWAYS = (
     "hashlib",
-    "whence.sdk.context.describe",
-    "whence.sdk.context.dirty",
+    "whence.sdk.context.work_tree.nearest_tag",
+    "whence.sdk.context.work_tree.state",
     "whence.sdk.context.program.databricks",
 )
 IN_A_NOTEBOOK = (
@@ -23,7 +23,7 @@ IN_A_NOTEBOOK = (
     "whence.sdk.context.program.jupyter",
     "whence.sdk.context.program.notebook",
 )
-FOR_THE_DIFF = ("whence.sdk.context.diff", "whence.sdk.context.diff_secrets")
+FOR_THE_DIFF = ("whence.sdk.context.work_tree.diff", "whence.sdk.context.work_tree.secrets")
 
 
 def load() -> None:
@@ -36,6 +36,6 @@ def load() -> None:
     for name in names:
         import_module(name)
     if settings.current.store_diff:
-        from whence.sdk.context.diff_secrets import find_masker
+        from whence.sdk.context.work_tree.secrets import find_masker
 
         find_masker()  # loads the plug-ins of detect-secrets

@@ -307,7 +307,7 @@ def _read_tree(basis: Basis) -> Iterator[Found | Document]:
     state = basis.state
     if state is None:
         return
-    from whence.sdk.context.dirty import measure_tree
+    from whence.sdk.context.work_tree.state import measure_tree
 
     tree = measure_tree(state.root, is_trusted=basis.is_trusted)
     if tree.dirty is not None:
@@ -318,7 +318,7 @@ def _read_tree(basis: Basis) -> Iterator[Found | Document]:
         unknown = semconv.GIT_DIRTY if tree.dirty is None else semconv.GIT_DIRTY_HASH
         yield Found(unknown, tree.reason, table.NOTE)
     if basis.stores_diff and tree.hash:
-        from whence.sdk.context.diff import build_document
+        from whence.sdk.context.work_tree.diff import build_document
 
         document = build_document(state.root, tree, is_trusted=basis.is_trusted)
         if document is not None:
@@ -329,7 +329,7 @@ def _read_nearest_tag(basis: Basis) -> Iterator[Found]:
     state = basis.state
     if state is None or state.tag_at_head or not state.commit:
         return
-    from whence.sdk.context.describe import nearest_tag
+    from whence.sdk.context.work_tree.nearest_tag import nearest_tag
 
     tag = nearest_tag(state.root, is_trusted=basis.is_trusted)
     if tag:

@@ -54,7 +54,7 @@ def _at_exit() -> None:
 
 def _end_programs() -> None:
     """Leave no git program behind; by now nobody waits for its answer."""
-    git_program = sys.modules.get("whence.sdk.context.git_program")
+    git_program = sys.modules.get("whence.sdk.context.work_tree.git_program")
     if git_program is not None:
         try:
             git_program.end_running()

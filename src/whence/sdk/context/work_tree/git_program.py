@@ -71,7 +71,7 @@ FIXED_SETTINGS = (
     "core.safecrlf=false",
     # The line endings that a machine prefers are no difference: text is compared with LF.
     "core.autocrlf=input",
-    # `dirty_large_files` writes the pointers of large files itself.
+    # `large_files` writes the pointers of large files itself.
     "filter.lfs.clean=",
     "filter.lfs.smudge=",
     "filter.lfs.process=",

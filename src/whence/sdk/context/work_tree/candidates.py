@@ -3,7 +3,7 @@
 Three questions: `git status` (staged or not, contents compared where the index's notes on a file
 are stale), `git ls-files --stage` (submodules, and the entries that git was told not to look at:
 assume-unchanged, skip-worktree), `git ls-files --others` (untracked and not ignored). The answer
-is a superset: `dirty_changes` looks at each path itself.
+is a superset: `changes` looks at each path itself.
 
 What a run leaves beside the code (`LEFT_BY_RUNS`) is no candidate while it is untracked.
 """
@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from whence.sdk.context.git_program import GitError
+from whence.sdk.context.work_tree.git_program import GitError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from whence.sdk.context.git_program import Git
+    from whence.sdk.context.work_tree.git_program import Git
 
 # Patterns as in .gitignore, for untracked files only: what interpreters, test runners, notebooks,
 # installers, editors and desktops write beside the code. None of it is a version of the code.

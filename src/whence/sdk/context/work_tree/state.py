@@ -20,8 +20,8 @@ import time
 import msgspec
 
 from whence.sdk import diagnostics
-from whence.sdk.context.dirty_changes import Budget, UncertainError, WorkTree, measure
-from whence.sdk.context.git_program import TIMEOUT_VARIABLE, Git, GitError
+from whence.sdk.context.work_tree.changes import Budget, UncertainError, WorkTree, measure
+from whence.sdk.context.work_tree.git_program import TIMEOUT_VARIABLE, Git, GitError
 
 TIMEOUT_S = 8.0
 MAX_FILES = 20_000

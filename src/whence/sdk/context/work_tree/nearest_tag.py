@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from whence.sdk.context.dirty import Limits, open_git, read_limits
-from whence.sdk.context.git_program import GitError
+from whence.sdk.context.work_tree.git_program import GitError
+from whence.sdk.context.work_tree.state import Limits, open_git, read_limits
 
 if TYPE_CHECKING:
     import os

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from git_repositories import git
-from whence.sdk.context.dirty import Limits, measure_tree
+from whence.sdk.context.work_tree.state import Limits, measure_tree
 from work_trees import make_work_tree, write
 
 CONTENT = b"weights\0" * 1000

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from whence.sdk.context.git_program import Git
+    from whence.sdk.context.work_tree.git_program import Git
 
 MAX_TEXT_BYTES = 1 << 20
 MAX_BATCH_BYTES = 16 << 20

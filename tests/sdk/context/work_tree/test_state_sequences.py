@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from git_repositories import run_git
-from whence.sdk.context.dirty import measure_tree
+from whence.sdk.context.work_tree.state import measure_tree
 from work_trees import commit_all, make_work_tree
 
 PATHS = ("app.py", "lib/tools.py", "new.py", "lib/new.py")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from git_repositories import git
-from whence.sdk.context.dirty import measure_tree
+from whence.sdk.context.work_tree.state import measure_tree
 from work_trees import clone, commit_all, make_work_tree, write
 
 OLD_S = 946_684_800  # the year 2000

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from whence.sdk.context.diff_secrets import MASK, find_masker
+from whence.sdk.context.work_tree.secrets import MASK, find_masker
 
 random_letters = random.Random(7)
 
@@ -178,7 +178,7 @@ def test_the_programs_own_use_of_the_library_is_not_disturbed():
     code = (
         "from detect_secrets.settings import get_settings\n"
         "before = get_settings(), get_settings().json()\n"
-        "from whence.sdk.context.diff_secrets import find_masker\n"
+        "from whence.sdk.context.work_tree.secrets import find_masker\n"
         "find_masker()('+password = \"x12345\"\\n')\n"
         "assert get_settings() is before[0] and get_settings().json() == before[1]\n"
     )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import doctest
+import sys
 from pathlib import Path
 
 import pytest
 
 from git_repositories import git
-from whence.sdk.context import describe
-from whence.sdk.context.describe import nearest_tag
+from whence.sdk.context.work_tree.nearest_tag import nearest_tag
 from work_trees import clone, commit_all, make_work_tree
 
 
@@ -65,4 +65,4 @@ def test_without_git_or_a_repository_or_a_commit_there_is_no_version(
 
 
 def test_the_example_holds():
-    assert doctest.testmod(describe).failed == 0
+    assert doctest.testmod(sys.modules[nearest_tag.__module__]).failed == 0

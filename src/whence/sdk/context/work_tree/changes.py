@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from whence.sdk.context.dirty_candidates import (
+from whence.sdk.context.work_tree.candidates import (
     ABSENT,
     EXECUTABLE,
     FILE,
@@ -26,9 +26,9 @@ from whence.sdk.context.dirty_candidates import (
     find_candidates,
     read_head,
 )
-from whence.sdk.context.dirty_large_files import find_large_files, hash_large_files
-from whence.sdk.context.dirty_line_ends import hash_with_lf
-from whence.sdk.context.git_program import Git, GitError
+from whence.sdk.context.work_tree.git_program import Git, GitError
+from whence.sdk.context.work_tree.large_files import find_large_files, hash_large_files
+from whence.sdk.context.work_tree.line_ends import hash_with_lf
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

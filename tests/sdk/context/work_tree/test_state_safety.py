@@ -11,8 +11,14 @@ import pytest
 
 from git_repositories import git
 from whence.sdk import diagnostics
-from whence.sdk.context.dirty import Limits, TreeState, measure_tree, open_git, read_limits
-from whence.sdk.context.git_program import GitError
+from whence.sdk.context.work_tree.git_program import GitError
+from whence.sdk.context.work_tree.state import (
+    Limits,
+    TreeState,
+    measure_tree,
+    open_git,
+    read_limits,
+)
 from work_trees import clone, commit_all, make_work_tree, write
 
 NOBODY = 65534
@@ -286,7 +292,7 @@ def test_the_variables_of_a_git_hook_do_not_mislead(repository: Path, tmp_path: 
 def test_a_program_that_ignores_the_end_of_its_children_gets_no_wrong_answer(repository: Path):
     code = (
         "import signal; signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
-        "from whence.sdk.context.dirty import measure_tree\n"
+        "from whence.sdk.context.work_tree.state import measure_tree\n"
         f"state = measure_tree({str(repository)!r}); print(state.dirty, state.reason)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from git_repositories import git
-from whence.sdk.context.dirty import TreeState, measure_tree
+from whence.sdk.context.work_tree.state import TreeState, measure_tree
 from work_trees import clone, commit_all, make_work_tree, write
 
 

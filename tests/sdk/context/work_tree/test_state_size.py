@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from git_repositories import git
-from whence.sdk.context.dirty import measure_tree
+from whence.sdk.context.work_tree.state import measure_tree
 from work_trees import write
 
 

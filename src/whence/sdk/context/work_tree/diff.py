@@ -16,16 +16,22 @@ import os
 from typing import TYPE_CHECKING
 
 from whence.sdk import diagnostics
-from whence.sdk.context.diff_secrets import find_masker
-from whence.sdk.context.dirty import Limits, TreeState, look_at_tree, open_git, read_limits
-from whence.sdk.context.dirty_candidates import ABSENT, LINK, REPOSITORY
 from whence.sdk.context.found import Document
-from whence.sdk.context.git_program import Git, GitError
+from whence.sdk.context.work_tree.candidates import ABSENT, LINK, REPOSITORY
+from whence.sdk.context.work_tree.git_program import Git, GitError
+from whence.sdk.context.work_tree.secrets import find_masker
+from whence.sdk.context.work_tree.state import (
+    Limits,
+    TreeState,
+    look_at_tree,
+    open_git,
+    read_limits,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from whence.sdk.context.dirty_changes import Change
+    from whence.sdk.context.work_tree.changes import Change
 
 KIND = "diff"
 NO_MASKER = (

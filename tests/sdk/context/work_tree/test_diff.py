@@ -11,9 +11,9 @@ import pytest
 
 from git_repositories import git, run_git
 from whence.sdk import diagnostics
-from whence.sdk.context import diff
-from whence.sdk.context.diff import build_document, read_diff
-from whence.sdk.context.dirty import Limits, TreeState, measure_tree
+from whence.sdk.context.work_tree import diff
+from whence.sdk.context.work_tree.diff import build_document, read_diff
+from whence.sdk.context.work_tree.state import Limits, TreeState, measure_tree
 from work_trees import clone, commit_all, make_work_tree, write
 
 
@@ -212,8 +212,8 @@ def test_without_the_library_nothing_is_stored_and_the_log_says_once_what_to_ins
     write(repository, {"app.py": "2\n"})
     code = (
         "import sys; sys.modules['detect_secrets'] = None\n"
-        "from whence.sdk.context.diff import build_document\n"
-        "from whence.sdk.context.dirty import measure_tree\n"
+        "from whence.sdk.context.work_tree.diff import build_document\n"
+        "from whence.sdk.context.work_tree.state import measure_tree\n"
         f"state = measure_tree({str(repository)!r})\n"
         "assert state.hash\n"
         f"for _ in range(2): assert build_document({str(repository)!r}, state) is None\n"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from whence.sdk.context.git_program import Git
+    from whence.sdk.context.work_tree.git_program import Git
 
 VERSION = b"version https://git-lfs.github.com/spec/v1\n"
 POINTER_START = b"version https://git-lfs.github.com/spec/"
