@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from whence import semconv
+from whence.cli.terminal_text import escape_json, escape_line
 from whence.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ KEY_WIDTH, VALUE_WIDTH = 28, 40
 
 
 class Line(msgspec.Struct, frozen=True):
-    """One key as it is shown: `value` is None where it is unknown, `notes` explain."""
+    """One key as it is shown, safe for a terminal: `value` is None where it is unknown."""
 
     key: str
     value: str | None
@@ -65,7 +66,7 @@ def write_json(found: Survey) -> str:
         "fast_ms": round(found.fast_ms, 3),
         "late_ms": round(found.late_ms, 3),
     }
-    return msgspec.json.format(msgspec.json.encode(document)).decode()
+    return escape_json(msgspec.json.format(msgspec.json.encode(document))).decode()
 
 
 def write_text(found: Survey) -> str:
@@ -96,12 +97,14 @@ def write_remarks(found: Survey) -> str:
 def list_lines(found: Survey) -> Iterator[Line]:
     """Yield every key, the unknown ones last."""
     for entry in _shown(found.context.entries):
-        yield Line(entry.key, entry.value, tuple(_explain(entry)))
+        value = escape_line(entry.value) if entry.value is not None else None
+        yield Line(escape_line(entry.key), value, tuple(map(escape_line, _explain(entry))))
     for entry in found.context.missing:
         looked_at = f"looked at {_shorten(_name_platforms(entry.asked))}"
         reason = (f"because {entry.reason}",) if entry.reason else ()
         fix = (f"to mend it: {entry.fix}",) if entry.fix else ()
-        yield Line(entry.key, None, (looked_at, *reason, *_list_set_aside(entry), *fix))
+        notes = (looked_at, *reason, *_list_set_aside(entry), *fix)
+        yield Line(escape_line(entry.key), None, tuple(map(escape_line, notes)))
 
 
 def _shown(entries: Iterable[ContextEntry]) -> list[ContextEntry]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar
 
 import typer
 
+from whence.cli.terminal_text import escape_line
 from whence.errors import FilterError, InvalidInputError, WhenceError
 
 if TYPE_CHECKING:
@@ -117,10 +118,11 @@ def _guard(function: Callable[P, R]) -> Callable[P, R]:
 
 def fail(error: WhenceError, filter_string: Any = None) -> None:
     """Print an error and end the program. A wrong filter is shown with its place."""
-    typer.echo(f"whence: {error.message}", err=True)
+    typer.echo(f"whence: {escape_line(error.message)}", err=True)
     column = error.column if isinstance(error, FilterError) else None
     if column and isinstance(filter_string, str) and "\n" not in filter_string:
-        typer.echo(f"  {filter_string}\n  {' ' * (column - 1)}^", err=True)
+        before = escape_line(filter_string[: column - 1])
+        typer.echo(f"  {escape_line(filter_string)}\n  {' ' * len(before)}^", err=True)
     raise typer.Exit(WRONG_INPUT if isinstance(error, InvalidInputError) else FAILED)
 
 
@@ -129,11 +131,11 @@ def console() -> Console:
     from rich.console import Console
 
     width = None if sys.stdout.isatty() else PIPE_WIDTH
-    return Console(width=width, highlight=False, soft_wrap=False)
+    return Console(width=width, highlight=False, markup=False, emoji=False, soft_wrap=False)
 
 
 def notes() -> Console:
     """Return the console for progress and remarks: stderr."""
     from rich.console import Console
 
-    return Console(stderr=True, highlight=False)
+    return Console(stderr=True, highlight=False, markup=False, emoji=False)

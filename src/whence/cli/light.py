@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from whence.cli import context_text, stamp_options
 from whence.cli.stamp_options import StampOptions
+from whence.cli.terminal_text import escape_line
 from whence.errors import InvalidInputError, WhenceError
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         COMMANDS[given.command](given)
     except WhenceError as error:
-        sys.stderr.write(f"whence: {error.message}\n")
+        sys.stderr.write(f"whence: {escape_line(error.message)}\n")
         return WRONG_INPUT if isinstance(error, InvalidInputError) else FAILED
     except KeyboardInterrupt:
         return INTERRUPTED

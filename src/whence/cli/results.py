@@ -2,7 +2,8 @@
 
 JSON without chosen columns is the API's own trace. CSV writes maps and lists as JSON text and an
 absent value as an empty field. Parquet keeps types: times and counts are int64, metadata and tags
-maps, assessments JSON text. JSON and CSV are written while pages arrive.
+maps, assessments JSON text. JSON and CSV are written while pages arrive. What a terminal would obey
+is escaped in tables and JSON always, in CSV on a terminal; a file or a pipe gets CSV as it is.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import msgspec
 from whence.cli.columns import DERIVED, FIELDS, TABLE_COLUMNS, Info, read_columns, value_of
 from whence.cli.formats import Format
 from whence.cli.frame import PIPE_WIDTH, console
+from whence.cli.terminal_text import escape_json, escape_line
 from whence.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -79,7 +81,7 @@ def write_table(infos: Iterable[Info], columns: tuple[str, ...], output: Path | 
     for column in columns:
         number = column in NUMBERS
         keep = column in {"trace_id", "state", "time"}
-        table.add_column(column, justify="right" if number else "left", no_wrap=keep)
+        table.add_column(Text(show(column)), justify="right" if number else "left", no_wrap=keep)
     for info in infos:
         values = [value_of(info, column) for column in columns]
         table.add_row(
@@ -106,6 +108,16 @@ def new_table(*columns: str) -> Table:
     return Table(*columns, box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
 
 
+def new_grid() -> Table:
+    """Make an indented table of keys and values, without a head; long ones fold in place."""
+    from rich.table import Table
+
+    grid = Table.grid("", "key", "value", padding=(0, 2, 0, 0))
+    for column in grid.columns:
+        column.overflow = "fold"
+    return grid
+
+
 def print_table(table: Table) -> None:
     """Print a table; where nobody looks at it, without spaces at the ends of lines."""
     out = console()
@@ -128,7 +140,7 @@ def write_json(infos: Iterable[Info], columns: tuple[str, ...] | None, stream: I
     separator = b"\n"
     for info in infos:
         row = info if columns is None else {name: value_of(info, name) for name in columns}
-        stream.write(separator + encode(row))
+        stream.write(separator + escape_json(encode(row)))
         separator = b",\n"
     stream.write(b"\n]\n")
 
@@ -136,9 +148,10 @@ def write_json(infos: Iterable[Info], columns: tuple[str, ...] | None, stream: I
 def write_csv(infos: Iterable[Info], columns: tuple[str, ...], stream: IO[bytes]) -> None:
     """Write CSV (RFC 4180) with a head."""
     lines = csv.writer(_TextSink(stream))
-    lines.writerow(columns)
+    write = show_exactly if stream.isatty() else text_of
+    lines.writerow([write(column) for column in columns])
     for info in infos:
-        lines.writerow([text_of(value_of(info, column)) for column in columns])
+        lines.writerow([write(value_of(info, column)) for column in columns])
 
 
 def text_of(value: Any) -> str:
@@ -149,10 +162,21 @@ def text_of(value: Any) -> str:
 
 
 def show(value: Any) -> str:
-    """Return a value as people read it: floats in three digits, else its text."""
+    """Return a value as people read it: floats in three digits, else its text on one line."""
     if isinstance(value, float):
         return f"{value:.3g}" if abs(value) < 1 else f"{value:.2f}"
-    return text_of(value)
+    return show_exactly(value)
+
+
+def show_exactly(value: Any) -> str:
+    """Return a value as text on one line that a terminal doesn't obey."""
+    return escape_line(text_of(value))
+
+
+def print_json(value: Any) -> None:
+    """Print a value as indented JSON."""
+    document = escape_json(msgspec.json.format(msgspec.json.encode(value)))
+    sys.stdout.write(document.decode() + "\n")
 
 
 def write_parquet(infos: Iterable[Info], columns: tuple[str, ...], stream: IO[bytes]) -> None:

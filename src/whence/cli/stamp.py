@@ -16,6 +16,7 @@ import msgspec
 
 from whence import semconv
 from whence.cli.stamp_options import write_option
+from whence.cli.terminal_text import escape_json, escape_line
 from whence.errors import InvalidInputError, WhenceError
 from whence.sdk.context import table
 from whence.sdk.context.found import Found
@@ -49,7 +50,7 @@ def run_stamp(options: StampOptions) -> None:
         raise WhenceError("the current folder is gone; go to the code's folder") from error
     stamp = make_stamp(options, folder)
     if options.print_only:
-        sys.stdout.write(format_stamp(stamp).decode())
+        sys.stdout.write(escape_json(format_stamp(stamp)).decode())
         return
     path = Path(options.output or FILE_NAME)
     if path.is_dir():
@@ -61,11 +62,12 @@ def run_stamp(options: StampOptions) -> None:
             f"the stamp can't be written to {path}: {error.strerror or error}. "
             "Name a file in a folder that exists and is writable with --output."
         ) from error
-    sys.stdout.write("\n".join((f"wrote {path.absolute()}", *_list_fields(stamp))) + "\n")
+    for line in (f"wrote {path.absolute()}", *_list_fields(stamp)):
+        sys.stdout.write(escape_line(line) + "\n")
     if _is_in_work_tree(path) and not (os.environ.get("CI") or find_job_marker()):
         sys.stderr.write(
-            f"whence: note: {path} lies in a git work tree: programs started there record the "
-            "stamp, not .git, until you remove it. Name it in .gitignore.\n"
+            f"whence: note: {escape_line(str(path))} lies in a git work tree: programs started "
+            "there record the stamp, not .git, until you remove it. Name it in .gitignore.\n"
         )
 
 

@@ -20,6 +20,7 @@ import msgspec
 from whence.cli.frame import notes
 from whence.cli.otlp_lines import Extra, read_extra, write_line
 from whence.cli.results import open_output, write_parquet
+from whence.cli.terminal_text import escape_json, escape_line
 from whence.errors import (
     InvalidInputError,
     MalformedPayloadError,
@@ -66,11 +67,11 @@ def export_lines(answers: Iterable[dict[str, Any]], path: Path | None, *, parque
             if line is None:
                 left_out += 1
                 continue
-            stream.write(line + b"\n")
+            stream.write(escape_json(line) + b"\n")
             written += 1
             advance(1)
     if path is not None:
-        notes().print(f"wrote {written} traces to {path}", soft_wrap=True)
+        notes().print(f"wrote {written} traces to {escape_line(str(path))}", soft_wrap=True)
     if left_out:
         notes().print(f"left out {left_out} traces whose ids OTLP can't say (not 32 hex digits)")
 
@@ -93,7 +94,7 @@ def import_lines(client: Client, file: str) -> None:
             judged += _restore_assessments(client, batch)
     notes().print(f"sent {lines} lines" + (f" and {judged} assessments" if judged else ""))
     for message in messages:
-        notes().print(f"refused: {message}", soft_wrap=True)
+        notes().print(f"refused: {escape_line(message)}", soft_wrap=True)
 
 
 def _batches(stream: IO[bytes], advance: Callable[[int], None]) -> Iterator[_Batch]:

@@ -4,7 +4,8 @@ Beside each metadata value stands where it is from. Where several services took 
 names its own and that one's version.
 
 Works for any shape: spans whose parent is missing stand at the top, deep trees are walked without
-recursion, and past `DEEPEST` levels the branches stop moving to the right.
+recursion, and past `DEEPEST` levels the branches stop moving to the right. A value stays in its
+column: neither its line ends nor its length forge a line of ours.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 
 from whence.cli.columns import value_of
-from whence.cli.results import STATE_STYLES, show
+from whence.cli.results import STATE_STYLES, new_grid, print_table, show
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,13 +41,15 @@ ABOUT = ("client_request_id", "request_preview", "response_preview")
 def print_trace(trace: dict[str, Any], out: Console) -> None:
     """Print a trace as the API answers it."""
     info = trace["info"]
-    out.print(Text.assemble((info["trace_id"], "bold"), "  ", info["name"] or ""))
+    flow = not out.is_terminal  # to a pipe a long line is one line
+    head = Text.assemble((show(info["trace_id"]), "bold"), "  ", show(info["name"]))
+    out.print(head, soft_wrap=flow)
     facts = ((name, show(value_of(info, name))) for name in HEADLINE)
     known = (f"{name} {value}" for name, value in facts if value not in {"", "[]"})
-    out.print(Text("  ".join(known), style="dim"))
+    out.print(Text("  ".join(known), style="dim"), soft_wrap=flow)
     out.print()
     for line in draw_spans(trace["spans"]):
-        out.print(line)
+        out.print(line, soft_wrap=flow)
     _print_section(out, "", {name: info[name] for name in ABOUT if info[name]})
     _print_section(out, "metadata", info["trace_metadata"], info.get("provenance"))
     _print_section(out, "tags", info["tags"])
@@ -65,16 +68,16 @@ def draw_spans(spans: list[Span]) -> Iterator[Text]:
     for label, span in rows:
         style = "red" if span["status"] == "ERROR" else ""
         line = Text(label.ljust(width), style=style)
-        line.append(f"  {span['span_type'] or '':<10}", style="cyan")
+        line.append(f"  {show(span['span_type']):<10}", style="cyan")
         line.append(f"{_duration(span):>12}")
         if several:
             line.append(f"  {services[span['span_id']]}", style="blue")
         if span["model"]:
-            line.append(f"  {span['model']}", style="magenta")
+            line.append(f"  {show(span['model'])}", style="magenta")
         if span["usage"]:
-            line.append(f"  {span['usage'].get('total_tokens', '')} tokens", style="dim")
+            line.append(f"  {show(span['usage'].get('total_tokens'))} tokens", style="dim")
         if span["status"] == "ERROR":
-            line.append(f"  {span['status_message'] or 'ERROR'}".splitlines()[0], style="red")
+            line.append(f"  {_first_line(span['status_message']) or 'ERROR'}", style="red")
         yield line
 
 
@@ -109,7 +112,7 @@ def _walk(spans: list[Span]) -> Iterator[tuple[str, Span]]:
 def _name_service(span: Span) -> str:
     resource = span["resource"]
     names = (resource.get("service.name"), resource.get("service.version"))
-    return " ".join(str(name) for name in names if name)
+    return " ".join(show(name) for name in names if name)
 
 
 def _duration(span: Span) -> str:
@@ -125,8 +128,12 @@ def format_ms(duration_ms: float) -> str:
     return f"{duration_ms:.1f} ms" if duration_ms < 1000 else f"{duration_ms / 1000:.2f} s"  # noqa: PLR2004
 
 
+def _first_line(text: str | None) -> str:
+    return show(next(iter((text or "").strip().splitlines()), ""))
+
+
 def _shorten(name: str) -> str:
-    plain = " ".join(name.split())
+    plain = show(" ".join(name.split()))
     return plain if len(plain) <= NAME_CHARS else plain[: NAME_CHARS - 1] + "…"
 
 
@@ -138,13 +145,14 @@ def _print_section(
     out.print()
     if title:
         out.print(Text(title, style="bold"))
-    width = max(map(len, facts))
+    table = new_grid()
     for key in sorted(facts):
         style = STATE_STYLES.get(str(facts[key]), "") if key == "state" else ""
-        line = Text.assemble((f"  {key:<{width}}  ", "dim"), (show(facts[key]), style))
+        value = Text(show(facts[key]), style)
         if notes and key in notes:
-            line.append(f"  ({notes[key]})", style="dim italic")
-        out.print(line)
+            value.append(f"  ({show(notes[key])})", style="dim italic")
+        table.add_row("", Text(show(key), style="dim"), value)
+    print_table(table)
 
 
 def _describe_assessment(one: dict[str, Any]) -> tuple[str, str]:

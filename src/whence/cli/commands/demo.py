@@ -48,13 +48,13 @@ def run(
 
 
 def _show(client: Client, url: str) -> None:
-    from whence.cli.results import write_table
+    from whence.cli.results import show, write_table
     from whence.entities import experiment_id_of
 
     demo = [experiment_id_of("demo")]
     traces = [one["info"] for one in client.iter_answers(experiment_ids=demo)]
-    versions = sorted({str(info["app_version"]) for info in traces})
-    environments = sorted({str(info["environment"]) for info in traces})
+    versions = sorted({show(info["app_version"]) for info in traces})
+    environments = sorted({show(info["environment"]) for info in traces})
     typer.echo(
         f"{len(traces)} traces of {' and '.join(versions)} in {', '.join(environments)}.\n\n"
         f"Look    {url}/\n"
@@ -66,7 +66,7 @@ def _show(client: Client, url: str) -> None:
     for template in SEARCHES:
         text = template.format(session=session)
         found = [one["info"] for one in client.iter_answers(text, experiment_ids=demo)]
-        typer.echo(f"\n{text}\n{len(found)} traces, the newest:")
+        typer.echo(f"\n{show(text)}\n{len(found)} traces, the newest:")
         write_table(found[:3], COLUMNS, None)
 
 

@@ -8,9 +8,7 @@ from typing import Annotated
 import typer
 
 from whence.cli.frame import Url, command
-
-# Control characters but tab and line end, as they are shown.
-SHOWN = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if code not in (9, 10)}
+from whence.cli.terminal_text import escape_lines
 
 
 @command("diff")
@@ -36,4 +34,4 @@ def run(
         found = work_tree if HASH.fullmatch(work_tree) else find_dirty_hash(client, work_tree)
         text = read_diff(client, found)
     # A file keeps the text as it is; a terminal must not obey what somebody's file holds.
-    sys.stdout.write(text.translate(SHOWN) if sys.stdout.isatty() else text)
+    sys.stdout.write(escape_lines(text) if sys.stdout.isatty() else text)

@@ -18,10 +18,9 @@ def run(
     url: Url = None,
 ) -> None:
     """List experiments."""
-    import msgspec
     from rich.text import Text
 
-    from whence.cli.results import new_table, print_table
+    from whence.cli.results import new_table, print_json, print_table, show
     from whence.sdk.reading.client import Client
 
     with Client(url) as client:
@@ -30,10 +29,10 @@ def run(
             client.call("POST", "/experiments", body={"name": create})
         experiments = client.call("GET", "/experiments")["experiments"]
     if as_json:
-        typer.echo(msgspec.json.format(msgspec.json.encode(experiments)).decode())
+        print_json(experiments)
         return
     columns = ("experiment_id", "name", "lifecycle_stage")
     table = new_table(*columns)
     for one in experiments:
-        table.add_row(*(Text(one[column]) for column in columns))
+        table.add_row(*(Text(show(one[column])) for column in columns))
     print_table(table)

@@ -16,15 +16,14 @@ def run(
     url: Url = None,
 ) -> None:
     """Show a trace: its spans as a tree with durations, then its metadata and tags."""
+    from whence.cli.results import print_json
     from whence.sdk.reading.client import Client
 
     with Client(url) as client:
         client.catch_up()
         trace = client.read_trace(trace_id)
     if as_json:
-        import msgspec
-
-        typer.echo(msgspec.json.format(msgspec.json.encode(trace)).decode())
+        print_json(trace)
         return
     from whence.cli.frame import console
     from whence.cli.tree import print_trace

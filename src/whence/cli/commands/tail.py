@@ -30,6 +30,7 @@ def run(
     from whence.cli.columns import value_of
     from whence.cli.events import follow
     from whence.cli.results import show
+    from whence.cli.terminal_text import escape_json
     from whence.sdk.reading.client import Client
 
     with Client(url) as client:
@@ -37,7 +38,7 @@ def run(
         query += [("experiment_id", one) for one in experiment_ids(experiment)]
         for info in follow(client.server_url, query):
             if as_json:
-                line = msgspec.json.encode(info).decode()
+                line = escape_json(msgspec.json.encode(info)).decode()
             else:
                 cells = (
                     show(value_of(info, column)).ljust(WIDTHS.get(column, 0)) for column in COLUMNS
