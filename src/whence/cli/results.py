@@ -108,16 +108,6 @@ def new_table(*columns: str) -> Table:
     return Table(*columns, box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
 
 
-def new_grid() -> Table:
-    """Make an indented table of keys and values, without a head; long ones fold in place."""
-    from rich.table import Table
-
-    grid = Table.grid("", "key", "value", padding=(0, 2, 0, 0))
-    for column in grid.columns:
-        column.overflow = "fold"
-    return grid
-
-
 def print_table(table: Table) -> None:
     """Print a table; where nobody looks at it, without spaces at the ends of lines."""
     out = console()

@@ -4,8 +4,8 @@ Beside each metadata value stands where it is from. Where several services took 
 names its own and that one's version.
 
 Works for any shape: spans whose parent is missing stand at the top, deep trees are walked without
-recursion, and past `DEEPEST` levels the branches stop moving to the right. A value stays in its
-column: neither its line ends nor its length forge a line of ours.
+recursion, and past `DEEPEST` levels the branches stop moving to the right. What a
+terminal has no room for goes on below, marked, so that no long text forges a line of ours.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 
 from whence.cli.columns import value_of
-from whence.cli.results import STATE_STYLES, new_grid, print_table, show
+from whence.cli.results import STATE_STYLES, show
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,21 +35,20 @@ HEADLINE = (
     "cost_usd",
     "models",
 )
+CONTINUED = "      ↳ "
 ABOUT = ("client_request_id", "request_preview", "response_preview")
 
 
 def print_trace(trace: dict[str, Any], out: Console) -> None:
     """Print a trace as the API answers it."""
     info = trace["info"]
-    flow = not out.is_terminal  # to a pipe a long line is one line
-    head = Text.assemble((show(info["trace_id"]), "bold"), "  ", show(info["name"]))
-    out.print(head, soft_wrap=flow)
+    _print_line(out, Text.assemble((show(info["trace_id"]), "bold"), "  ", show(info["name"])))
     facts = ((name, show(value_of(info, name))) for name in HEADLINE)
     known = (f"{name} {value}" for name, value in facts if value not in {"", "[]"})
-    out.print(Text("  ".join(known), style="dim"), soft_wrap=flow)
+    _print_line(out, Text("  ".join(known), style="dim"))
     out.print()
     for line in draw_spans(trace["spans"]):
-        out.print(line, soft_wrap=flow)
+        _print_line(out, line)
     _print_section(out, "", {name: info[name] for name in ABOUT if info[name]})
     _print_section(out, "metadata", info["trace_metadata"], info.get("provenance"))
     _print_section(out, "tags", info["tags"])
@@ -145,14 +144,22 @@ def _print_section(
     out.print()
     if title:
         out.print(Text(title, style="bold"))
-    table = new_grid()
+    shown = {key: show(key) for key in facts}
+    width = max(map(len, shown.values()))
     for key in sorted(facts):
         style = STATE_STYLES.get(str(facts[key]), "") if key == "state" else ""
-        value = Text(show(facts[key]), style)
+        line = Text.assemble((f"  {shown[key]:<{width}}  ", "dim"), (show(facts[key]), style))
         if notes and key in notes:
-            value.append(f"  ({show(notes[key])})", style="dim italic")
-        table.add_row("", Text(show(key), style="dim"), value)
-    print_table(table)
+            line.append(f"  ({show(notes[key])})", style="dim italic")
+        _print_line(out, line)
+
+
+def _print_line(out: Console, line: Text) -> None:
+    if not out.is_terminal:
+        out.print(line, soft_wrap=True)
+        return
+    for number, part in enumerate(line.wrap(out, max(out.width - len(CONTINUED), 1))):
+        out.print(Text.assemble((CONTINUED if number else "", "dim"), part), soft_wrap=True)
 
 
 def _describe_assessment(one: dict[str, Any]) -> tuple[str, str]:
