@@ -12,15 +12,9 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from git_repositories import QUIET
+
 ROOT = Path(__file__).resolve().parents[1]
-GIT_ENV = {
-    "GIT_CONFIG_GLOBAL": os.devnull,
-    "GIT_CONFIG_SYSTEM": os.devnull,
-    "GIT_AUTHOR_NAME": "Ann",
-    "GIT_AUTHOR_EMAIL": "ann@example.com",
-    "GIT_COMMITTER_NAME": "Ann",
-    "GIT_COMMITTER_EMAIL": "ann@example.com",
-}
 # A program that prints what it would record about itself.
 REPORT = """
 import json, sys
@@ -59,7 +53,7 @@ class Install:
         return subprocess.run(
             [str(program), *words[1:]],
             cwd=cwd,
-            env={"PATH": os.environ["PATH"], **GIT_ENV, **env},
+            env={**QUIET, **env},
             capture_output=True,
             text=True,
             check=False,
@@ -80,15 +74,3 @@ def make_install(folder: Path, *packages: str) -> Install:
     install = Install(folder)
     install.add(str(ROOT), *packages)
     return install
-
-
-def git(folder: Path, *words: str) -> str:
-    """Run git there, untouched by the machine's configuration."""
-    return subprocess.run(
-        ["git", *words],
-        cwd=folder,
-        env={"PATH": os.environ["PATH"], **GIT_ENV},
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.strip()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,29 +10,11 @@ from typing import Any
 
 import pytest
 
+from git_repositories import git
 from serving import clean_environment
 
 WHENCE = Path(sys.executable).with_name("whence")
-QUIET_GIT = {
-    "GIT_CONFIG_GLOBAL": os.devnull,
-    "GIT_CONFIG_SYSTEM": os.devnull,
-    "GIT_AUTHOR_NAME": "Ann",
-    "GIT_AUTHOR_EMAIL": "ann@example.com",
-    "GIT_COMMITTER_NAME": "Ann",
-    "GIT_COMMITTER_EMAIL": "ann@example.com",
-}
 PLAIN = "import sys; from whence.cli.light import main; sys.exit(main(sys.argv[1:]))"
-
-
-def git(folder: Path, *words: str) -> str:
-    return subprocess.run(
-        ["git", *words],
-        cwd=folder,
-        env={"PATH": os.environ["PATH"], **QUIET_GIT},
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.strip()
 
 
 @pytest.fixture

@@ -10,20 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from git_repositories import git
+
 REPORT = """
 import json, sys
 from whence.sdk.context import process as context
 print(json.dumps([[e.key, e.value, e.source, [o.value for o in e.overridden]] for e in context.describe()]))
 print(json.dumps(context.resource_attributes()))
 """
-QUIET_GIT = {
-    "GIT_CONFIG_GLOBAL": os.devnull,
-    "GIT_CONFIG_SYSTEM": os.devnull,
-    "GIT_AUTHOR_NAME": "Ann",
-    "GIT_AUTHOR_EMAIL": "ann@example.com",
-    "GIT_COMMITTER_NAME": "Ann",
-    "GIT_COMMITTER_EMAIL": "ann@example.com",
-}
 SHA = "0123456789abcdef0123456789abcdef01234567"
 
 
@@ -54,17 +48,6 @@ def run(*words: str, cwd: Path, given: str | None = None, **env: str) -> Report:
     )
     assert done.returncode == 0, done.stderr
     return Report(done.stdout)
-
-
-def git(folder: Path, *words: str) -> str:
-    return subprocess.run(
-        ["git", *words],
-        cwd=folder,
-        env={"PATH": os.environ["PATH"], **QUIET_GIT},
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.strip()
 
 
 @pytest.fixture

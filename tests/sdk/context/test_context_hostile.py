@@ -20,6 +20,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from git_repositories import git
 from whence import semconv
 from whence.sdk.context import table
 from whence.sdk.context.platform_table import PLATFORMS
@@ -50,28 +51,9 @@ print(json.dumps({
     "modules": sorted({name.partition(".")[0] for name in sys.modules}),
 }))
 """
-QUIET_GIT = {
-    "GIT_CONFIG_GLOBAL": os.devnull,
-    "GIT_CONFIG_SYSTEM": os.devnull,
-    "GIT_AUTHOR_NAME": "Ann",
-    "GIT_AUTHOR_EMAIL": "ann@example.com",
-    "GIT_COMMITTER_NAME": "Ann",
-    "GIT_COMMITTER_EMAIL": "ann@example.com",
-}
 COMMIT = semconv.GIT_COMMIT
 NOBODY = 54321
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="gives its rights away, so needs some")
-
-
-def git(folder: Path, *words: str) -> str:
-    return subprocess.run(
-        ["git", *words],
-        cwd=folder,
-        env={"PATH": os.environ["PATH"], **QUIET_GIT},
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.strip()
 
 
 @pytest.fixture

@@ -10,16 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from git_repositories import git
 from whence import semconv
 
-QUIET_GIT = {
-    "GIT_CONFIG_GLOBAL": os.devnull,
-    "GIT_CONFIG_SYSTEM": os.devnull,
-    "GIT_AUTHOR_NAME": "Ann",
-    "GIT_AUTHOR_EMAIL": "ann@example.com",
-    "GIT_COMMITTER_NAME": "Ann",
-    "GIT_COMMITTER_EMAIL": "ann@example.com",
-}
 DIRTY, HASH = semconv.GIT_DIRTY, semconv.GIT_DIRTY_HASH
 START = """
 import json, os, sys, whence
@@ -28,17 +21,6 @@ def show(**more):
     values = {entry.key: entry.value for entry in process.resolve().entries}
     print(json.dumps({"values": values, **more}))
 """
-
-
-def git(folder: Path, *words: str) -> str:
-    return subprocess.run(
-        ["git", *words],
-        cwd=folder,
-        env={"PATH": os.environ["PATH"], **QUIET_GIT},
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.strip()
 
 
 @pytest.fixture

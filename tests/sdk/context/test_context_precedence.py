@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from git_repositories import git
 from whence import semconv
 from whence.sdk.context import table
 from whence.sdk.context.found import Found
@@ -21,25 +21,6 @@ from whence.sdk.context.survey import survey
 COMMIT, BRANCH, URL = semconv.GIT_COMMIT, semconv.GIT_BRANCH, semconv.GIT_REPO_URL
 OTHER = "0123456789abcdef0123456789abcdef01234567"
 ADDRESS = "https://example.com/team/app.git"
-QUIET_GIT = {
-    "GIT_CONFIG_GLOBAL": os.devnull,
-    "GIT_CONFIG_SYSTEM": os.devnull,
-    "GIT_AUTHOR_NAME": "Ann",
-    "GIT_AUTHOR_EMAIL": "ann@example.com",
-    "GIT_COMMITTER_NAME": "Ann",
-    "GIT_COMMITTER_EMAIL": "ann@example.com",
-}
-
-
-def git(folder: Path, *words: str) -> str:
-    return subprocess.run(
-        ["git", *words],
-        cwd=folder,
-        env={"PATH": os.environ["PATH"], **QUIET_GIT},
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.strip()
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from installs import REPORT, Install, git, make_install
+from git_repositories import git
+from installs import REPORT, Install, make_install
 from whence.sdk.context import distribution, pyproject
 from whence.sdk.context.distribution import Distribution, find_distribution, read_distribution
 from whence.sdk.context.program import LOCAL, Program

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from installs import REPORT, Install, git, make_install
+from git_repositories import git
+from installs import REPORT, Install, make_install
 
 SHA = "0123456789abcdef0123456789abcdef01234567"
 COMMIT, BRANCH, URL = (f"mlflow.source.git.{name}" for name in ("commit", "branch", "repoURL"))

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from installs import REPORT, ROOT, Install, git, make_install
+from git_repositories import git
+from installs import REPORT, ROOT, Install, make_install
 
 EXAMPLE = ROOT / "examples" / "image"
 
