@@ -1,9 +1,11 @@
 """The ends of a process that the SDK can still use: exit, SIGTERM and fork.
 
 SIGTERM: queued spans go out within `TERM_FLUSH_S`, then the handler that was there before is
-called, or, where there was none, the signal does what it does. Nothing is installed outside the
-main thread, where SIGTERM is ignored, or over a handler that Python doesn't know; a program that
-installs its own handler later replaces ours, and exit still flushes.
+called, or, where there was none, the signal does what it does. In that case a `watcher` does the
+same while the main thread is busy in C. Nothing is installed outside the main thread, where SIGTERM
+is ignored, or over a handler that Python doesn't know; a program that installs its own handler
+later replaces ours, and exit still flushes. A forked child has the signal's default action again
+until its main thread traces: it may never do, and has nothing to bring to safety before.
 
 Processes of `multiprocessing` end without `atexit`; they are flushed by its own finalizers.
 A process killed by SIGKILL or `os._exit` loses what the last half second had not yet written.
@@ -17,10 +19,12 @@ import os
 import signal
 import sys
 import threading
+import time
 import weakref
 from typing import TYPE_CHECKING, Any
 
 from whence.sdk import diagnostics
+from whence.sdk.delivery.watcher import Watcher, die_of_sigterm, open_watcher
 
 if TYPE_CHECKING:
     from whence.sdk.delivery.pipeline import Pipeline
@@ -33,6 +37,8 @@ _process_of_finalizer = 0
 _process_of_exit = 0
 _process_of_sigterm = 0
 _previous: Any = None
+_watcher: Watcher | None = None
+_ending_threads: dict[int, int] = {}  # by process: the thread that ends it at SIGTERM
 
 
 def watch(pipeline: Pipeline) -> None:
@@ -75,7 +81,7 @@ def _watch_multiprocessing() -> None:
 
 def watch_sigterm() -> None:
     """Chain our handler in front of the one that is there, once in a process."""
-    global _previous, _process_of_sigterm  # noqa: PLW0603
+    global _previous, _process_of_sigterm, _watcher  # noqa: PLW0603
     if _process_of_sigterm == os.getpid():
         return
     if threading.current_thread() is not threading.main_thread():
@@ -86,17 +92,45 @@ def watch_sigterm() -> None:
         _previous = handler
         with contextlib.suppress(ValueError):  # not the main interpreter
             signal.signal(signal.SIGTERM, _on_sigterm)
+            if handler is signal.SIG_DFL:
+                _watcher = open_watcher(_end_beside_main)
 
 
 def _on_sigterm(number: int, frame: Any) -> None:
+    if callable(_previous):
+        _hurry()
+        _previous(number, frame)
+        return
+    if not _is_mine_to_end():
+        time.sleep(2 * TERM_FLUSH_S)  # the watcher has begun, and ends the process meanwhile
+    _hurry()
+    _end_programs()
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+
+
+def _end_beside_main() -> None:
+    """In the watcher's thread: what the handler does, unless it has begun or is no longer ours."""
+    if signal.getsignal(signal.SIGTERM) is not _on_sigterm or not _is_mine_to_end():
+        return
+    pipelines = list(_pipelines)
+    guard = pipelines[0].preparing() if pipelines else contextlib.nullcontext()
+    try:
+        _hurry()
+        _end_programs()
+    finally:
+        die_of_sigterm(guard)
+
+
+def _is_mine_to_end() -> bool:
+    """Say whether the thread that asks was the first to do so. Safe in a signal handler."""
+    me = threading.get_ident()
+    return _ending_threads.setdefault(os.getpid(), me) == me
+
+
+def _hurry() -> None:
     for pipeline in list(_pipelines):
         pipeline.hurry(TERM_FLUSH_S)
-    if callable(_previous):
-        _previous(number, frame)
-    else:
-        _end_programs()
-        signal.signal(number, signal.SIG_DFL)
-        os.kill(os.getpid(), number)
 
 
 # --- Fork -------------------------------------------------------------------------------------
@@ -113,8 +147,21 @@ def _after_fork_in_parent() -> None:
 
 
 def _after_fork_in_child() -> None:
+    _forget_sigterm()
     for pipeline in list(_pipelines):
         pipeline.after_fork_in_child()
+
+
+def _forget_sigterm() -> None:
+    global _process_of_sigterm, _watcher  # noqa: PLW0603
+    _process_of_sigterm = 0
+    watcher, _watcher = _watcher, None
+    if watcher is not None:
+        with contextlib.suppress(OSError, ValueError):
+            watcher.abandon()
+    if _previous is signal.SIG_DFL and signal.getsignal(signal.SIGTERM) is _on_sigterm:
+        with contextlib.suppress(ValueError):
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 if hasattr(os, "register_at_fork"):
