@@ -89,7 +89,7 @@ def test_two_edits_are_two_versions(whence, run_program):
 
 
 def test_a_terminal_does_not_obey_what_a_file_holds(whence, run_program, server, tmp_path):
-    trace_id = run_program("LIMIT = 6\n# \x1b[2J\x9b31m red\n", WHENCE_STORE_DIFF="1")
+    trace_id = run_program("LIMIT = 6\n# \x1b[2J\x9b31m\u202e red\n", WHENCE_STORE_DIFF="1")
     assert "\x1b[2J" in whence("diff", trace_id).out
     master, terminal = pty.openpty()
     command = [sys.executable, "-m", "whence", "diff", trace_id]
@@ -99,7 +99,7 @@ def test_a_terminal_does_not_obey_what_a_file_holds(whence, run_program, server,
     shown = os.read(master, 1 << 16).decode()
     os.close(master)
     assert done.returncode == 0
-    assert "# \\x1b[2J\\x9b31m red" in shown
+    assert "# \\x1b[2J\\x9b31m\\u202e red" in shown
     assert "\x1b" not in shown
 
 

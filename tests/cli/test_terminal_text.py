@@ -264,6 +264,7 @@ def test_what_a_server_refused_is_told_escaped(whence, hostile):
     )
     done = whence("import", "-", text=line.decode())
     assert done.code == 0
+    assert "\nrefused: " in done.err and "[bold]b[/bold]:smile:" in done.err
     assert_harmless(done.err)
 
 

@@ -24,6 +24,11 @@ directory, whose server is found or started; the default is `./.whence`. `WHENCE
 where it is set. What a command prints on stdout is its result and nothing else: remarks and
 progress go to stderr, colours only to a terminal.
 
+What a terminal would obey in stored text (control characters, line ends inside a value, marks that
+turn the direction of reading) is shown as an escape: `\\x1b`, `\\n`, `\\u202e`. CSV and
+`whence diff` are escaped on a terminal only: a file or a pipe gets them as they are. JSON says the
+same either way.
+
 Exit codes: 0 done, 1 something failed, 2 the input was wrong (a filter, an option, a file),
 130 interrupted.
 
