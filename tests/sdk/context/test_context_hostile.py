@@ -77,7 +77,13 @@ def run(
     done = subprocess.run(
         [sys.executable, "-W", "error", "-W", "ignore::DeprecationWarning", "app.py"],
         cwd=folder,
-        env={"PATH": os.environ["PATH"], "HOME": str(folder), "USER": "ann", **(env or {})},
+        env={
+            "PATH": os.environ["PATH"],
+            "HOME": str(folder),
+            "USER": "ann",
+            "PYTHONDONTWRITEBYTECODE": "1",  # else a first run writes
+            **(env or {}),
+        },
         capture_output=True,
         text=True,
         check=False,
