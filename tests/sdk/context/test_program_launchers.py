@@ -114,6 +114,8 @@ WORDS = st.one_of(
 
 @settings(max_examples=300, deadline=None)
 @example(argv=["-m"], folder=False)
+@example(argv=["uvicorn", "/"], folder=False)
+@example(argv=["celery", "-A", "/", "worker"], folder=False)
 @given(argv=st.lists(WORDS, max_size=6), folder=st.booleans())
 def test_no_command_line_is_too_odd(argv: list[str], folder: bool):
     before = diagnostics.counts.get("internal_errors", 0)

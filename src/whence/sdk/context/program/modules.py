@@ -63,7 +63,10 @@ def find_module(name: str, folders: Iterable[Path] = ()) -> Path | None:
     loaded = file_of(sys.modules.get(name))
     if loaded is not None:
         return loaded
-    relative = Path(*name.split("."))
+    parts = name.split(".")
+    if not all(parts) or os.sep in name:  # no module's name
+        return None
+    relative = Path(*parts)
     namespace = None
     for folder in (*folders, Path(), *map(Path, _import_folders())):
         base = make_absolute(folder / relative)
