@@ -285,6 +285,33 @@ assert watcher.open_watcher(print) is None
     finish(start(code))
 
 
+def test_a_handler_that_may_not_wait_raises_nothing_into_the_program(
+    start: Start, tmp_path: Path
+) -> None:
+    before = """
+import threading
+real = threading.Lock
+class Lock:  # as gevent's, whose hub is the main thread
+    def __init__(self):
+        self._lock = real()
+        self.release, self.locked = self._lock.release, self._lock.locked
+    def acquire(self, blocking=True, timeout=-1):
+        if timeout >= 0 and threading.current_thread() is threading.main_thread():
+            raise RuntimeError("the hub may not block")
+        return self._lock.acquire(blocking, timeout)
+    def __enter__(self): self.acquire()
+    def __exit__(self, *_): self.release()
+threading.Lock = Lock
+import whence.sdk.delivery.bell
+threading.Lock = real
+whence.sdk.delivery.bell.threading = type("threading", (), {"Lock": Lock})
+"""
+    process = start("answer('one')\nannounce()\ncompute()\nenter_c()", before=before)
+    terminate(process)
+    assert "the hub may not block" not in process.stderr.read()
+    assert process.returncode == -signal.SIGTERM
+
+
 def test_signals_of_the_program_that_are_none_of_ours_change_nothing(start: Start) -> None:
     code = """
 heard = []

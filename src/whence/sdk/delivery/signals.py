@@ -130,7 +130,10 @@ def _is_mine_to_end() -> bool:
 
 def _hurry() -> None:
     for pipeline in list(_pipelines):
-        pipeline.hurry(TERM_FLUSH_S)
+        try:
+            pipeline.hurry(TERM_FLUSH_S)
+        except Exception as error:  # noqa: BLE001, PERF203 - gevent's hub lets nobody wait
+            diagnostics.caught("flushing at SIGTERM", error)
 
 
 # --- Fork -------------------------------------------------------------------------------------
