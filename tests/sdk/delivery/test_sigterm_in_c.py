@@ -150,10 +150,14 @@ def test_with_a_silent_server_the_spans_are_on_disk(
     assert names == {"answer"}
 
 
-def test_a_program_that_has_not_traced_yet_ends_as_well(start: Start) -> None:
-    process = start("announce()\nenter_c()")
-    assert terminate(process) < BUSY_MACHINE_S
-    assert process.returncode == -signal.SIGTERM
+def test_what_only_declares_what_it_traces_starts_no_thread(start: Start) -> None:
+    code = """
+whence.configure(app_version="1")
+assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+assert len(os.listdir("/proc/self/task")) == 1
+assert signal.set_wakeup_fd(-1) == -1
+"""
+    finish(start(code))
 
 
 THEIRS = """

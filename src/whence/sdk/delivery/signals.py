@@ -1,11 +1,12 @@
 """The ends of a process that the SDK can still use: exit, SIGTERM and fork.
 
 SIGTERM: queued spans go out within `TERM_FLUSH_S`, then the handler that was there before is
-called, or, where there was none, the signal does what it does. In that case a `watcher` does the
-same while the main thread is busy in C. Nothing is installed outside the main thread, where SIGTERM
-is ignored, or over a handler that Python doesn't know; a program that installs its own handler
-later replaces ours, and exit still flushes. A forked child has the signal's default action again
-until its main thread traces: it may never do, and has nothing to bring to safety before.
+called, or, where there was none, the signal does what it does. In that case, once the main thread
+has traced, a `watcher` does the same while that thread is busy in C. Nothing is installed outside
+the main thread, where SIGTERM is ignored, or over a handler that Python doesn't know; a program
+that installs its own handler later replaces ours, and exit still flushes. A forked child has the
+signal's default action again until its main thread traces: it may never do, and has nothing to
+bring to safety before.
 
 Processes of `multiprocessing` end without `atexit`; they are flushed by its own finalizers.
 A process killed by SIGKILL or `os._exit` loses what the last half second had not yet written.
@@ -50,6 +51,7 @@ def watch(pipeline: Pipeline) -> None:
         atexit.register(_at_exit)
     _watch_multiprocessing()
     watch_sigterm()
+    _watch_beside_main()
 
 
 def _at_exit() -> None:
@@ -80,8 +82,11 @@ def _watch_multiprocessing() -> None:
 
 
 def watch_sigterm() -> None:
-    """Chain our handler in front of the one that is there, once in a process."""
-    global _previous, _process_of_sigterm, _watcher  # noqa: PLW0603
+    """Chain our handler in front of the one that is there, once in a process.
+
+    Starts no thread: a program that only declares what it will trace may still fork.
+    """
+    global _previous, _process_of_sigterm  # noqa: PLW0603
     if _process_of_sigterm == os.getpid():
         return
     if threading.current_thread() is not threading.main_thread():
@@ -92,8 +97,16 @@ def watch_sigterm() -> None:
         _previous = handler
         with contextlib.suppress(ValueError):  # not the main interpreter
             signal.signal(signal.SIGTERM, _on_sigterm)
-            if handler is signal.SIG_DFL:
-                _watcher = open_watcher(_end_beside_main)
+
+
+def _watch_beside_main() -> None:
+    """Start the watcher where the signal would have ended the process without us."""
+    global _watcher  # noqa: PLW0603
+    if _watcher is not None or threading.current_thread() is not threading.main_thread():
+        return
+    is_ours = signal.getsignal(signal.SIGTERM) is _on_sigterm
+    if is_ours and _previous is signal.SIG_DFL:
+        _watcher = open_watcher(_end_beside_main)
 
 
 def _on_sigterm(number: int, frame: Any) -> None:
