@@ -142,6 +142,7 @@ METADATA_SOURCES: dict[str, tuple[str, ...]] = {
     "faas.name": ("faas.name",),
     "faas.version": ("faas.version",),
 }
+METADATA_KEY_OF = {name: key for key, names in METADATA_SOURCES.items() for name in names}
 
 # OpenTelemetry says of what kind a reference is: the name of a tag is no branch.
 REFERENCE_NAME = "vcs.ref.head.name"
@@ -211,6 +212,11 @@ WELL_KNOWN_ENVIRONMENTS: dict[str, str] = {
     "testing": "test",
     "ci": "test",
 }
+
+
+def canonical_key(name: str) -> str:
+    """Return the metadata key that a name stands for: `session.id` is `mlflow.trace.session`."""
+    return METADATA_KEY_OF.get(name, name)
 
 
 def normalise_environment(verbatim: str, aliases: Mapping[str, str] | None = None) -> str:

@@ -1,11 +1,20 @@
-"""A real server for the tests of the client, and a process that talks to it."""
+"""What tests of the SDK share: a receiver, a real server, and a process that talks to it."""
 
 from __future__ import annotations
 
 import pytest
 
 import whence
+from otlp_sink import Sink
 from serving import serving
+
+
+@pytest.fixture
+def sink():
+    """A receiver of OTLP that keeps what comes."""
+    sink = Sink()
+    yield sink
+    sink.close()
 
 
 @pytest.fixture(scope="session")

@@ -74,6 +74,7 @@ def run_stamp(options: StampOptions) -> None:
 def make_stamp(options: StampOptions, folder: Path) -> Stamp:
     """Return the stamp of the code in a folder. Raises `InvalidInputError`, `WhenceError`."""
     given = list(_read_given(options))
+    metadata = dict(_read_pairs(options.metadata))
     # A name in the folder stands for the program, so that folder and pyproject.toml are its own.
     context = survey(folder, folder / FILE_NAME, given, with_stamp=False).context
     entries = {entry.key: entry for entry in (*context.entries, *context.missing)}
@@ -87,7 +88,6 @@ def make_stamp(options: StampOptions, folder: Path) -> Stamp:
         sources[field] = entry.source
     if "commit" not in known and not options.allow_empty:
         raise WhenceError(_say_no_commit(folder, entries[semconv.GIT_COMMIT]))
-    metadata = dict(_read_pairs(options.metadata))
     fields = {**known, "built_at": _read_clock(), "metadata": metadata, "sources": sources}
     return msgspec.convert(fields, Stamp)
 

@@ -32,7 +32,7 @@ MAX_OBJECT_KEYS = 256
 MAX_LABELS = 100
 
 _NONE: Texts = {}
-_NAMES = frozenset(name for names in semconv.METADATA_SOURCES.values() for name in names)
+_NAMES = semconv.METADATA_KEY_OF.keys()
 _OBJECTS = frozenset(semconv.METADATA_SOURCE_OBJECTS)
 _LABELS = frozenset(semconv.LABEL_SOURCES)
 _TOLD_BY_NAME = _NAMES | _OBJECTS | _LABELS

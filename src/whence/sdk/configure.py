@@ -95,8 +95,6 @@ def check_switches(**given: Any) -> dict[str, Any]:
         if value is not None:
             check = checks.get(name)
             checked[name] = check_flag(value, name) if check is None else check(value)
-    if checked.get("baggage"):
-        import whence.sdk.capture.baggage  # noqa: F401 - now, so that the first span does not wait
     return checked
 
 

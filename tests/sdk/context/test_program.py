@@ -33,13 +33,6 @@ def repository(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def sink():
-    sink = Sink()
-    yield sink
-    sink.close()
-
-
-@pytest.fixture
 def run(repository: Path, sink: Sink, tmp_path: Path):
     """Run Python with these words in the repository, and return the resource of its trace."""
 

@@ -40,13 +40,6 @@ def repository(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def sink():
-    sink = Sink()
-    yield sink
-    sink.close()
-
-
-@pytest.fixture
 def execute(repository: Path, sink: Sink, tmp_path: Path):
     """Run cells in a real kernel that a program starts, and return the resource of their trace."""
 

@@ -29,13 +29,6 @@ def repository(tmp_path_factory) -> Path:
     return make_repository(tmp_path_factory.mktemp("programs"))
 
 
-@pytest.fixture
-def sink():
-    sink = Sink()
-    yield sink
-    sink.close()
-
-
 def serve(words: list[str], cwd: Path, sink: Sink, home: Path, **env: str):
     """Start a server on a free port, ask it once; return the trace's resource and whether a child answered."""
     port = find_port()

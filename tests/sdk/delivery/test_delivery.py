@@ -20,13 +20,6 @@ Open = Callable[..., Pipeline]
 
 
 @pytest.fixture
-def sink() -> Iterator[Sink]:
-    sink = Sink()
-    yield sink
-    sink.close()
-
-
-@pytest.fixture
 def open_pipeline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
     """Make pipelines whose outbox is the test's own."""
     monkeypatch.setenv("WHENCE_SPOOL", str(tmp_path / "outbox"))

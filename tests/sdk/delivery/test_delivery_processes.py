@@ -34,13 +34,6 @@ def open_pipeline():
 
 
 @pytest.fixture
-def sink() -> Iterator[Sink]:
-    sink = Sink()
-    yield sink
-    sink.close()
-
-
-@pytest.fixture
 def run(tmp_path: Path) -> Iterator[Run]:
     """Start a program with a pipeline's parts imported; it is killed with the test."""
     started: list[subprocess.Popen[str]] = []

@@ -56,13 +56,6 @@ Open = Callable[..., Pipeline]
 
 
 @pytest.fixture
-def sink() -> Iterator[Sink]:
-    sink = Sink()
-    yield sink
-    sink.close()
-
-
-@pytest.fixture
 def context() -> Iterator[SlowContext]:
     context = SlowContext()
     yield context

@@ -62,13 +62,6 @@ def is_blocked(child):  # on the mutex, by what the kernel says
 
 
 @pytest.fixture
-def sink() -> Iterator[Sink]:
-    sink = Sink()
-    yield sink
-    sink.close()
-
-
-@pytest.fixture
 def start(tmp_path: Path, sink: Sink) -> Iterator[Start]:
     """Start a program that sends to the sink; it is killed with the test."""
     started: list[subprocess.Popen[str]] = []

@@ -23,7 +23,7 @@ from opentelemetry.baggage import get_all
 
 from whence import semconv
 from whence.sdk import diagnostics
-from whence.sdk.capture.header_values import canonical_key, tidy_value
+from whence.sdk.capture.header_values import tidy_value
 from whence.sdk.capture.trace_metadata import Scope, clean, merge_scopes, replace_surrogates
 from whence.sdk.capture.values import text_of
 
@@ -52,7 +52,7 @@ def read_allowed(allowed: tuple[str, ...]) -> Names:
     """Return the names in baggage of the keys that were allowed."""
     names = Names({}, {})
     for given in allowed:
-        key = canonical_key(given)
+        key = semconv.canonical_key(given)
         known = semconv.METADATA_SOURCES.get(key, ())
         name = known[0] if known else key
         if not _TOKEN.fullmatch(name):

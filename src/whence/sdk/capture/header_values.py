@@ -1,13 +1,9 @@
-"""Text from the headers of a request, made fit to be metadata; the names of facts elsewhere.
+"""Text from the headers of a request, made fit to be metadata.
 
 What a client sends is not to be trusted with control characters, and is not to fill a store.
 """
 
 from __future__ import annotations
-
-from functools import cache
-
-from whence import semconv
 
 MAX_HEADER_CHARS = 1_000  # ids are shorter; what is longer is cut and listed in whence.truncated
 # Control characters, and what turns the direction of text or breaks its lines: two ids that look
@@ -32,14 +28,3 @@ def decode_value(text: str) -> str:
         return text.encode("latin-1").decode("utf-8")
     except UnicodeError:
         return text
-
-
-@cache
-def metadata_keys() -> dict[str, str]:
-    """Return by which metadata key Whence knows what OpenTelemetry calls so."""
-    return {name: key for key, names in semconv.METADATA_SOURCES.items() for name in names}
-
-
-def canonical_key(name: str) -> str:
-    """Return the metadata key for a name: `session.id` is `mlflow.trace.session`."""
-    return metadata_keys().get(name, name)

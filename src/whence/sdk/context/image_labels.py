@@ -53,7 +53,6 @@ LABELS: dict[str, tuple[str, ...]] = {
     semconv.BUILD_TIME: (f"{OCI}created", f"{SCHEMA}build-date"),
     "service.name": (f"{KUBERNETES}instance", f"{KUBERNETES}name", f"{DATADOG}service"),
 }
-KEY_OF_ATTRIBUTE = {name: key for key, names in semconv.METADATA_SOURCES.items() for name in names}
 BASE_NAME, BASE_NAMES = f"{OCI}ref.name", frozenset({"ubuntu"})
 
 LABELS_IN_JSON = (("Config", "Labels"), ("config", "Labels"), ("Labels",), ("annotations",))
@@ -119,7 +118,7 @@ def _pick(labels: dict[str, str]) -> Iterator[tuple[str, str]]:
     for name, value in labels.items():
         if name.startswith(OTEL_PREFIX) and name != OTEL_PREFIX:
             attribute = name.removeprefix(OTEL_PREFIX)
-            yield KEY_OF_ATTRIBUTE.get(attribute, attribute), value
+            yield semconv.canonical_key(attribute), value
     is_base = labels.get(BASE_NAME) in BASE_NAMES
     for key, names in LABELS.items():
         for name in names:

@@ -30,7 +30,7 @@ from whence import semconv
 from whence.sdk import diagnostics
 from whence.sdk.context.found import Found
 from whence.sdk.context.small_files import read_small
-from whence.sdk.context.variables import canonical_key, clean
+from whence.sdk.context.variables import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -144,7 +144,7 @@ def format_stamp(stamp: Stamp) -> bytes:
 
 def _read_fields(stamp: Stamp, source: str) -> Iterator[Found]:
     given = {key: getattr(stamp, name) for name, key in FIELDS.items()}
-    named = {canonical_key(name): value for name, value in stamp.metadata.items()}
+    named = {semconv.canonical_key(name): value for name, value in stamp.metadata.items()}
     for key, value in {**named, **given}.items():
         if key and (text := clean(key, _write_value(value))):
             yield Found(key, text, source)

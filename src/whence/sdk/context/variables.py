@@ -64,7 +64,8 @@ def read_custom() -> Iterator[Found]:
     for name, raw in os.environ.items():
         if not name.startswith(CUSTOM_PREFIX):
             continue
-        key = canonical_key(name[len(CUSTOM_PREFIX) :].lower().replace(CUSTOM_DOT, "."))
+        key = name[len(CUSTOM_PREFIX) :].lower().replace(CUSTOM_DOT, ".")
+        key = _KNOWN_KEYS.get(key, key)
         if key and (value := clean(key, raw)):
             yield Found(key, value, ENV + name)
 
@@ -79,7 +80,7 @@ def read_otel_attributes() -> Iterator[Found]:
         if name is not None and (value := clean(key, declared[name])):
             yield Found(key, value, f"{table.OTEL_ATTRIBUTES} ({name})")
     for name, value in declared.items():
-        if name not in _NAMES_WITH_A_KEY:
+        if name not in semconv.METADATA_KEY_OF:
             yield Found(name, value, table.OTEL_ATTRIBUTES)
 
 
@@ -111,11 +112,6 @@ def parse_resource_attributes(text: str) -> dict[str, str]:
         for key, equals, value in pairs
         if equals and key.strip() and value.strip()
     }
-
-
-def canonical_key(name: str) -> str:
-    """Return the metadata key for a name in any letters: `service.version` is `app_version`."""
-    return _KNOWN_KEYS.get(name.lower(), name)
 
 
 def clean(key: str, value: str) -> str:
@@ -158,10 +154,8 @@ CLEANERS: dict[str, Callable[[str], str]] = {
     semconv.GIT_REPO_URL: strip_credentials,
     semconv.SOURCE_TYPE: clean_type,
 }
-_NAMES_WITH_A_KEY = frozenset(name for names in semconv.METADATA_SOURCES.values() for name in names)
 # By any name that a key goes by: `service.version` is `app_version`.
 _KNOWN_KEYS = {
-    name.lower(): key
-    for key in (*table.ROWS, *semconv.METADATA_SOURCES)
-    for name in (key, *semconv.METADATA_SOURCES.get(key, ()))
+    **{key.lower(): key for key in (*table.ROWS, *semconv.METADATA_SOURCES)},
+    **{name.lower(): key for name, key in semconv.METADATA_KEY_OF.items()},
 }

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 from whence import semconv
 from whence.errors import InvalidInputError
-from whence.sdk.capture.header_values import canonical_key
 from whence.sdk.capture.propagation import BAGGAGE, TRACEPARENT, TRACESTATE
 from whence.sdk.web.pseudonyms import read_user_key
 
@@ -76,7 +75,7 @@ def make_rules(
 
 def find_target(name: str) -> str:
     """Return the metadata key, or `client_request_id`, that a name stands for."""
-    return SHORT_NAMES.get(name) or canonical_key(name)
+    return SHORT_NAMES.get(name) or semconv.canonical_key(name)
 
 
 def _read_fields(headers: Mapping[str, str | None] | None) -> list[Field]:
