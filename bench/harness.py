@@ -26,6 +26,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     rounds: int
     work: Path  # for stores, environments and logs; emptied by nobody
     sizes: tuple[int, ...]  # traces in the stores that are searched
+    peers: tuple[str, ...] = ()  # measured beside Whence, where a scenario knows how
 
 
 class Figure(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +34,7 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
 
     `at_most` or `at_least` is the bound that the median must keep, where one is promised.
     `subject` is who was measured (`whence`, `mlflow`, …); `size` the traces in the store.
+    Without values it was tried and failed, and `note` says how; it has no median then.
     """
 
     name: str
@@ -56,19 +58,21 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def kept(self) -> bool | None:
-        """Tell whether the median keeps its bound; None without one."""
+        """Tell whether the median keeps its bound; None without a bound or without values."""
+        if not self.values:
+            return None
         if self.at_most is not None:
             return self.median <= self.at_most
         return None if self.at_least is None else self.median >= self.at_least
 
 
 class Scenario(msgspec.Struct, frozen=True, kw_only=True):
-    """One question about speed. `commands` are what a reader can run to ask it alone."""
+    """One question about speed. `run` may yield its figures as they come."""
 
-    name: str
+    name: str  # as of its module: `python -m bench --only NAME`
     title: str
     text: str  # one paragraph for the page: what is done, by whom, what is counted
-    run: Callable[[Options], list[Figure]]
+    run: Callable[[Options], Iterable[Figure]]
     subjects: tuple[str, ...] = ("whence",)  # environments that it needs
 
 
