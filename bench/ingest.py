@@ -1,0 +1,168 @@
+"""Durable ingest: spans a second that one server acknowledges, sharing the machine with the sender.
+
+    python -m bench.ingest [--quick]
+
+`send_to` and `serving` are for other scenarios: a sender aimed at any server, and ours.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from bench.harness import Figure, Options, Scenario
+from bench.payloads import JSON, OPENTELEMETRY, PROTOBUF, SDK
+from bench.sender import Sent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+READY = " is ready at "
+# Encoding, dialect, spans a second that are promised.
+LOADS = (
+    (JSON, SDK, 20_000),
+    (PROTOBUF, OPENTELEMETRY, 15_000),
+    (JSON, OPENTELEMETRY, 20_000),
+    (PROTOBUF, SDK, 15_000),
+)
+HALF = {JSON: 10_000, PROTOBUF: 7_500}  # spans a second
+PROBE_P99_MS = 60
+
+
+class Server(msgspec.Struct, frozen=True):
+    """A server that runs."""
+
+    url: str
+    pid: int
+
+
+@contextlib.contextmanager
+def serving(store: Path, **variables: str) -> Iterator[Server]:
+    """Run `whence server` on a store; it is told to end afterwards."""
+    command = [sys.executable, "-m", "whence", "server", "--store", str(store), "--port", "0"]
+    environment = {**os.environ, **variables}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        try:
+            line = process.stdout.readline() if process.stdout is not None else ""
+            if READY not in line:
+                raise RuntimeError(f"the server did not start: {line!r}")
+            yield Server(line.partition(READY)[2].partition(",")[0], process.pid)
+        finally:
+            process.terminate()
+
+
+def send_to(url: str, *options: object) -> Sent:
+    """Run a sender against any server; what it prints."""
+    command = [sys.executable, "-m", "bench.sender", url, *map(str, options)]
+    done = subprocess.run(command, check=True, capture_output=True, cwd=Path(__file__).parents[1])
+    return msgspec.json.decode(done.stdout, type=Sent)
+
+
+def read_cpu_s(pid: int) -> float:
+    """Return the CPU time of a process, all threads, user and system."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def read_rss_bytes(pid: int, which: str = "VmRSS") -> int:
+    """Return the memory of a process that is resident; `VmHWM` is the most there ever was."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith(which + ":"):
+            return int(line.split()[1]) * 1024
+    raise LookupError(which)
+
+
+def run(options: Options) -> list[Figure]:
+    """Measure each load, full and half, on a fresh store each."""
+    rounds = 1 if options.quick else options.rounds
+    seconds = ("--seconds", 0.5, "--warm-up", 0.5) if options.quick else ("--seconds", 8)
+    loads = LOADS[:2] if options.quick else LOADS
+    figures: list[Figure] = []
+    for encoding, dialect, promised in loads:
+        how = ("--encoding", encoding, "--dialect", dialect)
+        full: list[Sent] = []
+        half: list[Sent] = []
+        cpu_us: list[float] = []
+        for _ in range(rounds):
+            with (
+                tempfile.TemporaryDirectory(dir=options.work) as store,
+                serving(Path(store)) as server,
+            ):
+                before_s = read_cpu_s(server.pid)
+                full.append(send_to(server.url, *how, *seconds))
+                taken_s = read_cpu_s(server.pid) - before_s
+                measured = full[-1]
+                share = measured.seconds / (measured.seconds + 2)
+                cpu_us.append(taken_s * share / max(measured.spans, 1) * 1e6)
+                rate = ("--rate", HALF[encoding], "--probe")
+                half.append(send_to(server.url, *how, *seconds, *rate))
+        figures += _figures(f"{encoding}, {dialect}", promised, HALF[encoding], full, half, cpu_us)
+    return figures
+
+
+def _figures(
+    what: str,
+    promised: int,
+    half_rate: int,
+    full: list[Sent],
+    half: list[Sent],
+    cpu_us: list[float],
+) -> list[Figure]:
+    def figure(name: str, unit: str, values: list[float], **bound: float) -> Figure:
+        return Figure(name=f"{name} ({what})", subject="whence", unit=unit, values=values, **bound)  # type: ignore[arg-type]
+
+    return [
+        figure(
+            "durable ingest", "spans/s", [one.spans_a_second for one in full], at_least=promised
+        ),
+        figure("server CPU", "µs/span", cpu_us),
+        figure("request of 200 spans, full load, p50", "ms", [one.p50_ms for one in full]),
+        figure("request of 200 spans, full load, p99", "ms", [one.p99_ms for one in full]),
+        figure("refused or failed", "requests", [float(one.refused + one.failed) for one in full]),
+        figure(
+            "half load", "spans/s", [one.spans_a_second for one in half], at_least=half_rate * 0.97
+        ),
+        figure("request of one trace, half load, p50", "ms", [one.probe_p50_ms for one in half]),
+        figure(
+            "request of one trace, half load, p99",
+            "ms",
+            [one.probe_p99_ms for one in half],
+            at_most=PROBE_P99_MS,
+        ),
+    ]
+
+
+SCENARIO = Scenario(
+    name="ingest",
+    title="Durable ingest",
+    text=(
+        "One server process and one sender share the machine. The sender posts prebuilt requests "
+        "of 200 spans (40 traces of five spans with inputs and outputs) over 12 kept connections, "
+        "each with trace ids of its own; a span counts once its request was answered with 200, "
+        "after its rows were synced to the disk. Half load is half of the promised rate; meanwhile "
+        "a request of one trace is sent every 100 ms on a connection of its own."
+    ),
+    run=run,
+)
+
+
+def main() -> None:
+    quick = "--quick" in sys.argv
+    with tempfile.TemporaryDirectory() as work:
+        options = Options(quick=quick, rounds=1 if quick else 3, work=Path(work), sizes=())
+        for figure in run(options):
+            low, high = figure.spread
+            kept = {None: "", True: "kept", False: "NOT kept"}[figure.kept]
+            value = f"{figure.median:10.1f} {figure.unit} [{low:.1f}, {high:.1f}] {kept}"
+            print(f"{figure.name:60} {value}")
+
+
+if __name__ == "__main__":
+    main()
