@@ -143,7 +143,10 @@ class Group:
         store.insert("deletions", self._deletions)
         store.insert("conflicts", self._conflicts)
         store.insert("experiments", list(self._experiments.values()))
-        store.insert("traces", self._traces)
+        with store.hours.changing(
+            store, ((row.experiment_id, row.request_time_ms) for row in self._traces)
+        ):
+            store.insert("traces", self._traces)
         store.insert("open_traces", self._open_traces)
 
     @property

@@ -31,6 +31,7 @@ from clickhouse_connect.driver.exceptions import Error as EngineError
 from whence.errors import StoreError, UnavailableError
 from whence.store import engine, migrations
 from whence.store.directory import DirectoryLock
+from whence.store.hours import ChangedHours
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -138,6 +139,7 @@ class Store:
         self._open_client = open_client
         self._lock = lock
         self._disk_reserve_bytes = disk_reserve_bytes
+        self.hours = ChangedHours(shared=lock is None)
         self._pid = os.getpid()
         self._closed = False
         self._writer = open_client()
@@ -213,6 +215,18 @@ class Store:
             self._check()
             with _translated():
                 self._writer.command(sql, parameters=dict(parameters or {}))
+
+    def derive(
+        self,
+        sql: str,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Run an INSERT … SELECT or a DELETE on derived tables, beside the inserts of rows."""
+        self.check_place()
+        with self._lend_reader() as client, _translated():
+            client.command(sql, parameters=dict(parameters or {}), settings=dict(settings or {}))
 
     def check_place(self) -> None:
         """Raise UnavailableError where the directory was removed or replaced under the store.
