@@ -1,186 +1,128 @@
-"""What a span costs the traced program: Whence beside the OpenTelemetry SDK, in one run.
+"""What tracing costs the calling thread, beside the bare OpenTelemetry SDK and the peers.
 
-    python bench/calling_thread.py [--rounds 15] [--traces 400] [--json FILE]
+    python -m bench.calling_thread [--quick] [--rounds 7]
 
-Each round traces the same five nested functions `--traces` times with either library, the order
-changing from round to round, and divides the time by the number of spans. Medians over the rounds
-are printed, with the ratio. It is the calling thread that is timed (`time.thread_time_ns`, so
-neither the exporter threads nor other processes count), and the wall clock beside it.
-
-Both export for real: Whence with its pipeline, the SDK with a `BatchSpanProcessor` and its
-OTLP/HTTP exporter, to a sink on loopback that answers every request with 200. Both record the same:
-arguments and result as JSON on every span. OpenTelemetry has no such capture, so its function is
-decorated by hand with `json.dumps`, and a row without any payload shows what that costs.
+The measured programs and what they do are described in `bench/traced/driver.py`.
 """
 
 from __future__ import annotations
 
-import argparse
-import functools
-import json
-import platform
-import statistics
-import threading
-import time
-from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from bench.harness import Figure, Options, Scenario
+from bench.traced import Run, programs, run_alone, run_rounds, sinking
 
-import whence
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-DEPTH = 5
-MESSAGES = [{"role": "user", "content": "Where does this trace come from? " * 4}]
-
-Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
-
-
-class Sink(BaseHTTPRequestHandler):
-    """Takes everything."""
-
-    protocol_version = "HTTP/1.1"
-
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        self.send_response(200)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *_args: object) -> None:
-        pass
+MODES = "sync,paced,async,threads,disabled"
+# figure, mode, what of it
+FIGURES = (
+    ("one after the other, CPU of the thread", "sync", "cpu_us"),
+    ("one after the other, wall clock", "sync", "wall_us"),
+    ("one after the other, median", "sync", "p50_us"),
+    ("one after the other, 99th percentile", "sync", "p99_us"),
+    ("paced, median", "paced", "p50_us"),
+    ("paced, 99th percentile", "paced", "p99_us"),
+    ("async, 20 tasks, CPU of the thread", "async", "cpu_us"),
+    ("async, 20 tasks, wall clock", "async", "wall_us"),
+    ("4 threads, CPU of the threads", "threads", "cpu_us"),
+    ("4 threads, wall clock", "threads", "wall_us"),
+)
+COMPARED = ("sync", "async", "threads")
+BY_OTEL = 0.5
+BY_MLFLOW = 1 / 20
+TAIL = 5.0
 
 
-def nest(decorate: Decorator) -> Callable[..., Any]:
-    """Return five functions, each decorated, each calling the next."""
-
-    def leaf(messages, temperature=0.5):  # noqa: ARG001 - recorded, not used
-        return {"answer": messages[0]["content"]}
-
-    call = decorate(leaf)
-    for _ in range(DEPTH - 1):
-        call = decorate(calling(call))
-    return call
-
-
-def calling(inner: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a function like the leaf that calls `inner`, which is none of its arguments."""
-
-    def step(messages, temperature=0.5):
-        return inner(messages, temperature)
-
-    return step
-
-
-def by_otel(tracer: Any, *, payload: bool) -> Decorator:
-    """Return a decorator that records a span with the SDK, with or without arguments and result."""
-
-    def decorate(function):
-        @functools.wraps(function)
-        def call(messages, temperature=0.5):
-            with tracer.start_as_current_span("step") as span:
-                if payload:
-                    span.set_attribute(
-                        "input.value",
-                        json.dumps({"messages": messages, "temperature": temperature}),
-                    )
-                result = function(messages, temperature)
-                if payload:
-                    span.set_attribute("output.value", json.dumps(result))
-                return result
-
-        return call
-
-    return decorate
-
-
-def by_whence(function: Callable[..., Any]) -> Callable[..., Any]:
-    @whence.trace
-    def step(messages, temperature=0.5):
-        return function(messages, temperature)
-
-    return step
+def measure(options: Options) -> list[Figure]:
+    """Return the costs of a trace for every subject, and how they compare."""
+    with sinking() as url:
+        found = run_rounds(options, programs(options), MODES, url)
+    figures = [
+        Figure(
+            name=name,
+            subject=subject,
+            unit="µs a trace",
+            values=[run.modes[mode][what] for run in runs],
+            note=_note(runs),
+        )
+        for name, mode, what in FIGURES
+        for subject, runs in found.items()
+    ]
+    for subject, runs in found.items():
+        at_most = TAIL if subject == "whence" else None
+        if subject != "no tracing":
+            figures += [
+                Figure(
+                    name=f"99th percentile / median, {mode}",
+                    subject=subject,
+                    unit="",
+                    values=[run.modes[mode]["p99_us"] / run.modes[mode]["p50_us"] for run in runs],
+                    at_most=at_most,
+                )
+                for mode in ("sync", "paced")
+            ]
+        if calls := [run.modes["disabled"]["call_us"] for run in runs if run.modes["disabled"]]:
+            figures.append(
+                Figure(
+                    name="a decorated call, tracing disabled",
+                    subject=subject,
+                    unit="µs",
+                    values=calls,
+                    at_most=1.0 if subject == "whence" else None,
+                )
+            )
+    for other, at_most in (("opentelemetry", BY_OTEL), ("mlflow", BY_MLFLOW)):
+        if other in found:
+            figures += _compare(found, other, at_most)
+    return figures
 
 
-def block_by_whence(function: Callable[..., Any]) -> Callable[..., Any]:
-    def call(messages, temperature=0.5):
-        with whence.start_span("step"):
-            return function(messages, temperature)
-
-    return call
-
-
-def measure(call: Callable[..., Any], traces: int) -> tuple[float, float]:
-    """Return (calling thread's CPU, wall clock) in microseconds a span."""
-    wall, cpu = time.perf_counter_ns(), time.thread_time_ns()
-    for _ in range(traces):
-        call(MESSAGES)
-    cpu, wall = time.thread_time_ns() - cpu, time.perf_counter_ns() - wall
-    return cpu / traces / DEPTH / 1000, wall / traces / DEPTH / 1000
+def _note(runs: list[Run]) -> str:
+    last = runs[-1]
+    dropped = sum(run.lost or 0 for run in runs)
+    words = [last.version, last.attributes, f"{dropped} spans dropped" if dropped else ""]
+    return ", ".join(word for word in words if word not in ("", "-"))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--traces", type=int, default=400)
-    parser.add_argument("--json", type=Path)
-    options = parser.parse_args()
+def _compare(found: dict[str, list[Run]], other: str, at_most: float) -> list[Figure]:
+    """Return ours divided by the other's, of the same round."""
 
-    sink = ThreadingHTTPServer(("127.0.0.1", 0), Sink)
-    threading.Thread(target=sink.serve_forever, daemon=True).start()
-    url = f"http://127.0.0.1:{sink.server_address[1]}"
-    whence.configure(url=url)
-    provider = TracerProvider()
-    provider.add_span_processor(
-        BatchSpanProcessor(OTLPSpanExporter(endpoint=f"{url}/v1/traces"), max_queue_size=100_000)
-    )
-    tracer = provider.get_tracer("bench")
+    def ratio(mode: str, what: str) -> list[float]:
+        base: Callable[[Run], float] = lambda run: run.modes[mode][what]  # noqa: E731
+        return [
+            base(ours) / base(theirs)
+            for ours, theirs in zip(found["whence"], found[other], strict=True)
+        ]
 
-    candidates = {
-        "no tracing": nest(
-            lambda function: lambda messages, temperature=0.5: function(messages, temperature)
-        ),
-        "whence @trace, inputs and outputs": nest(by_whence),
-        "opentelemetry-sdk, inputs and outputs": nest(by_otel(tracer, payload=True)),
-        "whence start_span, no payload": nest(block_by_whence),
-        "opentelemetry-sdk, no payload": nest(by_otel(tracer, payload=False)),
-    }
-    timings: dict[str, list[tuple[float, float]]] = {name: [] for name in candidates}
-    for call in candidates.values():
-        measure(call, 50)
-    for number in range(options.rounds):
-        order = list(candidates)
-        for name in order if number % 2 else reversed(order):
-            timings[name].append(measure(candidates[name], options.traces))
-            whence.flush()
-            provider.force_flush()
+    return [
+        Figure(
+            name=f"{mode}, {words}: / {other}",
+            subject="whence",
+            unit="",
+            values=ratio(mode, what),
+            at_most=at_most,
+        )
+        for mode in COMPARED
+        for words, what in (("CPU", "cpu_us"), ("wall clock", "wall_us"))
+    ]
 
-    medians = {
-        name: {
-            "cpu_us": statistics.median(cpu for cpu, _ in rounds),
-            "wall_us": statistics.median(wall for _, wall in rounds),
-        }
-        for name, rounds in timings.items()
-    }
-    print(f"Python {platform.python_version()}, {options.rounds} rounds of {options.traces} traces")
-    for name, one in medians.items():
-        print(f"{name:40} {one['cpu_us']:8.2f} us CPU a span {one['wall_us']:8.2f} us wall")
-    pairs = ("inputs and outputs", "whence @trace"), ("no payload", "whence start_span")
-    ratios = {
-        what: medians[f"opentelemetry-sdk, {what}"]["cpu_us"] / medians[f"{ours}, {what}"]["cpu_us"]
-        for what, ours in pairs
-    }
-    for what, ratio in ratios.items():
-        print(f"{what}: the SDK takes {ratio:.1f} times as long")
-    print(whence.tracing.stats())
-    if options.json:
-        options.json.write_text(json.dumps({"medians": medians, "ratios": ratios}, indent=2) + "\n")
-    provider.shutdown()
-    sink.shutdown()
+
+SCENARIO = Scenario(
+    name="calling_thread",
+    title="What tracing costs the calling thread",
+    text=(
+        "One trace of five nested decorated calls, arguments and results captured, two metadata "
+        "keys said in it. The bare OpenTelemetry SDK, with its batch processor and its OTLP/HTTP "
+        "exporter, captures nothing: two attributes a span. All export meanwhile, to a process "
+        "that answers 200 (MLflow to its own server). Async: twenty tasks that take turns at every "
+        "step; what the loop itself costs is in the row without tracing."
+    ),
+    run=measure,
+    subjects=("whence", "opentelemetry"),
+)
 
 
 if __name__ == "__main__":
-    main()
+    run_alone(SCENARIO)
