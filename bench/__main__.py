@@ -33,6 +33,7 @@ SCENARIOS = (
     "delivered",
     "first_span",
     "ingest",
+    "ingest_peers",
     "overload",
     "search",
     "facets",

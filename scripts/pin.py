@@ -24,7 +24,7 @@ def resolve(project_text: str) -> list[str]:
         copy.write_text(BLOCK.sub("", project_text), encoding="utf-8")
         command = ["uv", "pip", "compile", str(copy), "--universal", "--all-extras", "--no-header"]
         command += ["--no-annotate", "--python-version", "3.10", "--quiet"]
-        command += ["--group", f"{copy}:test"]
+        command += ["--group", f"{copy}:test", "--group", f"{copy}:bench"]
         found = subprocess.run(command, capture_output=True, text=True, check=True).stdout  # noqa: S603
     lines = [line.strip() for line in found.splitlines()]
     return [line for line in lines if "==" in line and not line.startswith(("whence", "#"))]
