@@ -30,6 +30,7 @@ from clickhouse_connect.driver.exceptions import Error as EngineError
 
 from whence.errors import StoreError, UnavailableError
 from whence.store import engine, migrations
+from whence.store.arrow import encode_rows
 from whence.store.directory import DirectoryLock
 from whence.store.hours import ChangedHours
 
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from clickhouse_connect.driver.client import Client
-    from clickhouse_connect.driver.insert import InsertContext
     from typing_extensions import Self
 
 RowT = TypeVar("RowT", bound=msgspec.Struct)
@@ -144,7 +144,6 @@ class Store:
         self._closed = False
         self._writer = open_client()
         self._writer_lock = threading.Lock()
-        self._contexts: dict[str, InsertContext] = {}
         self._reader_count = max(1, readers)
         # Filled with None: clients are opened on demand, and the last one used is the next.
         self._readers: queue.LifoQueue[Client | None] = queue.LifoQueue()
@@ -182,28 +181,12 @@ class Store:
             return
         self._check()
         self.check_place()
-        columns = list(zip(*map(msgspec.structs.astuple, rows), strict=True))
+        encoded = _encode(table, rows)
+        names = rows[0].__struct_fields__
         with self._writer_lock:
             self._check()
-            context = self._contexts.get(table)
-            names = rows[0].__struct_fields__
-            try:
-                with _translated():
-                    if context is None or tuple(context.column_names) != names:
-                        context = self._writer.create_insert_context(
-                            table, list(names), column_oriented=True
-                        )
-                    try:
-                        context.data = columns
-                        self._writer.insert(context=context)
-                    except UnicodeEncodeError:
-                        context.data = [_replace_surrogates(column) for column in columns]
-                        self._writer.insert(context=context)
-            except BaseException:
-                # A context that failed may hold half of its data.
-                self._contexts.pop(table, None)
-                raise
-            self._contexts[table] = context
+            with _translated():
+                self._writer.raw_insert(table, names, encoded, fmt="ArrowStream")
 
     def command(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
         """Run a statement that gives no rows (DDL, DELETE, OPTIMIZE).
@@ -363,8 +346,20 @@ def split_list(items: Iterable[str]) -> list[list[str]]:
     return parts
 
 
-def _replace_surrogates(column: Sequence[Any]) -> list[Any]:
-    return [_replace_in(value) for value in column]
+def _encode(table: str, rows: Sequence[msgspec.Struct]) -> bytes:
+    try:
+        try:
+            return encode_rows(rows)
+        except UnicodeEncodeError:
+            return encode_rows([_replace_in_row(row) for row in rows])
+    except (OverflowError, TypeError, ValueError) as error:
+        raise StoreError(f"a row of {table} holds what no column can: {error}") from error
+
+
+def _replace_in_row(row: msgspec.Struct) -> msgspec.Struct:
+    return type(row)(
+        **{name: _replace_in(value) for name, value in msgspec.structs.asdict(row).items()}
+    )
 
 
 def _replace_in(value: Any) -> Any:

@@ -1,0 +1,88 @@
+"""Rows as the bytes of an Arrow stream, which either engine reads and casts to its columns' types.
+
+A field's annotation says which Arrow type it has, so nothing here knows a table or a codec. A map
+that many rows share (the same dict object, such as a resource) is encoded once.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, get_args, get_type_hints
+
+import msgspec
+import pyarrow as pa
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_TEXTS = pa.map_(pa.string(), pa.string())
+_TYPES: dict[Any, pa.DataType] = {
+    str: pa.string(),
+    int: pa.int64(),
+    float: pa.float64(),
+    dict[str, str]: _TEXTS,
+    list[str]: pa.list_(pa.string()),
+    list[tuple[str, int]]: pa.map_(pa.string(), pa.int64()),
+}
+
+
+def encode_rows(rows: Sequence[msgspec.Struct]) -> bytes:
+    """Return rows of one struct as an Arrow stream of one batch.
+
+    Raises UnicodeEncodeError where a text holds a lone surrogate.
+    """
+    fields = _read_fields(type(rows[0]))
+    columns = zip(*map(msgspec.structs.astuple, rows), strict=True)
+    arrays = [
+        _encode_column(column, kind) for column, kind in zip(columns, fields.values(), strict=True)
+    ]
+    batch = pa.RecordBatch.from_arrays(arrays, names=list(fields))
+    stream = pa.BufferOutputStream()
+    with pa.ipc.new_stream(stream, batch.schema) as writer:
+        writer.write_batch(batch)
+    encoded: bytes = stream.getvalue().to_pybytes()
+    return encoded
+
+
+@lru_cache(maxsize=64)
+def _read_fields(row_type: type[msgspec.Struct]) -> dict[str, pa.DataType]:
+    hints = get_type_hints(row_type)
+    return {name: _find_type(hints[name]) for name in row_type.__struct_fields__}
+
+
+def _find_type(hint: Any) -> pa.DataType:
+    if hint in _TYPES:
+        return _TYPES[hint]
+    (kind,) = (one for one in get_args(hint) if one is not type(None))
+    return _TYPES[kind]
+
+
+def _encode_column(column: Sequence[Any], kind: pa.DataType) -> pa.Array:
+    if kind is _TEXTS:
+        return _encode_maps(column)
+    try:
+        return pa.array(column, kind)
+    except OverflowError:  # an unsigned number beyond int64
+        return pa.array(column, pa.uint64())
+
+
+def _encode_maps(column: Sequence[dict[str, str]]) -> pa.Array:
+    numbers: dict[int, int] = {}
+    places = [numbers.setdefault(id(texts), len(numbers)) for texts in column]
+    if len(numbers) > len(column) // 2:
+        return _flatten(column)
+    distinct = dict(zip(map(id, column), column, strict=True))
+    return _flatten(list(distinct.values())).take(pa.array(places, pa.int32()))
+
+
+def _flatten(maps: Sequence[dict[str, str]]) -> pa.Array:
+    offsets = [0]
+    keys: list[str] = []
+    values: list[str] = []
+    for texts in maps:
+        keys += texts
+        values += texts.values()
+        offsets.append(len(keys))
+    return pa.MapArray.from_arrays(
+        pa.array(offsets, pa.int32()), pa.array(keys, pa.string()), pa.array(values, pa.string())
+    )
