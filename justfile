@@ -31,7 +31,10 @@ docs:
 ui:
     uv sync --reinstall-package whence
 
-# What a span costs in the calling thread, beside the OpenTelemetry SDK; what the first one costs.
-bench:
-    uv run python bench/calling_thread.py
-    uv run python bench/first_span.py
+# Measure everything, side by side with the peers (two hours; `--help` tells what else it takes).
+bench *args:
+    uv run python -m bench {{args}}
+
+# Make docs/benchmarks.md, its pictures and README's numbers from bench/results.json.
+bench-page:
+    uv run python -m bench.page

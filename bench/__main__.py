@@ -37,6 +37,7 @@ SCENARIOS = (
     "overload",
     "search",
     "facets",
+    "growth",
     "together",
     "disk",
     "start",
@@ -120,7 +121,7 @@ def _prepare(options: Options, out: Path, given: argparse.Namespace) -> Results:
     packages = {name: _list_packages(name, options.work) for name in subjects}
     found = Results(
         machine=results.describe_machine(options.work),
-        command=" ".join(["uv run python -m bench", *sys.argv[1:]]),
+        command=_say_command(given, options),
         rounds=options.rounds,
         sizes=list(options.sizes),
         peers=list(options.peers),
@@ -134,6 +135,19 @@ def _prepare(options: Options, out: Path, given: argparse.Namespace) -> Results:
             found.command, found.rounds = before.command, before.rounds
             found.sizes, found.peers = before.sizes, before.peers
     return found
+
+
+def _say_command(given: argparse.Namespace, options: Options) -> str:
+    """Return what a reader types for the same; where files lie is his own affair."""
+    words = ["uv run python -m bench"]
+    words += [f"--only {name}" for name in given.only or ()]
+    if given.peers is not None:
+        words.append(f"--peers '{given.peers}'")
+    if given.sizes:
+        words.append(f"--sizes {','.join(map(str, options.sizes))}")
+    if given.rounds:
+        words.append(f"--rounds {given.rounds}")
+    return " ".join([*words, *(["--quick"] if given.quick else [])])
 
 
 def _list_packages(subject: str, work: Path) -> dict[str, str]:

@@ -77,13 +77,17 @@ def _describe(subject: str, rounds: list[Round], note: str) -> Iterator[Figure]:
     """Yield the figures of one server."""
     columns = (
         ("spans in the store", "spans/s", [one.stored for one in rounds]),
-        ("the same, once the sender is gone", "spans/s", [one.stored_afterwards for one in rounds]),
+        (
+            "stored of what waits, once the sender is gone",
+            "spans/s",
+            [one.stored_afterwards for one in rounds],
+        ),
         ("spans acknowledged", "spans/s", [one.acknowledged for one in rounds]),
         ("request, median", "ms", [one.p50_ms for one in rounds]),
         ("requests refused", "requests", [float(one.refused) for one in rounds]),
     )
     for name, unit, values in columns:
-        if subject == "whence" and name.startswith("the same"):
+        if name.startswith("stored of") and subject != "phoenix":
             continue  # nothing waits: it was stored before it was acknowledged
         yield Figure(name=name, subject=subject, unit=unit, values=values, note=note)
 

@@ -1,8 +1,8 @@
 """Traces with Langfuse's SDK, aimed at a stand-in for its server; see `bench/traced/driver.py`.
 
-Langfuse's server is not installable from a package registry, so the sink takes the spans: what is
-measured is the SDK alone. It exports through its own batch processor over OTLP, as it does by
-default; the keys are made up, nobody checks them. `@observe` captures arguments and result by
+Langfuse's server is not installable from a package registry, so another OTLP endpoint takes the
+spans: what is measured is the SDK alone. It exports through its own batch processor over OTLP, as
+it does by default, only to another path; the keys are made up, nobody checks them. `@observe` captures arguments and result by
 itself; the metadata is set on the current span, which is the root's.
 The queue holds more than the default 2,048 spans, so that none is dropped.
 """
@@ -14,6 +14,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 os.environ["OTEL_BSP_MAX_QUEUE_SIZE"] = "100000"
+os.environ["LANGFUSE_OTEL_TRACES_EXPORT_PATH"] = "v1/traces"
 
 from langfuse import Langfuse, observe
 
