@@ -25,7 +25,9 @@ from whence.store.rows import ConflictRow, TraceRow
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+    from whence.ingest.cost import Cost
     from whence.ingest.facts import SpanFacts
+    from whence.ingest.tokens import Usage
 
 MAX_NAME_CHARS = 4096
 _NS_PER_MS = 1_000_000
@@ -54,13 +56,21 @@ def assemble(
     experiment_id, late = claims.claim_experiment(header, spans, default_experiment_id)
     state = _read_state(header, ranks)
     metadata = said.metadata
-    counted = {**_sum_up(spans, metadata), **_measure(spans, header)}
+    usage, cost = _sum_up(spans)
+    counted = _measure(spans, header)
+    if usage and semconv.TOKEN_USAGE not in metadata:
+        counted[semconv.TOKEN_USAGE] = to_json(usage)
+    else:
+        usage = parse_usage(metadata.get(semconv.TOKEN_USAGE))
+    if cost and semconv.COST not in metadata:
+        counted[semconv.COST] = to_json(cost)
+    else:
+        cost = parse_cost(metadata.get(semconv.COST))
     if said.cut:
         counted[semconv.TRUNCATED] = ",".join(sorted(said.cut))[: semconv.MAX_VALUE_CHARS]
     metadata.update(counted)
     sources = {**said.sources, **dict.fromkeys(counted, COUNTED)}
-    usage = parse_usage(metadata.get(semconv.TOKEN_USAGE)) or {}
-    cost = parse_cost(metadata.get(semconv.COST)) or {}
+    usage, cost = usage or {}, cost or {}
     kept = dict(metadata)
     columns = {
         column: metadata.pop(key, None) for key, column in semconv.COLUMN_OF_METADATA.items()
@@ -182,21 +192,17 @@ def _read_text(header: Header | None, ranks: claims.Ranks, field: str) -> str | 
     return None
 
 
-def _sum_up(spans: Collection[SpanFacts], stated: Mapping[str, str]) -> dict[str, str]:
-    """Return tokens and cost of the tree, unless the header or the program states them."""
+def _sum_up(spans: Collection[SpanFacts]) -> tuple[Usage | None, Cost | None]:
+    """Return tokens and cost of the tree."""
     users = {span.span_id: span.usage for span in spans if span.usage}
     payers = {span.span_id: span.cost for span in spans if span.cost}
     if not users and not payers:
-        return {}
+        return None, None
     parent_of = {span.span_id: span.parent_id for span in spans}
-    usage = sum_usage(users[span_id] for span_id in find_speakers(parent_of, sorted(users)))
-    cost = sum_cost(payers[span_id] for span_id in find_speakers(parent_of, sorted(payers)))
-    sums: dict[str, str] = {}
-    if usage and semconv.TOKEN_USAGE not in stated:
-        sums[semconv.TOKEN_USAGE] = to_json(usage)
-    if cost and semconv.COST not in stated:
-        sums[semconv.COST] = to_json(cost)
-    return sums
+    using = paying = find_speakers(parent_of, sorted(users))
+    if payers.keys() != users.keys():
+        paying = find_speakers(parent_of, sorted(payers))
+    return sum_usage(users[one] for one in using), sum_cost(payers[one] for one in paying)
 
 
 def _measure(spans: Collection[SpanFacts], header: Header | None) -> dict[str, str]:

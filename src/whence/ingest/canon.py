@@ -57,8 +57,7 @@ _NOTHING = Layers(_NONE, _NONE, _NONE, _NONE)
 
 def read_layers(attributes: Mapping[str, str], *, of: str = "span attribute") -> Layers:
     """Read a span's attributes, or a resource's; `of` is the word that sources begin with."""
-    prefixed = [name for name in attributes if name.startswith(_PREFIXES)]
-    told = not _TOLD_BY_NAME.isdisjoint(attributes)
+    prefixed, told = _sort_names(tuple(attributes))
     if not told and not prefixed:
         return _NOTHING
     explicit = _cut_prefixes(attributes, prefixed, semconv.METADATA_PREFIX)
@@ -79,7 +78,14 @@ def read_layers(attributes: Mapping[str, str], *, of: str = "span attribute") ->
     return Layers(explicit, derived, sources, tags)
 
 
-def _cut_prefixes(attributes: Mapping[str, str], names: list[str], prefix: str) -> Texts:
+@lru_cache(maxsize=4096)
+def _sort_names(names: tuple[str, ...]) -> tuple[tuple[str, ...], bool]:
+    """Return those names that a prefix marks, and whether any name tells something by itself."""
+    prefixed = tuple(name for name in names if name.startswith(_PREFIXES))
+    return prefixed, not _TOLD_BY_NAME.isdisjoint(names)
+
+
+def _cut_prefixes(attributes: Mapping[str, str], names: tuple[str, ...], prefix: str) -> Texts:
     found = {
         name[len(prefix) :]: to_plain_text(attributes[name])
         for name in names
@@ -89,7 +95,7 @@ def _cut_prefixes(attributes: Mapping[str, str], names: list[str], prefix: str) 
 
 
 def _read_prefixed(
-    attributes: Mapping[str, str], names: list[str]
+    attributes: Mapping[str, str], names: tuple[str, ...]
 ) -> Iterator[tuple[str, str, str]]:
     for name in names:
         prefix = next((p for p in semconv.METADATA_SOURCE_PREFIXES if name.startswith(p)), None)

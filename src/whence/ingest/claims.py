@@ -33,6 +33,22 @@ MAX_TAG_VALUE_CHARS = 8000
 _RESERVED_TAGS = frozenset((*semconv.SERVER_TAGS, semconv.TRACE_NAME_TAG))
 
 
+class PlainTexts(dict[str, str]):
+    """Texts of which nothing has to be cut and nothing counts as absent."""
+
+
+def mark_plain(texts: Texts) -> Texts:
+    """Return texts as `PlainTexts` where they are plain."""
+    for key, value in texts.items():
+        if (
+            len(key) > semconv.MAX_KEY_CHARS
+            or len(value) > semconv.MAX_VALUE_CHARS
+            or is_absent(key, value)
+        ):
+            return texts
+    return PlainTexts(texts)
+
+
 class Ranks(msgspec.Struct, frozen=True):
     """The spans of a trace by rank. `carriers` are those of the rest that say something."""
 
@@ -54,6 +70,25 @@ class Claims(msgspec.Struct):
     explicit: set[str] = set()
     conflicts: dict[tuple[str, str], str] = {}
     cut: set[str] = set()
+    offered: set[int] = set()  # the shared dicts that have been offered already
+
+    def offer_shared(self, values: Texts, sources: Texts) -> None:
+        """Take what is missing of a resource; the same dict has nothing new a second time.
+
+        The dict must outlive these claims, as those of `facts` do.
+        """
+        if id(values) in self.offered:
+            return
+        self.offered.add(id(values))
+        if type(values) is not PlainTexts:
+            self.offer(values, "", sources)
+        elif not self.metadata:
+            self.metadata.update(values)
+            self.sources.update(sources)
+        else:
+            for key in [key for key in values if key not in self.metadata]:
+                self.metadata[key] = values[key]
+                self.sources[key] = sources[key]
 
     def offer(self, values: Texts, rank: str, sources: Texts, otherwise: str = "") -> None:
         """Take what is missing. `sources` say where values are from, `otherwise` where they don't.
@@ -114,13 +149,13 @@ def claim_metadata(header: Header | None, ranks: Ranks) -> Claims:
         claims.offer(root.explicit, "root", root.explicit_sources, EXPLICIT)
     for root in ranks.roots:
         claims.offer(root.derived, "root", root.derived_sources)
-        claims.offer(root.resource, "root", root.resource_sources)
+        claims.offer_shared(root.resource, root.resource_sources)
     home = next((root.resource for root in (*ranks.roots, *ranks.local_roots) if root.resource), {})
     for span in (*ranks.local_roots, *ranks.carriers):
         claims.offer(span.explicit, "span", span.explicit_sources, EXPLICIT)
         claims.offer(span.derived, "span", span.derived_sources)
         if _may_be_of_one_program(span.resource, home):
-            claims.offer(span.resource, "span", span.resource_sources)
+            claims.offer_shared(span.resource, span.resource_sources)
     return claims
 
 

@@ -22,6 +22,14 @@ if TYPE_CHECKING:
 Cost = dict[str, float]
 
 INPUT_COST, OUTPUT_COST, TOTAL_COST = "input_cost", "output_cost", "total_cost"
+COST_KEYS = frozenset(
+    (
+        semconv.LLM_COST,
+        *semconv.INPUT_COST_KEYS,
+        *semconv.OUTPUT_COST_KEYS,
+        *semconv.TOTAL_COST_KEYS,
+    )
+)
 _MAX_MODEL_CHARS = 200  # longer is no model name; keeps the price list's own cache small
 _HOUR_NS = 3_600_000_000_000
 _MAX_TIME_S = 4_102_444_800  # 2100-01-01: beyond, a clock is wrong and today's prices do

@@ -72,11 +72,10 @@ class StoreSpans:
 
     @staticmethod
     def _take(group: Group, state: TraceState, row: SpanRow, facts: SpanFacts, now_us: int) -> None:
-        stamped = msgspec.structs.replace(
-            row, received_at_us=now_us, version=version_of(row, now_us)
-        )
-        state.facts[facts.span_id] = msgspec.structs.replace(facts, received_at_us=now_us)
-        group.add_span(stamped)
+        row.received_at_us = facts.received_at_us = now_us
+        row.version = version_of(row, now_us)
+        state.facts[facts.span_id] = facts
+        group.add_span(row)
         group.touch(state)
 
     def _refuse_second(self, state: TraceState, known: SpanFacts, facts: SpanFacts) -> None:

@@ -18,6 +18,7 @@ import msgspec
 
 from whence import semconv
 from whence.ingest.canon import read_layers
+from whence.ingest.claims import mark_plain
 from whence.ingest.cost import Cost, parse_cost
 from whence.ingest.jsontext import to_plain_text
 from whence.ingest.provenance import unpack_provenance
@@ -32,8 +33,11 @@ Texts = dict[str, str]
 FINAL_VERSION = 2**62 + 2**61
 
 
-class SpanFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """One span as assembly sees it. `end_time_ns` 0: a pending record."""
+class SpanFacts(msgspec.Struct, kw_only=True, gc=False):
+    """One span as assembly sees it. `end_time_ns` 0: a pending record.
+
+    The writer stamps it (`received_at_us`); nothing else of it ever changes.
+    """
 
     span_id: str
     parent_id: str = ""
@@ -77,7 +81,7 @@ def facts_of(rows: Sequence[SpanRow]) -> list[SpanFacts]:
         resource = resources.get(identity)
         if resource is None:
             items = frozenset(row.resource.items())
-            resource = resources[identity] = _read_resource(items, row.provenance)
+            resource = resources[identity] = _name_sources(items, row.provenance)
         found.append(_read_facts(row, *resource))
     return found
 
@@ -114,14 +118,20 @@ def _read_facts(row: SpanRow, resource: Texts, resource_sources: Texts) -> SpanF
 
 
 @lru_cache(maxsize=4096)
-def _read_resource(items: frozenset[tuple[str, str]], provenance: str) -> tuple[Texts, Texts]:
+def _name_sources(items: frozenset[tuple[str, str]], provenance: str) -> tuple[Texts, Texts]:
     """Return a resource's metadata, and for each key what said it."""
-    layers = read_layers(dict(items), of="resource")
+    values, named = _read_resource(items)
     stated = unpack_provenance(provenance)[1]
-    values = {**layers.derived, **layers.explicit}
+    return values, {key: stated.get(key) or named[key] for key in values} if stated else named
+
+
+@lru_cache(maxsize=4096)
+def _read_resource(items: frozenset[tuple[str, str]]) -> tuple[Texts, Texts]:
+    """Return a resource's metadata, one dict for all its spans, and what of it said each key."""
+    layers = read_layers(dict(items), of="resource")
     prefix = f"resource {semconv.METADATA_PREFIX}"
     named = {**layers.derived_sources, **{key: prefix + key for key in layers.explicit}}
-    return values, {key: stated.get(key) or named[key] for key in values}
+    return mark_plain({**layers.derived, **layers.explicit}), named
 
 
 def _read_text(attributes: Mapping[str, str], key: str) -> str | None:

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from whence.ingest.assemble import assemble, is_complete
 from whence.ingest.memory import Place, kept_by
 from whence.store.rows import (
@@ -173,6 +171,7 @@ class Group:
             refusals=state.refusals,
             default_experiment_id=self._default_id,
             environment_aliases=self._environment_aliases,
+            version=0 if state.row is None else state.row.version,  # so that an equal row is equal
             at_us=self.clock.tick(),
         )
 
@@ -186,8 +185,8 @@ class Group:
         state.place = new
         if state.in_doubt or (old is not None and old != new):
             self._leave(state, old, new)
-        stamped = msgspec.structs.replace(row, version=self.clock.tick())
-        (self._traces if new.complete else self._open_traces).append(stamped)
+        row.version = self.clock.tick()
+        (self._traces if new.complete else self._open_traces).append(row)
 
     def _leave(self, state: TraceState, old: Place | None, new: Place) -> None:
         """Take the row away from where it lay; in doubt, from the other table too."""

@@ -13,6 +13,7 @@ import msgspec
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder()
 
+MAX_SHORT_CHARS, MAX_SHORT_TEXTS = 32, 4096
 TOO_DEEP = '"(nested deeper than 1,000 levels)"'
 
 
@@ -24,6 +25,19 @@ def to_json(value: Any) -> str:
         return TOO_DEEP
     except UnicodeEncodeError:
         return _encoder.encode(_without_surrogates(value)).decode()
+
+
+class _ShortTexts(dict[str, str]):
+    """Short text → its JSON text; bounded, because a program may say ever new ones."""
+
+    def __missing__(self, text: str) -> str:
+        if len(self) >= MAX_SHORT_TEXTS:
+            self.clear()
+        said = self[text] = to_json(text)
+        return said
+
+
+SHORT_TEXTS = _ShortTexts()
 
 
 def keep_json(text: str) -> str:

@@ -17,13 +17,13 @@ import msgspec
 
 from whence import semconv
 from whence.entities import experiment_id_of
-from whence.ingest.canon import REPOSITORY_NAMES
 from whence.ingest.cost import read_cost
 from whence.ingest.dialects import read_payload, read_span_type, read_text
-from whence.ingest.documents import DOCUMENT_ATTRIBUTES, read_document
-from whence.ingest.jsontext import clean, to_json
+from whence.ingest.documents import read_document
+from whence.ingest.jsontext import MAX_SHORT_CHARS, SHORT_TEXTS, clean, to_json
 from whence.ingest.previews import ASSISTANT, USER, make_preview
 from whence.ingest.provenance import pack_provenance
+from whence.ingest.shape import Shape, find_repositories, keep_texts, read_shape
 from whence.ingest.tokens import read_usage
 from whence.otlp.records import KIND_NAMES, STATUS_NAMES, Event, ResourceSpans, SpanRecord
 from whence.otlp.repository_url import strip_credentials
@@ -34,17 +34,6 @@ if TYPE_CHECKING:
 
 TRACE_ID_PREFIX = "tr-"
 MAX_INT64 = 2**63 - 1
-
-# A repository's address may hold a password; nothing of it is stored.
-_REPOSITORY_KEYS = frozenset(
-    prefix + name
-    for prefix in ("", semconv.METADATA_PREFIX, *semconv.METADATA_SOURCE_PREFIXES)
-    for name in REPOSITORY_NAMES
-)
-
-
-# What speaks of the whole process or trace, and is no attribute of a span or of its resource.
-_KEPT_APART = (semconv.PROVENANCE, *DOCUMENT_ATTRIBUTES)
 
 
 class Normalised(msgspec.Struct):
@@ -75,7 +64,8 @@ def normalise(
         known = name if experiment == named else ""
         if known or experiment not in found.experiments:
             found.experiments[experiment] = known
-        texts = _to_texts(resource, leave=_KEPT_APART)
+        names = tuple(resource)
+        texts = _to_texts(resource, keep_texts(names), find_repositories(names))
         stated = resource.get(semconv.PROVENANCE)
         for record in group.spans:
             found.rows.append(_make_row(record, experiment, texts, stated))
@@ -104,31 +94,31 @@ def _make_row(
     record: SpanRecord, experiment_id: str, resource: dict[str, str], stated: Any
 ) -> SpanRow:
     attributes = record.attributes
-    inputs, input_keys = read_payload(
-        attributes, semconv.INPUT_KEYS, semconv.INDEXED_INPUT_PREFIXES
-    )
-    outputs, output_keys = read_payload(
-        attributes, semconv.OUTPUT_KEYS, semconv.INDEXED_OUTPUT_PREFIXES
-    )
+    shape = read_shape(tuple(attributes))
+    inputs, outputs, kept = _read_payloads(attributes, shape)
     if record.events and not (inputs and outputs):
         inputs = inputs or _read_from_events(record.events, semconv.INPUT_KEYS)
         outputs = outputs or _read_from_events(record.events, semconv.OUTPUT_KEYS)
-    texts = _to_texts(attributes, leave=(*input_keys, *output_keys, semconv.PROVENANCE))
+    texts = _to_texts(attributes, kept, shape.repositories)
     span_type = read_span_type(attributes)
-    model = read_text(attributes, semconv.MODEL_KEYS)
-    provider = read_text(attributes, semconv.PROVIDER_KEYS)
-    usage = read_usage(attributes)
+    model = read_text(attributes, shape.models) if shape.models else ""
+    provider = read_text(attributes, shape.providers) if shape.providers else ""
+    usage = read_usage(attributes) if shape.usage else None
     start_time_ns = _clamp(record.start_time_ns)
-    cost = read_cost(
-        attributes,
-        span_type=span_type,
-        model=model,
-        provider=provider,
-        usage=usage,
-        start_time_ns=start_time_ns,
-    )
-    request_preview, response_preview = _make_previews(record, inputs, outputs)
-    events, links = _write_events(record.events), _write_links(record)
+    cost = None
+    if shape.cost or usage:
+        cost = read_cost(
+            attributes,
+            span_type=span_type,
+            model=model,
+            provider=provider,
+            usage=usage,
+            start_time_ns=start_time_ns,
+        )
+    is_root = _is_root(record)
+    request_preview, response_preview = _make_previews(attributes, inputs, outputs, is_root)
+    events = _write_events(record.events) if record.events else ""
+    links = _write_links(record) if record.links else ""
     pending = attributes.get(semconv.PENDING) is True
     return SpanRow(
         experiment_id=experiment_id,
@@ -156,15 +146,9 @@ def _make_row(
         cost=to_json(cost) if cost else "",
         request_preview=request_preview,
         response_preview=response_preview,
-        provenance=_read_provenance(record, stated),
+        provenance=pack_provenance(attributes.get(semconv.PROVENANCE), stated) if is_root else "",
         size_bytes=_measure(record, texts, inputs, outputs, events, links),
     )
-
-
-def _read_provenance(record: SpanRecord, of_resource: Any) -> str:
-    if not _is_root(record):
-        return ""
-    return pack_provenance(record.attributes.get(semconv.PROVENANCE), of_resource)
 
 
 def _is_root(record: SpanRecord) -> bool:
@@ -176,13 +160,33 @@ def _is_root(record: SpanRecord) -> bool:
     )
 
 
-def _to_texts(attributes: Mapping[str, Any], leave: tuple[str, ...] = ()) -> dict[str, str]:
-    texts = {clean(key): to_json(value) for key, value in attributes.items() if key not in leave}
-    if not _REPOSITORY_KEYS.isdisjoint(attributes):
-        for key in _REPOSITORY_KEYS.intersection(attributes):
-            value = attributes[key]
-            if isinstance(value, str):
-                texts[key] = to_json(strip_credentials(value))
+def _read_payloads(
+    attributes: Mapping[str, Any], shape: Shape
+) -> tuple[str, str, tuple[tuple[str, str], ...]]:
+    """Return inputs, outputs, and which attributes are stored besides."""
+    if not shape.indexed:
+        inputs, _ = read_payload(attributes, shape.inputs, ())
+        outputs, _ = read_payload(attributes, shape.outputs, ())
+        return inputs, outputs, shape.texts
+    inputs, input_keys = read_payload(attributes, shape.inputs, semconv.INDEXED_INPUT_PREFIXES)
+    outputs, output_keys = read_payload(attributes, shape.outputs, semconv.INDEXED_OUTPUT_PREFIXES)
+    taken = {*input_keys, *output_keys}
+    return inputs, outputs, tuple(pair for pair in shape.texts if pair[0] not in taken)
+
+
+def _to_texts(
+    attributes: Mapping[str, Any], kept: tuple[tuple[str, str], ...], repositories: tuple[str, ...]
+) -> dict[str, str]:
+    texts = {
+        key: SHORT_TEXTS[value]
+        if type(value := attributes[name]) is str and len(value) <= MAX_SHORT_CHARS
+        else to_json(value)
+        for name, key in kept
+    }
+    for name in repositories:
+        value = attributes[name]
+        if isinstance(value, str):
+            texts[name] = to_json(strip_credentials(value))
     return texts
 
 
@@ -195,16 +199,19 @@ def _read_from_events(events: list[Event], keys: tuple[str, ...]) -> str:
     return ""
 
 
-def _make_previews(record: SpanRecord, inputs: str, outputs: str) -> tuple[str, str]:
+def _make_previews(
+    attributes: Mapping[str, Any], inputs: str, outputs: str, is_root: bool
+) -> tuple[str, str]:
     """Return what the program stated; for a root or local root, else, an extract."""
-    attributes = record.attributes
     request = attributes.get(semconv.REQUEST_PREVIEW)
     response = attributes.get(semconv.RESPONSE_PREVIEW)
-    if _is_root(record):
+    if is_root:
         if request is None:
             request = make_preview(inputs, USER)
         if response is None:
             response = make_preview(outputs, ASSISTANT)
+    elif request is None and response is None:
+        return "", ""
     return _to_preview(request), _to_preview(response)
 
 
@@ -215,8 +222,6 @@ def _to_preview(value: Any) -> str:
 
 
 def _write_events(events: list[Event]) -> str:
-    if not events:
-        return ""
     return to_json(
         [
             {
@@ -230,8 +235,6 @@ def _write_events(events: list[Event]) -> str:
 
 
 def _write_links(record: SpanRecord) -> str:
-    if not record.links:
-        return ""
     return to_json(
         [
             {
@@ -246,14 +249,12 @@ def _write_links(record: SpanRecord) -> str:
 
 def _measure(record: SpanRecord, texts: dict[str, str], *payloads: str) -> int:
     """Count the bytes of what the span says: about the length of its JSON."""
-    size = len(record.name) + len(record.status_message)
-    for key, text in texts.items():
-        size += len(key) + _count_bytes(text)
-    return size + sum(map(_count_bytes, payloads))
-
-
-def _count_bytes(text: str) -> int:
-    return len(text) if text.isascii() else len(text.encode())
+    text = "".join((*texts, *texts.values(), *payloads))
+    size = len(record.name) + len(record.status_message) + len(text)
+    if not text.isascii():
+        keys = "".join(texts)
+        size += len(text.encode()) - len(text) - (len(keys.encode()) - len(keys))
+    return size
 
 
 def _name(names: tuple[str, ...], number: int) -> str:

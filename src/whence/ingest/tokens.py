@@ -26,6 +26,7 @@ _KEYS_OF_COUNT: dict[str, tuple[str, ...]] = {
     CACHE_CREATION: semconv.CACHE_CREATION_TOKEN_KEYS,
 }
 _ALL_KEYS = frozenset(key for keys in _KEYS_OF_COUNT.values() for key in keys)
+USAGE_KEYS = _ALL_KEYS | {semconv.CHAT_TOKEN_USAGE}
 
 
 def read_usage(attributes: Attributes) -> Usage | None:

@@ -13,8 +13,11 @@ from __future__ import annotations
 import msgspec
 
 
-class SpanRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One span of `spans`; its key is (trace_id, span_id). `end_time_ns` 0: it has not ended."""
+class SpanRow(msgspec.Struct, kw_only=True, gc=False):
+    """One span of `spans`; its key is (trace_id, span_id). `end_time_ns` 0: it has not ended.
+
+    The writer stamps it (`received_at_us`, `version`); nothing else of it ever changes.
+    """
 
     experiment_id: str = "0"
     trace_id: str
@@ -56,8 +59,8 @@ class HeaderRow(msgspec.Struct, frozen=True, kw_only=True):
     version: int = 0
 
 
-class TraceRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One trace of `traces` (complete) or `open_traces`.
+class TraceRow(msgspec.Struct, kw_only=True, gc=False):
+    """One trace of `traces` (complete) or `open_traces`. The writer stamps its `version`.
 
     The key in `traces` is (experiment_id, request_time_ms, trace_id), in `open_traces` trace_id.
     """
