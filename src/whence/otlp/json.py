@@ -45,7 +45,11 @@ PROTOBUF_TYPE = "application/x-protobuf"
 
 def encode_request(groups: Sequence[ResourceSpans]) -> bytes:
     """Return `groups` as the OTLP/JSON body of one request, on one line."""
-    text = '{"resourceSpans":[' + ",".join(map(_resource_spans, groups)) + "]}"
+    return encode_text('{"resourceSpans":[' + ",".join(map(_resource_spans, groups)) + "]}")
+
+
+def encode_text(text: str) -> bytes:
+    """Return a piece of a request as bytes."""
     try:
         return text.encode()
     except UnicodeEncodeError:  # a lone surrogate somewhere; pairs are joined on the way
@@ -55,16 +59,17 @@ def encode_request(groups: Sequence[ResourceSpans]) -> bytes:
 def _resource_spans(group: ResourceSpans) -> str:
     by_scope: dict[str, list[str]] = {}
     for span in group.spans:
-        by_scope.setdefault(span.scope, []).append(_span(span))
+        by_scope.setdefault(span.scope, []).append(encode_span(span))
     scopes = ",".join(
         f'{{"scope":{{"name":{_quote(scope)}}},"spans":[{",".join(spans)}]}}'
         for scope, spans in by_scope.items()
     )
-    attributes = _attributes(group.resource.attributes)
+    attributes = encode_attributes(group.resource.attributes)
     return f'{{"resource":{{"attributes":{attributes}}},"scopeSpans":[{scopes}]}}'
 
 
-def _span(span: SpanRecord) -> str:
+def encode_span(span: SpanRecord) -> str:
+    """Return one span as it stands in a request's list."""
     optional = ""
     if span.parent_id:
         optional = f'"parentSpanId":"{span.parent_id}",'
@@ -81,25 +86,26 @@ def _span(span: SpanRecord) -> str:
         f'{{"traceId":"{span.trace_id}","spanId":"{span.span_id}","name":{_quote(span.name)},'
         f'"kind":{span.kind},"startTimeUnixNano":"{span.start_time_ns}",'
         f'"endTimeUnixNano":"{span.end_time_ns}",{optional}'
-        f'"attributes":{_attributes(span.attributes)}}}'
+        f'"attributes":{encode_attributes(span.attributes)}}}'
     )
 
 
 def _event(event: Event) -> str:
     return (
         f'{{"timeUnixNano":"{event.time_ns}","name":{_quote(event.name)},'
-        f'"attributes":{_attributes(event.attributes)}}}'
+        f'"attributes":{encode_attributes(event.attributes)}}}'
     )
 
 
 def _link(link: Link) -> str:
     return (
         f'{{"traceId":"{link.trace_id}","spanId":"{link.span_id}",'
-        f'"attributes":{_attributes(link.attributes)}}}'
+        f'"attributes":{encode_attributes(link.attributes)}}}'
     )
 
 
-def _attributes(attributes: dict[str, Any]) -> str:
+def encode_attributes(attributes: dict[str, Any]) -> str:
+    """Return attributes as a list of keys and values."""
     parts = []
     for key, value in attributes.items():
         kind = type(value)

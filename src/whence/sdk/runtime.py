@@ -115,6 +115,7 @@ def follow_settings() -> None:
 
 
 def _resource_attributes() -> dict[str, Any]:
+    from whence.sdk.capture import wire as _  # noqa: F401 - what encoding needs
     from whence.sdk.context import process
 
     return process.resource_attributes()

@@ -28,6 +28,12 @@ if TYPE_CHECKING:
 PENDING_AFTER_NS = 1_000_000_000
 MAX_OPEN = 10_000
 COMPUTED_SOURCE = "configure()"
+SAID = (  # attribute of a trace → key on the wire
+    ("client_request_id", semconv.CLIENT_REQUEST_ID),
+    ("request_preview", semconv.REQUEST_PREVIEW),
+    ("response_preview", semconv.RESPONSE_PREVIEW),
+    ("state", semconv.TRACE_STATE),
+)
 
 
 class ActiveTrace:
@@ -206,16 +212,12 @@ def describe(trace: ActiveTrace) -> dict[str, Any]:
     attributes: dict[str, Any] = {
         semconv.METADATA_PREFIX + key: value for key, value in trace.metadata.copy().items()
     }
-    attributes.update(
-        {semconv.TRACE_TAG_PREFIX + key: value for key, value in trace.tags.copy().items()}
-    )
-    said = {
-        semconv.CLIENT_REQUEST_ID: trace.client_request_id,
-        semconv.REQUEST_PREVIEW: trace.request_preview,
-        semconv.RESPONSE_PREVIEW: trace.response_preview,
-        semconv.TRACE_STATE: trace.state,
-    }
-    attributes.update({name: text for name, text in said.items() if text is not None})
+    for key, value in trace.tags.copy().items():
+        attributes[semconv.TRACE_TAG_PREFIX + key] = value
+    for name, key in SAID:
+        text = getattr(trace, name)
+        if text is not None:
+            attributes[key] = text
     if trace.truncated:
         attributes[semconv.METADATA_PREFIX + semconv.TRUNCATED] = ",".join(sorted(trace.truncated))
     if trace.sources:

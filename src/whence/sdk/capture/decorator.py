@@ -20,6 +20,7 @@ from whence.sdk.capture import fastapi_hook
 from whence.sdk.capture.arguments import Arguments
 from whence.sdk.capture.generators import wrap_async_generator, wrap_generator
 from whence.sdk.capture.recipe import Recipe, fail, succeed
+from whence.sdk.capture.record import share
 from whence.sdk.capture.scope import DEFAULT_TYPE, type_text
 from whence.sdk.capture.span import store_value
 from whence.sdk.capture.start import NO_OPTIONS, RootOptions, experiment_of
@@ -137,7 +138,7 @@ def _decorate(wish: Wish, function: Any) -> Any:
     problems = _store(wish.attributes, stored)
     recipe = Recipe(
         name=wish.name or own_name,
-        stored=stored,
+        stored=share(stored),
         arguments=Arguments(function),
         options=wish.options,
         level=wish.level,

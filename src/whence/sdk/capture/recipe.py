@@ -12,6 +12,7 @@ import msgspec
 from whence import semconv
 from whence.sdk import diagnostics
 from whence.sdk.capture import keys
+from whence.sdk.capture.record import SharedValues
 from whence.sdk.capture.span import NULL, LiveSpan
 from whence.sdk.capture.start import start
 from whence.sdk.capture.values import capture
@@ -41,7 +42,10 @@ class Recipe(msgspec.Struct, frozen=True):
         self, context: keys.Context, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> LiveSpan | Unsampled | None:
         """Start the span of one call, with its inputs."""
-        span = start(context, self.name, self.stored.copy(), self.options)
+        stored = self.stored
+        if type(stored) is not SharedValues:
+            stored = stored.copy()
+        span = start(context, self.name, stored, self.options)
         if isinstance(span, LiveSpan):
             inputs = self.arguments.bind(args, kwargs)
             if inputs is None:

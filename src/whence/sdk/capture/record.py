@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from whence.sdk.capture.recorded import RecordedSpan
 
 
+SPECIAL_KEYS = ("whence.", semconv.TRACE_TAG_PREFIX)
+
+
 def load_value(value: Any) -> Any:
     """Return the decoded value of a stored attribute."""
     return decode(bytes(value)) if type(value) is msgspec.Raw else value
@@ -72,6 +75,28 @@ def _attributes(span: RecordedSpan, *, is_pending: bool) -> dict[str, Any]:
     if is_pending:
         attributes[semconv.PENDING] = True
     return attributes
+
+
+class SharedValues(dict[str, Any]):
+    """Attributes that many spans have in common; a span copies them before it writes.
+
+    `wire` is their text in a request, once it has been made. None of their keys is one of those
+    that describe a trace or hold inputs and outputs (`share` sees to it).
+    """
+
+    __slots__ = ("wire",)
+
+    wire: bytes
+
+    def __init__(self, values: dict[str, Any]) -> None:
+        super().__init__(values)
+        self.wire = b""
+
+
+def share(values: dict[str, Any]) -> dict[str, Any]:
+    """Return attributes for many spans to have in common, or as they are where they can't be."""
+    is_special = any(key.startswith(SPECIAL_KEYS) for key in values)
+    return values if is_special else SharedValues(values)
 
 
 class PendingRoot:

@@ -19,6 +19,8 @@ from whence.sdk.capture.record import PendingRoot, describe_span, load_value
 from whence.sdk.capture.values import decode, text_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from whence.otlp import records
     from whence.sdk.capture.active import ActiveTrace
 
@@ -197,6 +199,13 @@ class RecordedSpan(OtelSpan, Span):
     def to_record(self) -> records.SpanRecord:
         """Return what goes over the wire."""
         return describe_span(self)
+
+    @staticmethod
+    def wire_encoder() -> Callable[[RecordedSpan], tuple[str, bytes]]:
+        """Return what makes a span's scope and its text in a request; for the exporter's thread."""
+        from whence.sdk.capture.wire import encode_recorded
+
+        return encode_recorded
 
     def as_pending(self) -> PendingRoot:
         """Return the topmost span as if it were still open."""

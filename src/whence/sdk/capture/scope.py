@@ -14,6 +14,7 @@ from whence import entities, semconv
 from whence.sdk import diagnostics, settings
 from whence.sdk.capture import keys
 from whence.sdk.capture.noop import NO_OP_SPAN, NoOpSpan
+from whence.sdk.capture.record import share
 from whence.sdk.capture.span import LiveSpan
 from whence.sdk.capture.start import (
     NO_OPTIONS,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span as OtelSpan
 
 DEFAULT_TYPE = entities.SpanType.UNKNOWN
+MAX_TYPES = 256  # a program may make them up
 
 
 class SpanScope:
@@ -105,6 +107,19 @@ def type_text(span_type: Any) -> str:
     return str.__str__(span_type) if isinstance(span_type, str) else text_of(span_type)
 
 
+_typed: dict[str, dict[str, Any]] = {}
+
+
+def typed(span_type: str) -> dict[str, Any]:
+    """Return the attributes of a span of which nothing but its type is known."""
+    found = _typed.get(span_type)
+    if found is None:
+        found = share({semconv.SPAN_TYPE: span_type})
+        if len(_typed) < MAX_TYPES:
+            _typed[span_type] = found
+    return found
+
+
 def start_span(
     name: str = "span",
     span_type: str | None = DEFAULT_TYPE,
@@ -134,7 +149,7 @@ def start_span(
     span_type = type_text(span_type)
 
     def open_span(context: keys.Context) -> LiveSpan | Unsampled | None:
-        span = start(context, name, {semconv.SPAN_TYPE: span_type}, options)
+        span = start(context, name, typed(span_type), options)
         if isinstance(span, LiveSpan):
             describe(span, attributes, level, links, description)
         return span
@@ -195,7 +210,7 @@ def start_span_no_context(
         span = start(
             context,
             name,
-            {semconv.SPAN_TYPE: type_text(span_type)},
+            typed(type_text(span_type)),
             options,
             LiveSpan,
             start_time_ns,

@@ -20,6 +20,7 @@ from whence.otlp import records
 from whence.otlp.records import STATUS_ERROR, STATUS_NAMES, STATUS_OK, STATUS_UNSET
 from whence.sdk import diagnostics, runtime, settings
 from whence.sdk.capture import active, ids, processors
+from whence.sdk.capture.record import SharedValues
 from whence.sdk.capture.recorded import RecordedSpan
 from whence.sdk.capture.trace_metadata import replace_surrogates
 from whence.sdk.capture.values import capture, finite, text_of
@@ -88,6 +89,8 @@ class LiveSpan(RecordedSpan):
         elif key == semconv.SPAN_LOG_LEVEL:
             self.set_log_level(value)
         else:
+            if type(self.stored) is SharedValues:
+                self.stored = self.stored.copy()
             self.stored[key], problem = store_value(value)
             self.note(f"attribute {key}", problem)
 

@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
+from json.encoder import encode_basestring as quote
 from typing import TYPE_CHECKING, Any, Protocol
 
 from whence import semconv
 from whence.errors import MalformedPayloadError
-from whence.otlp.json import decode_request, encode_request
+from whence.otlp.json import (
+    decode_request,
+    encode_attributes,
+    encode_request,
+    encode_span,
+    encode_text,
+)
 from whence.otlp.records import Resource, ResourceSpans, SpanRecord
 from whence.sdk import diagnostics
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from whence.sdk.delivery.stats import Stats
 
 BODY_BYTES = 4 << 20
+PENDING_MARK = b'"endTimeUnixNano":"0"'
 
 
 class Exportable(Protocol):
     """An ended span, or a root to report as pending.
 
     It may have `size_bytes` (an estimate), `carries_context` (true where the trace's context
-    travels on it) and `as_pending()`, the same root as if it were still open.
+    travels on it) and `as_pending()`, the same root as if it were still open. An ended span's class
+    may have `wire_encoder()`: a function that makes its scope and its text in a request of
+    OTLP/JSON, quicker than by `to_record`.
     """
 
     @property
@@ -63,24 +73,100 @@ def encode_document(document: ProcessDocument) -> bytes:
     return encode_request([ResourceSpans(Resource(attributes), [])])
 
 
-def encode_items(items: Iterable[Exportable], context: dict[str, Any], stats: Stats) -> list[bytes]:
+def encode_items(
+    items: Iterable[Exportable],
+    context: dict[str, Any],
+    stats: Stats,
+    pause: Callable[[int], None] = lambda _encoded: None,
+) -> list[Body]:
     """Return the items as request bodies, one resource for each experiment.
 
-    An item that can't be encoded is dropped and counted, the others go.
+    An item that can't be encoded is dropped and counted, the others go. `pause` is called after
+    every item with the number of those encoded; other threads may run there.
     """
-    by_experiment: dict[tuple[str, str], list[SpanRecord]] = {}
-    for item in items:
+    bodies: list[Body] = []
+    draft = _Draft(context)
+    for number, item in enumerate(items, 1):
         try:
+            encode = _encoders.get(type(item)) or _find_encoder(type(item))
+            scope, text = encode(item)
             experiment = (item.experiment_id, item.experiment_name)
-            by_experiment.setdefault(experiment, []).append(item.to_record())
-        except Exception as error:  # noqa: BLE001, PERF203 - one span's fault is not the others'
+        except Exception as error:  # noqa: BLE001 - one span's fault is not the others'
             diagnostics.caught("describing a span", error)
             stats.drop("not encodable", 1)
-    groups = [
-        ResourceSpans(_resource(context, *experiment), spans)
-        for experiment, spans in by_experiment.items()
-    ]
-    return _encode(groups, stats) if groups else []
+            continue
+        if draft.size_bytes and draft.size_bytes + len(text) > BODY_BYTES:
+            bodies.append(draft.close())
+            draft = _Draft(context)
+        is_ended = encode is not _encode_record or PENDING_MARK not in text
+        draft.add(experiment, scope, text, is_ended=is_ended)
+        pause(number)
+    if draft.size_bytes:
+        bodies.append(draft.close())
+    return bodies
+
+
+_encoders: dict[type[Exportable], Callable[[Any], tuple[str, bytes]]] = {}
+
+
+def _find_encoder(kind: type[Exportable]) -> Callable[[Any], tuple[str, bytes]]:
+    """Return what makes an item's scope and its text in a request."""
+    find = getattr(kind, "wire_encoder", None)
+    encoder = _encoders[kind] = find() if find is not None else _encode_record
+    return encoder
+
+
+def _encode_record(item: Exportable) -> tuple[str, bytes]:
+    record = item.to_record()
+    return record.scope, encode_text(encode_span(record))
+
+
+class Body(bytes):
+    """A request's body that knows how many ended spans it holds."""
+
+    spans: int
+
+
+class _Draft:
+    """Encoded spans on their way into one body, by experiment and scope."""
+
+    def __init__(self, context: dict[str, Any]) -> None:
+        self.size_bytes = 0
+        self._spans = 0
+        self._context = context
+        self._by_experiment: dict[tuple[str, str], dict[str, list[bytes]]] = {}
+
+    def add(self, experiment: tuple[str, str], scope: str, text: bytes, *, is_ended: bool) -> None:
+        """Take a span."""
+        scopes = self._by_experiment.setdefault(experiment, {})
+        if not scopes:  # a resource is sent once for each experiment
+            self.size_bytes += len(self._open_resource(experiment))
+        scopes.setdefault(scope, []).append(text)
+        self.size_bytes += len(text) + 1
+        self._spans += is_ended
+
+    def close(self) -> Body:
+        """Return all of it as one body."""
+        resources = [
+            self._open_resource(experiment)
+            + b",".join(
+                b"".join((_open_scope(scope), b",".join(texts), b"]}"))
+                for scope, texts in scopes.items()
+            )
+            for experiment, scopes in self._by_experiment.items()
+        ]
+        body = Body(b'{"resourceSpans":[' + b"]},".join(resources) + b"]}]}")
+        body.spans = self._spans
+        return body
+
+    def _open_resource(self, experiment: tuple[str, str]) -> bytes:
+        """Return a resource up to where its spans begin."""
+        attributes = encode_attributes(_resource(self._context, *experiment).attributes)
+        return encode_text(f'{{"resource":{{"attributes":{attributes}}},"scopeSpans":[')
+
+
+def _open_scope(scope: str) -> bytes:
+    return encode_text(f'{{"scope":{{"name":{quote(scope)}}},"spans":[')
 
 
 def split_body(body: bytes) -> list[bytes]:
@@ -93,7 +179,9 @@ def split_body(body: bytes) -> list[bytes]:
 
 def count_spans(body: bytes) -> int:
     """Return how many ended spans a body holds; no quoted text can look like these keys."""
-    return body.count(b'"startTimeUnixNano":"') - body.count(b'"endTimeUnixNano":"0"')
+    if isinstance(body, Body):
+        return body.spans
+    return body.count(b'"startTimeUnixNano":"') - body.count(PENDING_MARK)
 
 
 def _resource(context: dict[str, Any], experiment_id: str, experiment_name: str) -> Resource:
@@ -101,23 +189,6 @@ def _resource(context: dict[str, Any], experiment_id: str, experiment_name: str)
     if experiment_name:
         attributes[semconv.EXPERIMENT_NAME] = experiment_name
     return Resource(attributes)
-
-
-def _encode(groups: list[ResourceSpans], stats: Stats) -> list[bytes]:
-    body = b""
-    try:
-        body = encode_request(groups)
-        if len(body) <= BODY_BYTES:
-            return [body]
-    except Exception as error:  # noqa: BLE001 - found by halving
-        diagnostics.caught("encoding spans", error)
-    halves = _halve(groups)
-    if halves:
-        return [part for half in halves for part in _encode(half, stats)]
-    if not body:
-        stats.drop("not encodable", 1)
-        return []
-    return [body]
 
 
 def _halve(groups: list[ResourceSpans]) -> list[list[ResourceSpans]]:
