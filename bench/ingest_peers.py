@@ -22,12 +22,12 @@ from bench.environments import EnvironmentFailedError
 from bench.harness import Figure, Options, Scenario, alternate
 from bench.ingest import send_to, serving
 from bench.payloads import OPENTELEMETRY, PROTOBUF
-from bench.peers.serving import SERVERS, serving_peer
+from bench.peers.serving import SERVERS, count_spans, serving_peer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-STORES = {"phoenix": "phoenix.db", "mlflow": "mlflow.db"}  # their SQLite files
+PEERS = ("phoenix", "mlflow")
 BY_PHOENIX = 50.0
 MAX_ROUNDS = 3  # a round of three servers takes two minutes
 # Spans of a request and connections: what each takes best. Phoenix, flooded as Whence is, refuses
@@ -49,7 +49,7 @@ class Round(msgspec.Struct, frozen=True):
 
 def run(options: Options) -> Iterator[Figure]:
     """Send to each in turn; yield the figures of all."""
-    subjects = ["whence", *(name for name in STORES if name in options.peers)]
+    subjects = ["whence", *(name for name in PEERS if name in options.peers)]
     rounds: dict[str, list[Round]] = {name: [] for name in subjects}
     failures: dict[str, str] = {}
     for number, subject in alternate(subjects, min(options.rounds, MAX_ROUNDS)):
@@ -109,25 +109,23 @@ def _measure(subject: str, options: Options) -> Round:
             return Round(sent.spans_a_second, sent.spans_a_second, 0, sent.p50_ms, sent.refused)
         url = stack.enter_context(serving_peer(subject, folder, options.work))
         headers = [word for one in SERVERS[subject].headers for word in ("--header", one)]
-        with _counting(folder / STORES[subject], warm_up_s) as rate:
+        with _counting(subject, folder, warm_up_s) as rate:
             sent = send_to(url, *load, *headers)
             stored = rate()
-        with _counting(folder / STORES[subject], 0) as rate:
+        with _counting(subject, folder, 0) as rate:
             time.sleep(QUICK_S if options.quick else AFTERWARDS_S)
             afterwards = rate()
         return Round(sent.spans_a_second, stored, afterwards, sent.p50_ms, sent.refused)
 
 
 @contextlib.contextmanager
-def _counting(database: Path, after_s: float) -> Iterator[Callable[[], float]]:
+def _counting(subject: str, folder: Path, after_s: float) -> Iterator[Callable[[], float]]:
     """Count the spans in a store after so many seconds; yield what tells the rate since then."""
     first: list[tuple[float, int]] = []
 
     def count() -> tuple[float, int]:
-        with contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as store:
-            store.execute("PRAGMA busy_timeout = 10000")
-            (spans,) = store.execute("SELECT count(*) FROM spans").fetchone()
-            return time.perf_counter(), int(spans)
+        spans = count_spans(subject, folder)
+        return time.perf_counter(), spans
 
     def rate() -> float:
         timer.join()

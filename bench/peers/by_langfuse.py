@@ -2,8 +2,8 @@
 
 Langfuse's server is not installable from a package registry, so another OTLP endpoint takes the
 spans: what is measured is the SDK alone. It exports through its own batch processor over OTLP, as
-it does by default, only to another path; the keys are made up, nobody checks them. `@observe` captures arguments and result by
-itself; the metadata is set on the current span, which is the root's.
+it does by default, only to another path; the keys are made up, nobody checks them. `@observe`
+captures arguments and result by itself; the metadata is set on the current span, the root's.
 The queue holds more than the default 2,048 spans, so that none is dropped.
 """
 

@@ -10,6 +10,7 @@ import contextlib
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import time
 import urllib.error
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 START_LIMIT_S = 120
 STOP_LIMIT_S = 20
+STORE_LIMIT_S = 30  # without a new span
 
 
 class PeerServer(msgspec.Struct, frozen=True):
@@ -35,6 +37,7 @@ class PeerServer(msgspec.Struct, frozen=True):
     arguments: tuple[str, ...]
     variables: dict[str, str]
     health: str
+    store: str  # its SQLite file, in the folder
     headers: tuple[str, ...] = ()  # that its OTLP endpoint needs, NAME=VALUE
 
 
@@ -49,6 +52,7 @@ SERVERS = {
         ),
         variables={"MLFLOW_DISABLE_TELEMETRY": "true"},
         health="/health",
+        store="mlflow.db",
         headers=("x-mlflow-experiment-id=0",),
     ),
     "phoenix": PeerServer(
@@ -63,6 +67,7 @@ SERVERS = {
             "PHOENIX_ALLOW_EXTERNAL_RESOURCES": "false",
         },
         health="/healthz",
+        store="phoenix.db",
     ),
 }
 
@@ -91,6 +96,31 @@ def serving_peer(name: str, folder: Path, work: Path) -> Iterator[str]:
             yield url
         finally:
             _end(process)
+
+
+def count_spans(name: str, folder: Path) -> int:
+    """Return how many spans a peer's store holds."""
+    file = folder / SERVERS[name].store
+    with contextlib.closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as store:
+        store.execute("PRAGMA busy_timeout = 10000")
+        (spans,) = store.execute("SELECT count(*) FROM spans").fetchone()
+    return int(spans)
+
+
+def wait_until_stored(name: str, folder: Path, spans: int) -> None:
+    """Wait until a peer's store holds so many spans: Phoenix acknowledges before it writes.
+
+    Raises:
+        RuntimeError: it gains no more, and holds fewer.
+
+    """
+    held, gained_at = -1, time.monotonic()
+    while (now := count_spans(name, folder)) < spans:
+        if now > held:
+            held, gained_at = now, time.monotonic()
+        elif time.monotonic() - gained_at > STORE_LIMIT_S:
+            raise RuntimeError(f"{name} stored {held} of {spans} spans")
+        time.sleep(0.5)
 
 
 def _wait_until_healthy(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
