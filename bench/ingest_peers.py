@@ -53,7 +53,7 @@ def run(options: Options) -> Iterator[Figure]:
     rounds: dict[str, list[Round]] = {name: [] for name in subjects}
     failures: dict[str, str] = {}
     for number, subject in alternate(subjects, min(options.rounds, MAX_ROUNDS)):
-        if subject in failures or (number == 0 and not options.quick):
+        if subject in failures or number == 0:
             continue  # every server is fresh and every sender warms up: no round to warm up with
         try:
             rounds[subject].append(_measure(subject, options))
