@@ -46,19 +46,28 @@ class Arguments:
             self.rest is None and self.keywords is None and not self.has_self and not self.has_class
         )
         self.count = len(self.positional)
+        # For a call with so many positional arguments: the defaults of the others; None: it does
+        # not fit.
+        self.tails = [self._tail(given) for given in range(self.count + 1)]
 
     def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any] | None:
         """Return the named arguments, or None where the call does not fit the function."""
         if self.is_simple and not kwargs and len(args) <= self.named_count == self.count:
+            tail = self.tails[len(args)]
+            if tail is None:
+                return None
             given = dict(zip(self.positional, args, strict=False))
-            for name in self.positional[len(args) :]:
-                if name not in self.defaults:
-                    return None
-                given[name] = self.defaults[name]
+            given.update(tail)
             return given
         if not self.is_known:
             return {"args": list(args), "kwargs": kwargs}
         return self._bind(args, kwargs)
+
+    def _tail(self, given: int) -> dict[str, Any] | None:
+        others = self.positional[given:]
+        if any(name not in self.defaults for name in others):
+            return None
+        return {name: self.defaults[name] for name in others}
 
     def _bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any] | None:
         if len(args) > self.count and self.rest is None:

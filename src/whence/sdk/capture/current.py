@@ -75,9 +75,10 @@ def update_current_trace(
     >>> with whence.start_span("answer"):
     ...     whence.update_current_trace(metadata={"app_version": "2.1.0"}, session_id="s-1")
     """
-    if is_recording_off():
+    context = keys.get_current()
+    if not settings.current.enabled or context.get(keys.NEAREST) is keys.MUTED:
         return
-    span = current_span()
+    span = current_span(context)
     if span is None:
         diagnostics.warn(
             "updates_without_trace",
@@ -87,7 +88,8 @@ def update_current_trace(
         return
     tags_given = check_mapping(tags, "tags")
     metadata_given = check_mapping(metadata, "metadata")
-    metadata_given = with_session_and_user(metadata_given, session_id, user, model_id)
+    if session_id is not None or user is not None or model_id is not None:
+        metadata_given = with_session_and_user(metadata_given, session_id, user, model_id)
     said = {
         "client_request_id": None if client_request_id is None else _text(client_request_id),
         "request_preview": check_preview(request_preview, "request_preview"),

@@ -46,7 +46,7 @@ class Recipe(msgspec.Struct, frozen=True):
         if type(stored) is not SharedValues:
             stored = stored.copy()
         span = start(context, self.name, stored, self.options)
-        if isinstance(span, LiveSpan):
+        if type(span) is LiveSpan:
             inputs = self.arguments.bind(args, kwargs)
             if inputs is None:
                 diagnostics.warn(
@@ -73,7 +73,7 @@ class Recipe(msgspec.Struct, frozen=True):
             span = self.open(before, args, kwargs)
             if span is None:
                 return None
-            if isinstance(span, LiveSpan):
+            if type(span) is LiveSpan:
                 context = keys.Context({**before, keys.SPAN: span, keys.NEAREST: span})
             else:
                 context = keys.Context({**before, keys.NEAREST: keys.MUTED})
@@ -88,7 +88,7 @@ def succeed(frame: Frame, result: Any) -> None:
     try:
         span, token, context, before = frame
         keys.restore(token, context, before)
-        if isinstance(span, LiveSpan):
+        if type(span) is LiveSpan:
             end_time_ns = span.active_trace.now_ns()
             if span.outputs_json is None or span.outputs_json == NULL:
                 span.set_outputs(result)

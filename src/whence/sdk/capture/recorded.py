@@ -47,6 +47,7 @@ class RecordedSpan(OtelSpan, Span):
     event_records: list[records.Event] | None = None
     link_records: list[records.Link] | None = None
     is_from_tracer = False
+    size_bytes = BARE_BYTES
 
     def __init__(
         self,
@@ -64,7 +65,9 @@ class RecordedSpan(OtelSpan, Span):
         self.parent_number = parent_number
         self.stored = stored
         self.generation = active.generation
-        self._start_time_ns = trace.now_ns() if start_time_ns is None else start_time_ns
+        if start_time_ns is None:
+            start_time_ns = ids.sources.monotonic_ns() + trace.clock_offset_ns
+        self._start_time_ns = start_time_ns
 
     # --- reading ------------------------------------------------------------------------------
 
@@ -183,10 +186,13 @@ class RecordedSpan(OtelSpan, Span):
         """The experiment's name, or "" where only its id is known."""
         return self.active_trace.experiment[1]
 
-    @property
-    def size_bytes(self) -> int:
+    def estimate_bytes(self) -> int:
         """Return about how much memory waits with this span."""
-        size = BARE_BYTES + len(self.inputs_json or b"") + len(self.outputs_json or b"")
+        size = BARE_BYTES
+        if self.inputs_json is not None:
+            size += len(self.inputs_json)
+        if self.outputs_json is not None:
+            size += len(self.outputs_json)
         if self.event_records is not None:
             size += BARE_BYTES * len(self.event_records)
         return size

@@ -72,9 +72,10 @@ class LiveSpan(RecordedSpan):
 
     def set_outputs(self, outputs: Any) -> None:
         """Say what came out; any value."""
-        if not self._is_over():
+        if self._end_time_ns is None or not self._is_over():
             self.outputs_json, problem = capture(outputs)
-            self.note("outputs", problem)
+            if problem is not None:
+                self.note("outputs", problem)
 
     def set_attribute(self, key: str, value: Any) -> None:
         """Set one attribute; any value. MLflow's keys for inputs and outputs set those."""
@@ -248,6 +249,7 @@ class LiveSpan(RecordedSpan):
             if self.code == STATUS_UNSET and not self.is_from_tracer:
                 self.code = STATUS_OK
             self._end_time_ns = end_time_ns
+            self.size_bytes = self.estimate_bytes()
             if trace.root is self:
                 trace.close()
             if self.generation == active.generation:

@@ -64,7 +64,11 @@ def start(
     nearest = context.get(keys.NEAREST)
     if nearest is keys.MUTED:
         return None
-    if isinstance(parent, LiveSpan) and parent.generation == active.generation:
+    if (
+        parent is not None
+        and isinstance(parent, LiveSpan)
+        and parent.generation == active.generation
+    ):
         span = kind(parent.active_trace, name, parent, parent.number, stored, start_time_ns)
     else:
         started = _start_below_foreign(
@@ -88,7 +92,9 @@ def _start_below_foreign(
     kind: type[LiveSpan],
     start_time_ns: int | None,
 ) -> LiveSpan | Unsampled:
-    above = parent.get_span_context() if isinstance(parent, OtelSpan) else None
+    above = None
+    if parent is not None and isinstance(parent, OtelSpan):
+        above = parent.get_span_context()
     if above is None or not above.is_valid:
         ratio = options.sampling_ratio
         if not ids.is_sampled(settings.current.sampling_ratio if ratio is None else ratio):
@@ -123,11 +129,14 @@ def _is_same_trace(nearest: LiveSpan, above: SpanContext) -> bool:
 def _new_trace(trace_id: int, context: keys.Context, options: RootOptions) -> ActiveTrace:
     scope = context.get(keys.SCOPE)
     given = scope if isinstance(scope, Scope) else EMPTY_SCOPE
-    if settings.current.baggage:
+    current = settings.current
+    if current.baggage:
         from whence.sdk.capture.baggage import add_from_context
 
-        given = add_from_context(given, context, settings.current.baggage)
-    trace = ActiveTrace(trace_id, options.experiment or settings.active_experiment(), given)
+        given = add_from_context(given, context, current.baggage)
+    trace = ActiveTrace(
+        trace_id, options.experiment or current.experiment or settings.active_experiment(), given
+    )
     if settings.computed:
         trace.add_computed(compute_metadata())
     if MLFLOW_RUNS in sys.modules:  # never imported by us

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from json.encoder import encode_basestring as quote
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from whence.sdk.delivery.stats import Stats
 
 BODY_BYTES = 4 << 20
+PAUSE_S = 50e-6  # sleep(0) gives the lock up and takes it back before anybody else wakes
 PENDING_MARK = b'"endTimeUnixNano":"0"'
 
 
@@ -77,12 +79,13 @@ def encode_items(
     items: Iterable[Exportable],
     context: dict[str, Any],
     stats: Stats,
-    pause: Callable[[int], None] = lambda _encoded: None,
+    slice_spans: int | None = None,
 ) -> list[Body]:
     """Return the items as request bodies, one resource for each experiment.
 
-    An item that can't be encoded is dropped and counted, the others go. `pause` is called after
-    every item with the number of those encoded; other threads may run there.
+    An item that can't be encoded is dropped and counted, the others go. After every `slice_spans`
+    items the interpreter's lock is given up for a moment, so that the program waits no longer than
+    a slice takes (2 to 5 us a span), instead of the 5 ms after which it would be taken away.
     """
     bodies: list[Body] = []
     draft = _Draft(context)
@@ -98,9 +101,11 @@ def encode_items(
         if draft.size_bytes and draft.size_bytes + len(text) > BODY_BYTES:
             bodies.append(draft.close())
             draft = _Draft(context)
-        is_ended = encode is not _encode_record or PENDING_MARK not in text
-        draft.add(experiment, scope, text, is_ended=is_ended)
-        pause(number)
+        draft.add(experiment, scope, text)
+        if encode is not _encode_record or PENDING_MARK not in text:
+            draft.spans += 1
+        if slice_spans is not None and number % slice_spans == 0:
+            time.sleep(PAUSE_S)
     if draft.size_bytes:
         bodies.append(draft.close())
     return bodies
@@ -132,31 +137,34 @@ class _Draft:
 
     def __init__(self, context: dict[str, Any]) -> None:
         self.size_bytes = 0
-        self._spans = 0
+        self.spans = 0
         self._context = context
         self._by_experiment: dict[tuple[str, str], dict[str, list[bytes]]] = {}
 
-    def add(self, experiment: tuple[str, str], scope: str, text: bytes, *, is_ended: bool) -> None:
+    def add(self, experiment: tuple[str, str], scope: str, text: bytes) -> None:
         """Take a span."""
-        scopes = self._by_experiment.setdefault(experiment, {})
-        if not scopes:  # a resource is sent once for each experiment
+        if experiment not in self._by_experiment:  # its resource is sent once
+            self._by_experiment[experiment] = {}
             self.size_bytes += len(self._open_resource(experiment))
-        scopes.setdefault(scope, []).append(text)
+        scopes = self._by_experiment[experiment]
+        if scope not in scopes:
+            scopes[scope] = []
+        scopes[scope] += (text, b",")
         self.size_bytes += len(text) + 1
-        self._spans += is_ended
 
     def close(self) -> Body:
-        """Return all of it as one body."""
-        resources = [
-            self._open_resource(experiment)
-            + b",".join(
-                b"".join((_open_scope(scope), b",".join(texts), b"]}"))
-                for scope, texts in scopes.items()
-            )
-            for experiment, scopes in self._by_experiment.items()
-        ]
-        body = Body(b'{"resourceSpans":[' + b"]},".join(resources) + b"]}]}")
-        body.spans = self._spans
+        """Return all of it as one body, in one copy."""
+        parts = [b'{"resourceSpans":[']
+        for experiment, scopes in self._by_experiment.items():
+            parts.append(self._open_resource(experiment))
+            for scope, texts in scopes.items():
+                parts.append(_open_scope(scope))
+                parts += texts
+                parts[-1] = b"]},"
+            parts[-1] = b"]}]},"
+        parts[-1] = b"]}]}]}"
+        body = Body(b"".join(parts))
+        body.spans = self.spans
         return body
 
     def _open_resource(self, experiment: tuple[str, str]) -> bytes:

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 INTERVAL_S = 0.5
 PENDING_INTERVAL_S = 1.0
 BATCH_SPANS = 2048
+SLICE_SPANS = 32
+SLICES = 32
 
 
 class Exporter:
@@ -243,7 +245,15 @@ class Exporter:
         if not items:
             return []
         context = self._context()
-        return self._encode_documents() + encode_items(items, context, self._stats)
+        documents = self._encode_documents()
+        return [*documents, *encode_items(items, context, self._stats, self._slice_spans())]
+
+    def _slice_spans(self) -> int | None:
+        """Return how many spans to encode at a stretch: more the more wait; None in a hurry."""
+        backlog = self._backlog
+        if backlog.waiters or backlog.is_closed or time.monotonic() < backlog.ending_until_s:
+            return None
+        return max(SLICE_SPANS, len(backlog.queue) // SLICES)
 
     def _encode_documents(self) -> list[bytes]:
         """Return the documents of the process that this destination does not have."""
