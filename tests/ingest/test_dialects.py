@@ -83,7 +83,8 @@ def test_every_dialect_says_the_same(attributes):
         "total_tokens": 1100,
     }
     assert msgspec.json.decode(row.cost)["total_cost"] == pytest.approx(0.00021)
-    assert (row.request_preview, row.response_preview) == ("hi", "hello")
+    (facts,) = facts_of([row])
+    assert (facts.request_preview, facts.response_preview) == ("hi", "hello")
 
 
 def test_inputs_and_outputs_are_not_stored_twice():

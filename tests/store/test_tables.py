@@ -169,17 +169,26 @@ def test_the_highest_version_counts_within_one_insert(store, experiment_id):
     assert [row.header for row in read_headers(store, [trace_id])] == ["3"]
 
 
-def test_span_facts_leave_the_payload_out(store, experiment_id):
-    row = SpanRow(
+def test_span_facts_leave_out_all_payload_but_what_previews_are_made_of(store, experiment_id):
+    child = SpanRow(
         trace_id=f"tr-{experiment_id}",
         span_id="a",
+        parent_id="b",
         name="chat",
         attributes={"k": "1"},
         **dict.fromkeys(PAYLOAD_COLUMNS, "[1]"),
     )
-    store.insert("spans", [row])
-    facts = msgspec.structs.replace(row, **dict.fromkeys(PAYLOAD_COLUMNS, ""))
-    assert read_span_facts(store, [row.trace_id]) == [facts]
+    root = msgspec.structs.replace(child, span_id="b", parent_id="")
+    local_root = msgspec.structs.replace(
+        child, span_id="c", parent_id="d", attributes={"whence.local_root": "true"}
+    )
+    store.insert("spans", [child, root, local_root])
+    found = sorted(read_span_facts(store, [child.trace_id]), key=lambda row: row.span_id)
+    assert found == [
+        msgspec.structs.replace(child, **dict.fromkeys(PAYLOAD_COLUMNS, "")),
+        msgspec.structs.replace(root, events="", links=""),
+        msgspec.structs.replace(local_root, events="", links=""),
+    ]
 
 
 def test_deleted_spans_and_headers_are_gone_and_others_stay(store, experiment_id):

@@ -20,7 +20,8 @@ from whence import semconv
 from whence.ingest.canon import read_layers
 from whence.ingest.claims import mark_plain
 from whence.ingest.cost import Cost, parse_cost
-from whence.ingest.jsontext import to_plain_text
+from whence.ingest.jsontext import clean, to_plain_text
+from whence.ingest.previews import ASSISTANT, USER, make_preview
 from whence.ingest.provenance import unpack_provenance
 from whence.ingest.tokens import Usage, parse_usage
 
@@ -73,7 +74,11 @@ def version_of(row: SpanRow, received_at_us: int) -> int:
 
 
 def facts_of(rows: Sequence[SpanRow]) -> list[SpanFacts]:
-    """Return the facts of rows, in their order. Inputs, outputs, events and links are not read."""
+    """Return the facts of rows, in their order.
+
+    Of inputs and outputs only those of roots and local roots are read, for the previews that the
+    program did not state.
+    """
     resources: dict[tuple[int, str], tuple[Texts, Texts]] = {}
     found = []
     for row in rows:
@@ -89,10 +94,18 @@ def facts_of(rows: Sequence[SpanRow]) -> list[SpanFacts]:
 def _read_facts(row: SpanRow, resource: Texts, resource_sources: Texts) -> SpanFacts:
     attributes = row.attributes
     layers = read_layers(attributes)
+    parent_id = "" if row.parent_id == row.span_id else row.parent_id
+    local_root = attributes.get(semconv.LOCAL_ROOT) == "true"
+    request, response = row.request_preview or None, row.response_preview or None
+    if local_root or not parent_id:
+        if request is None and semconv.REQUEST_PREVIEW not in attributes:
+            request = _extract(row.inputs, USER)
+        if response is None and semconv.RESPONSE_PREVIEW not in attributes:
+            response = _extract(row.outputs, ASSISTANT)
     return SpanFacts(
         span_id=row.span_id,
-        parent_id="" if row.parent_id == row.span_id else row.parent_id,
-        local_root=attributes.get(semconv.LOCAL_ROOT) == "true",
+        parent_id=parent_id,
+        local_root=local_root,
         name=row.name,
         experiment_id=row.experiment_id,
         start_time_ns=row.start_time_ns,
@@ -107,14 +120,19 @@ def _read_facts(row: SpanRow, resource: Texts, resource_sources: Texts) -> SpanF
         tags=layers.tags,
         state=_read_text(attributes, semconv.TRACE_STATE),
         client_request_id=_read_text(attributes, semconv.CLIENT_REQUEST_ID),
-        request_preview=row.request_preview or None,
-        response_preview=row.response_preview or None,
+        request_preview=request,
+        response_preview=response,
         model=row.model,
         usage=parse_usage(row.usage) if row.usage else None,
         cost=parse_cost(row.cost) if row.cost else None,
         size_bytes=row.size_bytes,
         received_at_us=row.received_at_us,
     )
+
+
+def _extract(json_text: str, role: str) -> str | None:
+    text = make_preview(json_text, role)
+    return clean(text).replace("\0", "\ufffd") if text else None
 
 
 @lru_cache(maxsize=4096)

@@ -3,7 +3,8 @@
 Pure, and done in the caller's thread. What only the writer knows (`received_at_us`, `version`)
 stays 0. Times are clamped into 0 … 2**63-1 ns. Ids are as the readers of `whence.otlp` leave them,
 which refuse a request with an id that is none; a span that names itself as its parent has none.
-The attributes that inputs and outputs were taken from are not stored a second time.
+The attributes that inputs and outputs were taken from are not stored a second time, and neither is
+a preview that can be made of them: `facts` does that.
 
 A resource may hold a document (`whence.document.*`), with spans or without: it is stored by itself
 and is no part of any span. One that can't be kept is left out, and `message` says why.
@@ -21,7 +22,6 @@ from whence.ingest.cost import read_cost
 from whence.ingest.dialects import read_payload, read_span_type, read_text
 from whence.ingest.documents import read_document
 from whence.ingest.jsontext import MAX_SHORT_CHARS, SHORT_TEXTS, clean, to_json
-from whence.ingest.previews import ASSISTANT, USER, make_preview
 from whence.ingest.provenance import pack_provenance
 from whence.ingest.shape import Shape, find_repositories, keep_texts, read_shape
 from whence.ingest.tokens import read_usage
@@ -116,7 +116,6 @@ def _make_row(
             start_time_ns=start_time_ns,
         )
     is_root = _is_root(record)
-    request_preview, response_preview = _make_previews(attributes, inputs, outputs, is_root)
     events = _write_events(record.events) if record.events else ""
     links = _write_links(record) if record.links else ""
     pending = attributes.get(semconv.PENDING) is True
@@ -144,8 +143,8 @@ def _make_row(
         provider=clean(provider),
         usage=to_json(usage) if usage else "",
         cost=to_json(cost) if cost else "",
-        request_preview=request_preview,
-        response_preview=response_preview,
+        request_preview=_to_preview(attributes.get(semconv.REQUEST_PREVIEW)),
+        response_preview=_to_preview(attributes.get(semconv.RESPONSE_PREVIEW)),
         provenance=pack_provenance(attributes.get(semconv.PROVENANCE), stated) if is_root else "",
         size_bytes=_measure(record, texts, inputs, outputs, events, links),
     )
@@ -197,22 +196,6 @@ def _read_from_events(events: list[Event], keys: tuple[str, ...]) -> str:
         if text:
             return text
     return ""
-
-
-def _make_previews(
-    attributes: Mapping[str, Any], inputs: str, outputs: str, is_root: bool
-) -> tuple[str, str]:
-    """Return what the program stated; for a root or local root, else, an extract."""
-    request = attributes.get(semconv.REQUEST_PREVIEW)
-    response = attributes.get(semconv.RESPONSE_PREVIEW)
-    if is_root:
-        if request is None:
-            request = make_preview(inputs, USER)
-        if response is None:
-            response = make_preview(outputs, ASSISTANT)
-    elif request is None and response is None:
-        return "", ""
-    return _to_preview(request), _to_preview(response)
 
 
 def _to_preview(value: Any) -> str:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from whence.store.connection import Store
 
 PAYLOAD_COLUMNS = ("inputs", "outputs", "events", "links")
+_SPEAKS_FOR_TRACE = (
+    "parent_id = '' OR parent_id = span_id OR attributes['whence.local_root'] = 'true'"
+)
 
 _SELECT = f"""\
 SELECT {list_columns(SpanRow)}
@@ -24,7 +27,10 @@ WHERE trace_id IN {{trace_ids:Array(String)}}
 """
 
 _SELECT_FACTS = f"""\
-SELECT {list_columns(SpanRow, without=PAYLOAD_COLUMNS)}
+SELECT
+    {list_columns(SpanRow, without=PAYLOAD_COLUMNS)},
+    if({_SPEAKS_FOR_TRACE}, spans.inputs, '') AS inputs,
+    if({_SPEAKS_FOR_TRACE}, spans.outputs, '') AS outputs
 FROM spans FINAL
 WHERE trace_id IN {{trace_ids:Array(String)}}
 """
@@ -45,7 +51,8 @@ def read_spans(store: Store, trace_ids: Collection[str]) -> list[SpanRow]:
 def read_span_facts(store: Store, trace_ids: Collection[str]) -> list[SpanRow]:
     """Return the spans of these traces with their payload columns left empty.
 
-    That is all a trace is assembled from, and payloads are most of the bytes.
+    That is all a trace is assembled from, and payloads are most of the bytes. Roots and local roots
+    keep inputs and outputs, of which previews are made.
     """
     if not trace_ids:
         return []
