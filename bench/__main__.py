@@ -184,7 +184,7 @@ def _run(module: str, options: Options, found: Results, out: Path, limit_s: floa
     ):
         try:
             while True:
-                over = _wait(process, 5)
+                over = _wait(process, min(5, limit_s))
                 outcome.seconds = round(time.monotonic() - began, 1)
                 if not over and outcome.seconds > limit_s:
                     outcome.error = f"not done within {limit_s:.0f} s"

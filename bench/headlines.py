@@ -15,6 +15,13 @@ README = ROOT / "README.md"
 NUMBERS = re.compile(
     r"(?<=<!-- numbers: made by `just bench-page` -->\n).*?(?=<!-- /numbers -->)", re.DOTALL
 )
+PEOPLE = {
+    "opentelemetry": "the bare OpenTelemetry SDK, which captures nothing,",
+    "logfire": "Logfire",
+    "langfuse": "Langfuse",
+    "mlflow": "MLflow",
+    "phoenix": "Phoenix",
+}
 HEADLINES = (
     # scenario, figure, size, subject, text; {0} is the median with its unit
     (
@@ -59,8 +66,8 @@ def write_numbers(found: Results) -> str:
             continue
         said = text.format(_quantity(ours), f"{ours.size or 0:,}")
         others = [
-            f"{one.subject} {_quantity(one)}"
-            for one in figures
+            f"{PEOPLE.get(one.subject, one.subject)} {_quantity(one)}"
+            for one in sorted(figures, key=lambda one: one.median if one.values else 0)
             if one.values and one.subject not in ("whence", "no tracing")
         ]
         lines.append(f"- {said}" + (f" ({', '.join(others)})" if others else "") + ".")
