@@ -45,7 +45,7 @@ def _measure(size: int, options: Options) -> float:
     seconds = 1 if options.quick else 8
     with tempfile.TemporaryDirectory(dir=options.work, ignore_cleanup_errors=True) as name:
         store = Path(name) / "store"
-        shutil.copytree(corpus.prepared(options.work, size), store)
+        shutil.copytree(corpus.prepared(options.work, size), store, symlinks=True)
         with serving(store) as server:
             load = ("--encoding", JSON, "--dialect", SDK, "--seconds", seconds, "--warm-up", 2)
             sent = send_to(server.url, *load)

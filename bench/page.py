@@ -46,7 +46,7 @@ the server sharing the cores. Read it as ratios: your machine has other numbers.
 {command}
 ```
 
-{rounds} rounds of each (fewer where a scenario says so), the order turned round every time, after a
+Rounds of each: {rounds} (fewer where a scenario says so), the order turned round every time, after a
 warm-up. A figure is the median of the rounds, its spread the lowest and the highest. Each peer runs
 in an environment of its own, set up as its documentation says for production:
 """
