@@ -52,6 +52,7 @@ class Group:
         self._default_id = default_id
         self._environment_aliases = environment_aliases
         self._touched: dict[str, TraceState] = {}
+        self._unfolded: dict[str, TraceState] = {}
         self._mentioned: dict[str, None] = {}
         self._spans: dict[tuple[str, str], SpanRow] = {}
         self._documents: dict[tuple[str, str], DocumentRow] = {}
@@ -72,7 +73,7 @@ class Group:
 
     def touch(self, state: TraceState) -> None:
         """Note that the trace must be assembled again."""
-        self._touched[state.trace_id] = state
+        self._unfolded[state.trace_id] = state
 
     def mention(self, trace_id: str) -> None:
         """Note that something about the trace changed that is not in its row."""
@@ -124,8 +125,10 @@ class Group:
     # --- Folding and inserting ------------------------------------------------------------------
 
     def fold(self) -> None:
-        """Assemble every touched trace, and stage what changes by it."""
-        for state in self._touched.values():
+        """Assemble every trace touched since the last call, and stage what changes by it."""
+        unfolded, self._unfolded = self._unfolded, {}
+        self._touched.update(unfolded)
+        for state in unfolded.values():
             if state.deleted:
                 self._withdraw(state)
             elif state.exists:

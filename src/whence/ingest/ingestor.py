@@ -36,6 +36,7 @@ from whence.ingest.experiments import ExperimentCache
 from whence.ingest.facts import facts_of
 from whence.ingest.header import drop_absent
 from whence.ingest.jobs import ROW_OVERHEAD_BYTES, IngestResult, Job, Refold
+from whence.ingest.known import KnownTraces
 from whence.ingest.memory import MAX_FACTS, TraceMemory
 from whence.ingest.normalise import MAX_INT64, normalise
 from whence.ingest.tags import check_tag_deletion, check_tags
@@ -85,8 +86,12 @@ class Ingestor:
         self._store = store
         self._default_id = default_experiment_id
         self._newest_us = read_newest_us(store)
+        shared = is_server_url(store.url)
         memory = TraceMemory(
-            store, default_experiment_id=default_experiment_id, max_facts=max_remembered_spans
+            store,
+            default_experiment_id=default_experiment_id,
+            max_facts=max_remembered_spans,
+            known=None if shared else KnownTraces(store),
         )
         self._writer = Writer(
             store,
@@ -95,7 +100,7 @@ class Ingestor:
             ExperimentCache(store),
             default_experiment_id=default_experiment_id,
             environment_aliases=environment_aliases,
-            shared=is_server_url(store.url),
+            shared=shared,
             max_queue_bytes=max_queue_bytes,
             max_queue_jobs=max_queue_jobs,
         )
@@ -189,7 +194,7 @@ class Ingestor:
         self.close()
 
     def _do(self, action: Action, trace_ids: Sequence[str]) -> Any:
-        return self._writer.submit(Job(action, trace_ids)).result()
+        return self._writer.submit(Job(action, trace_ids, reads_store=True)).result()
 
     def _prepare(self) -> None:
         """Repair, and see to it that the default experiment is there; no writer runs yet."""

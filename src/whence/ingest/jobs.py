@@ -39,11 +39,22 @@ class Action(Protocol):
 
 
 class Job(Generic[ResultT]):
-    """An action in the queue: which traces it needs, how much it weighs, who waits for it."""
+    """An action in the queue: which traces it needs, how much it weighs, who waits for it.
 
-    __slots__ = ("action", "future", "size_bytes", "trace_ids")
+    `reads_store`: it asks the store while it is applied, so everything before must be stored.
+    """
 
-    def __init__(self, action: Action, trace_ids: Sequence[str], size_bytes: int = 0) -> None:
+    __slots__ = ("action", "future", "reads_store", "size_bytes", "trace_ids")
+
+    def __init__(
+        self,
+        action: Action,
+        trace_ids: Sequence[str],
+        size_bytes: int = 0,
+        *,
+        reads_store: bool = False,
+    ) -> None:
+        self.reads_store = reads_store
         self.action = action
         self.trace_ids = trace_ids
         self.size_bytes = size_bytes + ROW_OVERHEAD_BYTES

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from whence.ingest.facts import SpanFacts
     from whence.ingest.header import Header, Refusal
+    from whence.ingest.known import KnownTraces
     from whence.store.connection import Store
     from whence.store.rows import ConflictRow, TraceRow
 
@@ -88,11 +89,18 @@ class TraceMemory:
     """Trace states by trace id, read back where they are missing. For the writer's thread only."""
 
     def __init__(
-        self, store: Store, *, default_experiment_id: str, max_facts: int = MAX_FACTS
+        self,
+        store: Store,
+        *,
+        default_experiment_id: str,
+        max_facts: int = MAX_FACTS,
+        known: KnownTraces | None = None,
     ) -> None:
+        """Remember nothing yet. `known` tells new traces from stored ones without a query."""
         self._store = store
         self._default_experiment_id = default_experiment_id
         self._max_facts = max_facts
+        self._known = known
         self._states: OrderedDict[str, TraceState] = OrderedDict()
         self._in_doubt: set[str] = set()
         self._grown = 0
@@ -108,7 +116,8 @@ class TraceMemory:
         missing = [trace_id for trace_id in trace_ids if trace_id not in self._states]
         if not missing:
             return
-        known = find_known(self._store, missing)
+        maybe = missing if self._known is None else self._known.sift(missing)
+        known = find_known(self._store, maybe)
         for trace_id in missing:
             if trace_id not in known:
                 self._states[trace_id] = TraceState(trace_id)
@@ -128,21 +137,25 @@ class TraceMemory:
         """Note that the rows of these traces are in place."""
         for trace_id in self._in_doubt.intersection(trace_ids):
             self._in_doubt.discard(trace_id)
-            self._states[trace_id].in_doubt = False
+            if trace_id in self._states:
+                self._states[trace_id].in_doubt = False
 
-    def shrink(self, grown: int) -> None:
+    def shrink(self, grown: int, *, keep: Collection[str] = ()) -> None:
         """Forget the traces touched least recently, so that the rest is within the bound.
 
         `grown` says by how many facts the states have grown; counting all is left for when the
-        bound may have been passed.
+        bound may have been passed. `keep` are traces whose rows are not stored yet: they and what
+        was touched after them stay.
         """
         self._grown += grown
         if self._grown <= self._max_facts:
             return
         total = sum(len(state.facts) + 1 for state in self._states.values())
         while total > self._max_facts * KEPT_SHARE and self._states:
-            _, state = self._states.popitem(last=False)
-            total -= len(state.facts) + 1
+            oldest = next(iter(self._states))
+            if oldest in keep:
+                break
+            total -= len(self._states.pop(oldest).facts) + 1
         self._grown = total
 
     def _read(self, known: set[str]) -> None:

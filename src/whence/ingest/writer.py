@@ -1,11 +1,16 @@
-"""One thread does all inserts: it takes every job that waits, and commits them as one group.
+"""Two threads do all writes: one prepares groups of jobs, the other inserts them.
 
-While one group is being inserted the next one gathers, so nobody waits for a timer and many small
-requests cost a few inserts. A group that the engine refuses is tried again in halves, down to the
-one job at fault; a store that is full or away (UnavailableError) fails the whole group at once.
+The writer takes every job that waits, applies it to its traces and folds them; while one group is
+being inserted the next one gathers, prepared already, so nobody waits for a timer and many small
+requests cost a few inserts. A job is answered when its group is durable. Jobs that read the store
+themselves (`Job.reads_store`) are prepared when nothing is under way.
 
-The queue is bounded in bytes and in jobs; beyond, `submit` raises UnavailableError. A job larger
-than the bound is taken when the queue is empty.
+Where anything fails, what is under way is dropped from the memory of traces, and its jobs are
+committed again, one group after the other: a group that the engine refuses is tried in halves,
+down to the one job at fault; a store that is full or away (UnavailableError) fails it at once.
+
+What is held, from `submit` to the answer, is bounded in bytes and in jobs; beyond, `submit` raises
+UnavailableError. A job larger than the bound is taken when nothing else is held.
 """
 
 from __future__ import annotations
@@ -17,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from whence.errors import StoreError, UnavailableError, WhenceError
 from whence.ingest.group import Group
+from whence.ingest.inserter import Batch, Inserter
 from whence.store.headers import delete_headers
 from whence.store.spans import delete_spans
 
@@ -66,14 +72,17 @@ class Writer:
         self._max_queue_bytes = max_queue_bytes
         self._max_queue_jobs = max_queue_jobs
         self._queue: deque[Job[Any]] = deque()
-        self._queued_bytes = 0
+        self._held_bytes = self._held_jobs = 0
         self._news = threading.Condition()
         self._closed = False
         self._listeners: list[Callable[[list[str]], None]] = []
+        self._open: Batch | None = None  # prepared, and not yet given to the inserter
+        self._inserter = Inserter(self._insert, self._wake)
         self._thread = threading.Thread(target=self._run, name="whence-writer", daemon=True)
 
     def start(self) -> None:
         """Begin to take jobs from the queue."""
+        self._inserter.start()
         self._thread.start()
 
     def submit(self, job: Job[ResultT]) -> Future[ResultT]:
@@ -81,19 +90,26 @@ class Writer:
         with self._news:
             if self._closed:
                 raise UnavailableError("the server is stopping", retry_after_s=RETRY_AFTER_S)
-            if self._queue and (
-                self._queued_bytes + job.size_bytes > self._max_queue_bytes
-                or len(self._queue) >= self._max_queue_jobs
+            if self._held_jobs and (
+                self._held_bytes + job.size_bytes > self._max_queue_bytes
+                or self._held_jobs >= self._max_queue_jobs
             ):
                 raise UnavailableError(
-                    f"{len(self._queue)} requests with {self._queued_bytes >> 20} MiB wait to be "
+                    f"{self._held_jobs} requests with {self._held_bytes >> 20} MiB wait to be "
                     "written; send more slowly, and this one again",
                     retry_after_s=RETRY_AFTER_S,
                 )
             self._queue.append(job)
-            self._queued_bytes += job.size_bytes
+            self._held_bytes += job.size_bytes
+            self._held_jobs += 1
             self._news.notify()
+        job.future.add_done_callback(lambda _: self._release(job.size_bytes))
         return job.future
+
+    def _release(self, size_bytes: int) -> None:
+        with self._news:
+            self._held_bytes -= size_bytes
+            self._held_jobs -= 1
 
     def subscribe(self, listener: Callable[[list[str]], None]) -> Callable[[], None]:
         """Call `listener` with the ids of changed traces after every commit; return the off switch.
@@ -116,30 +132,27 @@ class Writer:
             self._thread.join()
 
     def commit(self, jobs: list[Job[Any]]) -> None:
-        """Apply and insert jobs as one group; resolve every future, whatever happens."""
-        trace_ids = list(dict.fromkeys(one for job in jobs for one in job.trace_ids))
+        """Apply and insert jobs as one group; resolve every future, whatever happens.
+
+        Nothing else may be under way. For the writer's thread, or before it was started.
+        """
+        batch = self._new_batch()
         try:
-            outcomes, group = self._try(jobs, trace_ids)
+            self._prepare(batch, jobs)
+            self._insert(batch)
         except Exception as error:  # noqa: BLE001 - a bug in one job must not stop the writer
-            self._recover(trace_ids)
+            self._recover(_ids_of(jobs))
             if len(jobs) > 1 and not isinstance(error, UnavailableError):
                 middle = len(jobs) // 2
                 self.commit(jobs[:middle])
                 self.commit(jobs[middle:])
                 return
             for job in jobs:
-                job.future.set_exception(_explain(error))
+                if not job.future.done():
+                    job.future.set_exception(_explain(error))
             return
-        self._memory.shrink(group.grown)
-        if self._shared:
-            self._memory.forget(trace_ids, in_doubt=False)
-        for job, outcome in zip(jobs, outcomes, strict=True):
-            if isinstance(outcome, WhenceError):
-                job.future.set_exception(outcome)
-            else:
-                job.future.set_result(outcome)
-        self._announce(group.changed)
-        self.purge(group.deleted)
+        self._settle(batch)
+        self.purge(batch.group.deleted)
 
     def purge(self, trace_ids: list[str]) -> None:
         """Remove the payloads of deleted traces. The tombstones are durable already."""
@@ -150,45 +163,140 @@ class Writer:
             _log.warning("the spans of deleted traces were not removed yet", exc_info=True)
 
     def _run(self) -> None:
-        while jobs := self._take():
-            claimed = [job for job in jobs if job.future.set_running_or_notify_cancel()]
-            if claimed:
-                self.commit(claimed)
+        while self._wait():
+            if self._inserter.is_free:
+                self._collect()
+                self._give()
+            jobs = self._take()
+            if any(job.reads_store for job in jobs):
+                self._finish_all()
+                self.commit(jobs)
+            elif jobs:
+                self._prepare_ahead(jobs)
+        self._finish_all()
+        self._inserter.close()
+
+    def _wake(self) -> None:
+        with self._news:
+            self._news.notify_all()
+
+    def _wait(self) -> bool:
+        """Wait for something to do; return False when closed and nothing is left to take."""
+        with self._news:
+            while not self._has_work() and not (self._closed and not self._queue):
+                self._news.wait()
+            return bool(self._queue) or not self._closed
+
+    def _has_work(self) -> bool:
+        if self._inserter.is_free and (self._open is not None or self._inserter.batch is not None):
+            return True
+        return bool(self._queue) and not self._is_full()
+
+    def _is_full(self) -> bool:
+        batch = self._open
+        return batch is not None and (
+            batch.size_bytes >= MAX_GROUP_BYTES or len(batch.jobs) >= MAX_GROUP_JOBS
+        )
 
     def _take(self) -> list[Job[Any]]:
-        """Wait for jobs; return a group of them, or none when closed and empty."""
+        """Return jobs that wait, as many as the open group has room for."""
+        batch = self._open
+        size_bytes = batch.size_bytes if batch is not None else 0
+        count = len(batch.jobs) if batch is not None else 0
+        jobs: list[Job[Any]] = []
         with self._news:
-            while not self._queue and not self._closed:
-                self._news.wait()
-            jobs: list[Job[Any]] = []
-            size_bytes = 0
-            while self._queue and len(jobs) < MAX_GROUP_JOBS:
+            while self._queue and count + len(jobs) < MAX_GROUP_JOBS:
                 size_bytes += self._queue[0].size_bytes
-                if jobs and size_bytes > MAX_GROUP_BYTES:
+                if count + len(jobs) and size_bytes > MAX_GROUP_BYTES:
                     break
-                job = self._queue.popleft()
-                self._queued_bytes -= job.size_bytes
-                jobs.append(job)
-            return jobs
+                jobs.append(self._queue.popleft())
+        return [job for job in jobs if job.future.set_running_or_notify_cancel()]
 
-    def _try(self, jobs: list[Job[Any]], trace_ids: list[str]) -> tuple[list[Any], Group]:
-        self._memory.load(trace_ids)
-        group = Group(
-            self._memory,
-            self._clock,
-            self._experiments,
-            self._default_id,
-            self._environment_aliases,
+    def _new_batch(self) -> Batch:
+        return Batch(
+            Group(
+                self._memory,
+                self._clock,
+                self._experiments,
+                self._default_id,
+                self._environment_aliases,
+            )
         )
+
+    def _prepare(self, batch: Batch, jobs: list[Job[Any]]) -> None:
+        """Apply jobs to the batch's group, fold their traces, and find what to answer."""
+        group, trace_ids = batch.group, _ids_of(jobs)
+        batch.trace_ids.update(dict.fromkeys(trace_ids))
+        self._memory.load(trace_ids)
         mistakes = [_attempt(job.action.apply, group) for job in jobs]
         group.fold()
-        group.insert(self._store)
-        self._memory.settle([state.trace_id for state in group.touched])
-        outcomes = [
+        batch.outcomes += [
             mistake if mistake is not None else _attempt(job.action.finish, group)
             for job, mistake in zip(jobs, mistakes, strict=True)
         ]
-        return outcomes, group
+        batch.jobs += jobs
+        batch.size_bytes += sum(job.size_bytes for job in jobs)
+
+    def _prepare_ahead(self, jobs: list[Job[Any]]) -> None:
+        """Prepare jobs while the inserter works; give them to it when it is free."""
+        batch = self._open or self._new_batch()
+        try:
+            self._prepare(batch, jobs)
+        except Exception:  # noqa: BLE001 - committed again, one after the other, it tells whose it is
+            waiting = [*batch.jobs, *(job for job in jobs if job not in batch.jobs)]
+            self._open = None
+            self._memory.forget(_ids_of(waiting), in_doubt=False)
+            self._collect()
+            self._recover(_ids_of(waiting))
+            self.commit(waiting)
+            return
+        self._open = batch
+        if self._inserter.is_free:
+            self._collect()
+            self._give()
+
+    def _give(self) -> None:
+        batch, self._open = self._open, None
+        if batch is not None:
+            self._inserter.give(batch)
+
+    def _finish_all(self) -> None:
+        self._collect()
+        self._give()
+        self._collect()
+
+    def _collect(self) -> None:
+        """Wait for the inserter's group; where it failed, commit again all that is under way."""
+        batch, error = self._inserter.collect()
+        if batch is None:
+            return
+        if error is None:
+            self._settle(batch)
+            return
+        ahead, self._open = self._open, None
+        self._recover([*batch.trace_ids, *(ahead.trace_ids if ahead is not None else ())])
+        if isinstance(error, UnavailableError):
+            for job in batch.jobs:
+                job.future.set_exception(error)
+        else:
+            self.commit(batch.jobs)
+        if ahead is not None:
+            self.commit(ahead.jobs)
+
+    def _insert(self, batch: Batch) -> None:
+        """Make a batch durable, and tell everybody."""
+        batch.group.insert(self._store)
+        batch.answer()
+        self._announce(batch.group.changed)
+
+    def _settle(self, batch: Batch) -> None:
+        """Let the memory know that a batch is stored; what is under way stays as it is."""
+        ahead = self._open.trace_ids if self._open is not None else {}
+        self._memory.settle([state.trace_id for state in batch.group.touched])
+        self._memory.shrink(batch.group.grown, keep=ahead)
+        if self._shared:
+            stored = [trace_id for trace_id in batch.trace_ids if trace_id not in ahead]
+            self._memory.forget(stored, in_doubt=False)
 
     def _recover(self, trace_ids: list[str]) -> None:
         """Forget what the memory says about traces whose rows may be half written."""
@@ -206,6 +314,10 @@ class Writer:
                 listener(trace_ids)
             except Exception:  # noqa: BLE001, PERF203 - a listener must not stop the writer
                 _log.exception("a listener to changed traces failed")
+
+
+def _ids_of(jobs: list[Job[Any]]) -> list[str]:
+    return list(dict.fromkeys(one for job in jobs for one in job.trace_ids))
 
 
 def _attempt(function: Callable[[Group], Any], group: Group) -> Any:

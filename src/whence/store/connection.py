@@ -172,6 +172,22 @@ class Store:
             result = client.query(sql, parameters=values, settings=dict(settings or {}))
             return Rows(tuple(result.column_names), list(map(tuple, result.result_rows)))
 
+    def query_raw(
+        self,
+        sql: str,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        settings: Mapping[str, Any] | None = None,
+    ) -> bytes:
+        """Run a SELECT; return its values in the engine's RowBinary format."""
+        with self._lend_reader() as client, _translated():
+            return client.raw_query(
+                sql,
+                parameters=dict(parameters or {}),
+                settings=dict(settings or {}),
+                fmt="RowBinary",
+            )
+
     def insert(self, table: str, rows: Sequence[msgspec.Struct]) -> None:
         """Insert rows of one struct whose fields are columns of `table`; durable on return.
 
