@@ -25,6 +25,7 @@ import uvicorn
 
 from whence.errors import WhenceError
 from whence.server.app import create_app
+from whence.server.collector import calm_collector
 from whence.server.log import configure_log
 from whence.server.presence import Presence, url_of
 from whence.server.services import VERSION, open_services
@@ -61,6 +62,7 @@ def _serve(settings: Settings) -> int:
     directory = local_directory(settings.store)
     listener = _listen(settings)
     services = open_services(settings, directory)
+    calm_collector()
     presence = None if directory is None else Presence(directory)
     # uvicorn raises the signal again when it is done; by then there is nothing left to do.
     for number in (signal.SIGINT, signal.SIGTERM):
