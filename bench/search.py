@@ -1,10 +1,10 @@
-"""How long searches take over HTTP, in a store that `bench.corpus` filled.
+"""How long searches take over HTTP, as the store grows.
 
-    python -m bench.search DIRECTORY [--rounds 30] [--json FILE]
+    python -m bench.search [--quick] [--rounds 15] [--work FOLDER] [--sizes 10000,1000000]
 
-Starts a real `whence server` on the directory, and asks each kind of search with another value in
-every round (so that no cache answers), interleaved. Prints medians and the 90th percentile in
-milliseconds, as the client sees them.
+A real `whence server` runs on a store of every size that `bench.corpus` filled. Each kind of search
+is asked with another value in every round, so that no cache answers, and the kinds take turns. The
+engine's own cache of query conditions is off: the server switches it off for every search.
 """
 
 from __future__ import annotations
@@ -12,86 +12,196 @@ from __future__ import annotations
 import argparse
 import contextlib
 import http.client
-import json
 import random
-import signal
-import statistics
-import subprocess
-import sys
+import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlencode, urlsplit
 
+import msgspec
+
 from bench import corpus
+from bench.harness import Figure, Options, Scenario
+from bench.ingest import serving
 
-DEADLINE_S = 120
-Search = Callable[[random.Random], str]
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PAGE = 100
+WARM_UP = 2  # rounds that are not counted
+MILLION = 1_000_000
+HTTP_OK = 200
+
+Draw = Callable[[random.Random, "Values"], str]
 
 
-def searches(traces: int) -> dict[str, Search]:
-    """Return what is asked, by its name: a function from chance to a path."""
-    versions = corpus.version_names(traces)
+class Values(msgspec.Struct, frozen=True):
+    """What a store of this size holds, to draw searches from."""
 
-    def find(filter_string: str) -> str:
-        arguments = {"filter": filter_string, "max_results": 100, "experiment_id": "1"}
-        return "/api/v1/traces?" + urlencode(arguments)
+    traces: int
+    versions: list[str]
 
-    return {
-        "environment and version": lambda draw: find(
-            "metadata.environment = 'production' "
-            f"AND metadata.app_version = '{draw.choice(versions)}'"
+    def version(self, draw: random.Random) -> str:
+        return draw.choice(self.versions)
+
+    def user(self, draw: random.Random) -> str:
+        return f"user-{int(max(self.traces // 100, 10) * draw.random() ** 3)}"
+
+    def session(self, draw: random.Random) -> str:
+        return f"session-{draw.randrange(max(self.traces // 30, 1))}"
+
+    def commit(self, draw: random.Random) -> str:
+        return f"{corpus.hash_of(self.version(draw), draw.randrange(2)):040x}"
+
+
+class Search(msgspec.Struct, frozen=True):
+    """One kind of search, and the milliseconds that are promised at 1 and 10 million traces."""
+
+    name: str
+    path: Draw
+    at_most: tuple[float, float] | None = None
+
+
+def _found(filter_of: Draw) -> Draw:
+    def path(draw: random.Random, values: Values) -> str:
+        asked = {"filter": filter_of(draw, values), "max_results": PAGE}
+        return "/api/v1/traces?" + urlencode({**asked, "experiment_id": corpus.EXPERIMENT_ID})
+
+    return path
+
+
+def _trace(draw: random.Random, values: Values) -> str:
+    number = draw.randrange(max(values.traces // corpus.SPANS_EVERY, 1)) * corpus.SPANS_EVERY
+    return f"/api/v1/traces/{corpus.trace_id(number)}"
+
+
+MISSION, KEY, TEXT, ONE = (20, 60), (80, 400), (50, 150), (15, 40)
+SEARCHES = (
+    Search("newest", _found(lambda draw, _: f"execution_time_ms > {draw.randrange(100)}"), MISSION),
+    Search(
+        "environment and version",
+        _found(
+            lambda draw, values: (
+                "metadata.environment = 'production' "
+                f"AND metadata.app_version = '{values.version(draw)}'"
+            )
         ),
-        "version": lambda draw: find(f"metadata.app_version = '{draw.choice(versions)}'"),
-        "session": lambda draw: find(
-            f"metadata.`mlflow.trace.session` = 'session-{draw.randrange(traces // 30)}'"
+        MISSION,
+    ),
+    Search(
+        "version", _found(lambda draw, values: f"app_version = '{values.version(draw)}'"), MISSION
+    ),
+    Search("commit", _found(lambda draw, values: f"commit = '{values.commit(draw)}'"), MISSION),
+    Search("branch", _found(lambda draw, _: f"branch = 'feature-{draw.randrange(37)}'"), MISSION),
+    Search(
+        "session",
+        _found(lambda draw, values: f"metadata.`mlflow.trace.session` = '{values.session(draw)}'"),
+        MISSION,
+    ),
+    Search(
+        "user",
+        _found(lambda draw, values: f"metadata.`mlflow.trace.user` = '{values.user(draw)}'"),
+        MISSION,
+    ),
+    Search(
+        "name and environment",
+        _found(
+            lambda draw, _: (
+                f"name = '{draw.choice(corpus.NAMES)}' "
+                f"AND environment = '{draw.choice(corpus.ENVIRONMENTS)[0]}' "
+                f"AND execution_time_ms > {draw.randrange(1000)}"
+            )
         ),
-        "user": lambda draw: find(
-            f"metadata.`mlflow.trace.user` = 'user-{int(traces / 100 * draw.random() ** 3)}'"
+        MISSION,
+    ),
+    Search(
+        "state and version",
+        _found(lambda draw, values: f"state = 'ERROR' AND app_version = '{values.version(draw)}'"),
+        MISSION,
+    ),
+    Search(
+        "version and user",
+        _found(
+            lambda draw, values: (
+                f"app_version >= '{values.version(draw)}' AND user = '{values.user(draw)}'"
+            )
         ),
-        "commit": lambda draw: find(
-            "metadata.`mlflow.source.git.commit` = "
-            f"'{corpus.hash_of(draw.choice(versions), draw.randrange(2)):040x}'"
+        MISSION,
+    ),
+    Search(
+        "another metadata key, frequent",
+        _found(lambda draw, _: f"metadata.tenant = 'tenant-{draw.randrange(400)}'"),
+        KEY,
+    ),
+    Search(
+        "another metadata key, rare",
+        _found(lambda draw, _: f"metadata.request_size = '{draw.randrange(100, 100_000)}'"),
+        KEY,
+    ),
+    Search(
+        "text in previews, frequent",
+        _found(
+            lambda draw, _: (
+                f"request_preview LIKE '%{draw.choice(corpus.WORDS)} {draw.choice(corpus.WORDS)}%'"
+            )
         ),
-        "another metadata key": lambda draw: find(
-            f"metadata.tenant = 'tenant-{draw.randrange(400)}'"
+        TEXT,
+    ),
+    Search(
+        "text in previews, rare",
+        _found(lambda draw, _: f"request_preview ILIKE '%Order {draw.randrange(corpus.ORDERS)} %'"),
+        TEXT,
+    ),
+    Search(
+        "text in spans",
+        _found(
+            lambda draw, _: (
+                f"trace.text LIKE '%{draw.choice(corpus.WORDS)} {draw.choice(corpus.WORDS)}%'"
+            )
         ),
-        "another key, one in a thousand": lambda draw: find(
-            f"metadata.request_size = '{draw.randrange(100, 100_000)}'"
-        ),
-        "text in spans": lambda draw: find(
-            f"trace.text LIKE '%{draw.choice(corpus.WORDS)} {draw.choice(corpus.WORDS)}%'"
-        ),
-        "one trace": lambda draw: (
-            f"/api/v1/traces/{corpus.trace_id(draw.randrange(traces // 50) * 50)}"
-        ),
-        "newest": lambda draw: find(f"execution_time_ms > {draw.randrange(100)}"),
-    }
+    ),
+    Search("one trace", _trace, ONE),
+)
 
 
-@contextlib.contextmanager
-def serving(directory: Path) -> Iterator[tuple[str, float]]:
-    """Run a server on the directory; yield its URL and the seconds until it was healthy."""
-    started = time.perf_counter()
-    command = [sys.executable, "-m", "whence", "server", "--store", str(directory), "--port", "0"]
-    with subprocess.Popen(command) as server:
-        try:
-            url = _wait_until_healthy(directory / "server.json", server, started)
-            yield url, time.perf_counter() - started
-        finally:
-            server.send_signal(signal.SIGTERM)
+def run(options: Options) -> Iterator[Figure]:
+    """Ask everything of a store of each size; yield milliseconds a search."""
+    for size in options.sizes:
+        directory = corpus.prepared(options.work, size)
+        with serving(directory) as server:
+            found = measure(server.url, size, options.rounds)
+        for search in SEARCHES:
+            bound = {MILLION: 0, 10 * MILLION: 1}.get(size)
+            promised = search.at_most and bound is not None
+            yield Figure(
+                name=search.name,
+                subject="whence",
+                unit="ms",
+                values=found[search.name],
+                at_most=search.at_most[bound] if promised else None,  # type: ignore[index]
+                size=size,
+            )
 
 
-def _wait_until_healthy(note: Path, server: subprocess.Popen[bytes], started: float) -> str:
-    while time.perf_counter() - started < DEADLINE_S and server.poll() is None:
-        with contextlib.suppress(OSError, ValueError):
-            known = json.loads(note.read_text())
-            if known.get("pid") == server.pid:
-                url = str(known["url"])
-                if fetch(http.client.HTTPConnection(urlsplit(url).netloc), "/health")[0] == 200:
-                    return url
-        time.sleep(0.01)
-    raise SystemExit(f"the server did not get healthy within {DEADLINE_S} s")
+def measure(url: str, traces: int, rounds: int) -> dict[str, list[float]]:
+    """Ask every kind of search once a round; return milliseconds by name."""
+    connection = http.client.HTTPConnection(urlsplit(url).netloc)
+    draw = random.Random(11)
+    values = Values(traces, corpus.version_names(traces))
+    times: dict[str, list[float]] = {search.name: [] for search in SEARCHES}
+    for number in range(rounds + WARM_UP):
+        for search in SEARCHES:
+            path = search.path(draw, values)
+            started = time.perf_counter()
+            status, body = fetch(connection, path)
+            elapsed_ms = (time.perf_counter() - started) * 1000
+            if status != HTTP_OK:
+                raise RuntimeError(f"{path}: {status} {body[:300]!r}")
+            if number >= WARM_UP:
+                times[search.name].append(elapsed_ms)
+    return times
 
 
 def fetch(connection: http.client.HTTPConnection, path: str) -> tuple[int, bytes]:
@@ -101,45 +211,37 @@ def fetch(connection: http.client.HTTPConnection, path: str) -> tuple[int, bytes
     return response.status, response.read()
 
 
-def measure(url: str, traces: int, rounds: int) -> dict[str, dict[str, float]]:
-    """Ask everything `rounds` times; return milliseconds by name."""
-    connection = http.client.HTTPConnection(urlsplit(url).netloc)
-    draw = random.Random(11)
-    kinds = searches(traces)
-    times: dict[str, list[float]] = {name: [] for name in kinds}
-    for number in range(rounds + 2):
-        for name, search in kinds.items():
-            path = search(draw)
-            started = time.perf_counter()
-            status, body = fetch(connection, path)
-            elapsed_ms = (time.perf_counter() - started) * 1000
-            if status != 200:
-                raise SystemExit(f"{path}: {status} {body[:300]!r}")
-            if number >= 2:  # the first rounds warm up
-                times[name].append(elapsed_ms)
-    return {
-        name: {
-            "median_ms": statistics.median(found),
-            "p90_ms": statistics.quantiles(found, n=10)[-1],
-        }
-        for name, found in times.items()
-    }
+SCENARIO = Scenario(
+    name="search",
+    title="Search as the store grows",
+    text=(
+        "The newest 100 traces of a filter, and one whole trace, over HTTP on one connection, from "
+        "a store of realistic shape: ten metadata keys, 40 versions (400 at ten million), 3 "
+        "environments, a fifth of the traces in sessions, skewed users; 5 % of the rows delivered "
+        "twice, 1 % superseded, some still running. Every tenth trace has its five spans, and only "
+        "these are asked for whole. Another value each time, the kinds of search take turns, the "
+        "engine's cache of query conditions is off."
+    ),
+    run=run,
+)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("directory", type=Path)
-    parser.add_argument("--traces", type=int, default=1_000_000)
-    parser.add_argument("--rounds", type=int, default=30)
-    parser.add_argument("--json", type=Path)
-    options = parser.parse_args()
-    with serving(options.directory) as (url, start_s):
-        found = measure(url, options.traces, options.rounds)
-    print(f"server healthy after {start_s:.1f} s")
-    for name, one in found.items():
-        print(f"{name:32} {one['median_ms']:8.1f} ms {one['p90_ms']:8.1f} ms (p90)")
-    if options.json:
-        options.json.write_text(json.dumps({"start_s": start_s, "searches": found}, indent=2))
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--work", type=Path)
+    parser.add_argument("--sizes", default="10000,1000000")
+    given = parser.parse_args()
+    sizes = (2000,) if given.quick else tuple(map(int, given.sizes.split(",")))
+    with contextlib.ExitStack() as stack:
+        work = given.work or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        rounds = 1 if given.quick else given.rounds
+        for figure in run(Options(quick=given.quick, rounds=rounds, work=work, sizes=sizes)):
+            low, high = figure.spread
+            kept = {None: "", True: "kept", False: "NOT kept"}[figure.kept]
+            value = f"{figure.median:8.1f} {figure.unit} [{low:.1f}, {high:.1f}] {kept}"
+            print(f"{figure.size:>10} {figure.name:40} {value}", flush=True)
 
 
 if __name__ == "__main__":

@@ -38,6 +38,9 @@ TEXTS = (
     "2.10.0", "2.9.1", "2.9.1-rc1", "2.9.1-rc.2", "v2.9.1", "2.9", "2.9.0", "02.9", "main", "2.9.1-5-gabc123", "2.9.1.post1",
     "a" * 32, "tr-" + "a" * 32, "p/1",
 )  # fmt: skip
+# What previews are made of: whole words, words in words, and patterns that cut through them.
+WORDS = ("refund", "Refund", "refunded", "order", "the", "order_id", "wörld42x", "a-b", "100%")
+WORD_PATTERNS = ("%refund%", "%Refund%", "%fund%", "refund%", "%order", "%refund order%", "%und ord%", "%order_id%", "%REFUND the%", "%wörld42%", "%a-b%", "%", "refund", "%the%", "%100%%")  # fmt: skip
 REGULAR = (
     "",
     "a",
@@ -96,7 +99,8 @@ def comparison(draw):
     if operator in PRESENCE:
         return Comparison(named, operator)
     if operator in PATTERNS:
-        literals = st.sampled_from(REGULAR) if "RLIKE" in operator else texts
+        likes = st.one_of(texts, st.sampled_from(WORD_PATTERNS))
+        literals = st.sampled_from(REGULAR) if "RLIKE" in operator else likes
     elif named.key == "prompt":
         literals = st.sampled_from(["p/1", "p/2", "a/b/1"])
     elif holds(named) is Holds.NUMBER or (holds(named) is Holds.JUDGEMENT and operator in ORDERING):

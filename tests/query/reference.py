@@ -3,6 +3,7 @@
 A trace is a dict:
 
     trace_id, request_time_ms, duration_ns | None, state, name | None, client_request_id | None,
+    request_preview | None, response_preview | None,
     environment | None (normalised), metadata {str: str} (all keys),
     tags {str: str} (initial), tag_writes {str: str | None} (later ones; None deletes),
     spans [{name, type, status, status_message, inputs, outputs, events, attributes {str: JSON}}],

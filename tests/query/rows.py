@@ -18,6 +18,8 @@ def trace(trace_id, **given):
         "state": "OK",
         "name": None,
         "client_request_id": None,
+        "request_preview": None,
+        "response_preview": None,
         "metadata": {},
         "tags": {},
         "tag_writes": {},
@@ -57,6 +59,8 @@ def trace_row(plain, experiment_id, **changed):
         },
         "tags": plain["tags"],
         "client_request_id": plain["client_request_id"],
+        "request_preview": plain["request_preview"],
+        "response_preview": plain["response_preview"],
         "span_count": len(plain["spans"]),
         "version": 2,
         **columns,
@@ -121,7 +125,7 @@ def tag_rows(plains):
                 trace_id=plain["trace_id"],
                 key=key,
                 value=value or "",
-                deleted=value is None,
+                deleted=int(value is None),
                 version=2,
             )
 

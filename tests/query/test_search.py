@@ -329,38 +329,6 @@ def test_a_regular_expression_that_can_not_be_compiled_is_named(store, pattern):
     assert caught.value.column == 18
 
 
-def test_the_listing_reads_in_the_order_of_the_key_and_final_only_for_its_candidates(
-    chdb_store, experiment_id
-):
-    statements = {}
-
-    class Explained:
-        """The store, keeping the plan of what it is asked."""
-
-        def query(self, sql, parameters=None, *, settings=None):
-            if "FROM traces" in sql:
-                plan = chdb_store.query(
-                    f"EXPLAIN actions = 1, indexes = 1 {sql}", parameters, settings=settings
-                )
-                statements[sql] = "\n".join(line for (line,) in plan.rows)
-            return chdb_store.query(sql, parameters, settings=settings)
-
-    insert_series(chdb_store, experiment_id, 8)
-    search_traces(
-        Explained(),
-        experiment_ids=[experiment_id],
-        max_results=2,
-        filter_string="environment != 'x'",
-    )
-    search_traces(Explained(), experiment_ids=[experiment_id], max_results=2)
-    reading = [plan for sql, plan in statements.items() if "FINAL" not in sql]
-    assert reading
-    assert all("InOrder" in plan for plan in reading)
-    final = [sql for sql in statements if "FROM traces FINAL" in sql]
-    assert final
-    assert all("PREWHERE trace_id IN {" in sql and "-request_time_ms IN {" in sql for sql in final)
-
-
 def test_a_tag_that_was_written_later_hides_the_initial_one(store, experiment_id):
     plain = trace(
         f"tr-{experiment_id}-x", name="chat", tags={"t": "1", "w": "1"}, tag_writes={"t": "2", "w": None, "n": "3", "mlflow.traceName": None}

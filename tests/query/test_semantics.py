@@ -31,6 +31,9 @@ def hostile_traces(seed):
     def maybe(value):
         return chance.choice([None, value, value])
 
+    def words():
+        return " ".join(chance.sample((*generate.WORDS, text()), chance.randint(0, 4)))
+
     def one_span():
         return span(
             chance.choice(["a", "A", "inner", ""]),
@@ -64,6 +67,8 @@ def hostile_traces(seed):
             state=chance.choice(["OK", "OK", "ERROR", "IN_PROGRESS"]),
             name=maybe(text()),
             client_request_id=maybe(text()),
+            request_preview=maybe(words()),
+            response_preview=maybe(text()),
             metadata=metadata,
             tags={
                 key: linked if key.endswith("Prompts") else text()

@@ -18,7 +18,7 @@ from __future__ import annotations
 import math
 import re
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from whence import semconv
@@ -40,7 +40,9 @@ if TYPE_CHECKING:
 
 # For every query that carries a filter: texts that look like numbers are read exactly, and there is
 # room for as many version comparisons as the parser takes (1.5 kB of SQL each).
+# Its cache of conditions is left alone: filters seldom repeat, and each would take its place in it.
 SETTINGS = {
+    "use_query_condition_cache": 0,
     "precise_float_parsing": 1,
     "max_query_size": 4_000_000,
     "max_ast_elements": 500_000,
@@ -52,8 +54,10 @@ _PLAIN = f"'{_DECIMAL}$'"
 _WITH_EXPONENT = f"'{_DECIMAL}(?:[eE][+-]?[0-9]+)?$'"
 _INT64_MAX = 2**63 - 1
 
-# Bare fields that are columns of `traces`.
+# Bare fields that are columns of `traces`. No filter says `trace_name`: it is what `name` becomes
+# where no tag can have changed it (`coverage.ask`).
 _COLUMNS = (
+    "trace_name",
     "environment",
     "app_version",
     "commit",
@@ -61,6 +65,8 @@ _COLUMNS = (
     "session",
     "user",
     "client_request_id",
+    "request_preview",
+    "response_preview",
 )
 # Bare fields that are another word for a metadata key.
 _METADATA_OF_FIELD = {
@@ -88,6 +94,17 @@ MILLISECONDS = {
 }
 LINKED_PROMPTS_TAG = "mlflow.linkedPrompts"
 
+# The entries of `metadata`, in the words of the index `by_metadata` (store/schema/0003_search.sql).
+PAIRS = """arrayMap(
+    (k, v) -> concat(toString(length(k)), ':', k, substring(v, 1, 256)),
+    mapKeys(metadata), mapValues(metadata))"""
+MAX_PAIR_VALUE_BYTES = 256
+MAX_PAIRS = 16  # of one IN
+# A run of letters and digits lies within one word of a preview; the engine looks for words that
+# contain it where it has four characters or more.
+_RUN = re.compile(r"[0-9A-Za-z]{4,}")
+_INDEXED_TEXTS = ("request_preview", "response_preview")
+
 
 @dataclass
 class Parameters:
@@ -106,13 +123,15 @@ class Parameters:
 class Operand:
     """One side of a comparison: SQL of a text, and SQL that says whether it is there.
 
-    `column` is the bare column where there is one, NULL when absent; it can use indexes.
+    `column` is the bare column where there is one, NULL when absent; it can use indexes. `key` is
+    the key of an entry of `metadata`, which the index of the map's entries can find.
     """
 
     text: str
     present: str | None = None
     column: str | None = None
     exponents: bool = False
+    key: str | None = None
 
 
 def compile_filter(
@@ -142,7 +161,9 @@ def effective_tag_base(key: str, parameters: Parameters) -> Operand:
 def metadata(key: str, parameters: Parameters) -> Operand:
     """Return a metadata key: its column where it has one, else its entry in the map."""
     column = semconv.COLUMN_OF_METADATA.get(key)
-    return nullable(column) if column else in_map("metadata", key, parameters)
+    if column:
+        return nullable(column)
+    return replace(in_map("metadata", key, parameters), key=key)
 
 
 def nullable(column: str) -> Operand:
@@ -299,8 +320,26 @@ class _Compiler:
             return f"NOT ({present})" if operator == "IS NULL" else f"({present})"
         if operand.column and operator in EQUALITY and not _numbers(one):
             return self.texts(operand.column, operator, list(one.values))
+        if operand.key is not None and operator in ("=", "IN") and _are_short(one.values):
+            return self.entries(operand.key, one.values)
+        if operand.column in _INDEXED_TEXTS and operator in ("LIKE", "ILIKE"):
+            return self.words(operand.column, operator, str(one.values[0]))
         tests = self.tests(operand, operator, one.values)
         return f"({operand.present} AND {tests})" if operand.present else tests
+
+    def entries(self, key: str, values: tuple[Literal, ...]) -> str:
+        """Return: the map has one of these entries; exact, because the values are short."""
+        head = f"{len(key.encode())}:{key}"
+        found = [f"has({PAIRS}, {self.parameters.bind(f'{head}{value}')})" for value in values]
+        return found[0] if len(found) == 1 else f"({' OR '.join(found)})"
+
+    def words(self, column: str, operator: Operator, pattern: str) -> str:
+        """Compare with a pattern, and say what it implies of single words: those are indexed."""
+        parts = [f"{column} {operator} {self.parameters.bind(_escape(pattern))}"]
+        runs = dict.fromkeys(_RUN.findall(pattern))
+        if [f"%{run}%" for run in runs] != [pattern]:
+            parts += [f"{column} {operator} {self.parameters.bind(f'%{run}%')}" for run in runs]
+        return f"({' AND '.join(parts)})"
 
     def tests(self, operand: Operand, operator: Operator, values: tuple[Literal, ...]) -> str:
         if operator not in ("IN", "NOT IN"):
@@ -333,7 +372,7 @@ class _Compiler:
         if operator in ("=", "!="):
             return self.texts(sql, operator, [value])
         # LIKE has no escapes in the filter language, and `\` escapes in the engine.
-        return f"{sql} {operator} {self.parameters.bind(value.replace(chr(92), chr(92) * 2))}"
+        return f"{sql} {operator} {self.parameters.bind(_escape(value))}"
 
     def number(self, one: Comparison, sql: str) -> str:
         if not one.values:
@@ -370,6 +409,16 @@ class _Compiler:
 def forms_of_trace_id(text: str) -> list[str]:
     """Return the ids that a text may mean: as it stands, and ours where it is 32 hex digits."""
     return [text, f"tr-{text}"] if _BARE_TRACE_ID.fullmatch(text) else [text]
+
+
+def _escape(pattern: str) -> str:
+    return pattern.replace("\\", "\\\\")
+
+
+def _are_short(values: tuple[Literal, ...]) -> bool:
+    return len(values) <= MAX_PAIRS and all(
+        isinstance(value, str) and len(value.encode()) < MAX_PAIR_VALUE_BYTES for value in values
+    )
 
 
 def _numbers(one: Comparison) -> bool:

@@ -1,10 +1,7 @@
 """Pages of traces, newest first or in another order, stable while traces arrive.
 
-`traces` may hold several rows of one trace until the engine merges them, and reading it with FINAL
-costs a pass over all of it. So a page is found in two steps: *candidates* are keys in sort order as
-they lie (half as many again as asked for), then FINAL reads these keys only, and the filter and the
-position decide again. What is short is continued behind the last candidate. `open_traces` (not
-ended) is read the same way, and merged in by trace id.
+A page is read in two statements (`candidates.py` says how and why), more where it comes out short:
+then it is continued behind the last candidate. `open_traces` (not ended) stand among the others.
 
 Cursors are positions, not offsets: the values of the sort columns of the last trace shown.
 Limit: a trace whose sort value changes between two pages may be shown twice or not at all.
@@ -14,49 +11,30 @@ from __future__ import annotations
 
 import base64
 import binascii
-from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from whence.errors import FilterError, InvalidInputError, StoreError
-from whence.query.compile import (
-    SETTINGS,
-    Parameters,
-    compile_filter,
-    forms_of_trace_id,
-    patterns,
-)
+from whence.query.candidates import Candidate, Search, read_candidates, verify_candidates
+from whence.query.compile import Parameters, forms_of_trace_id, patterns
 from whence.query.environments import normalise_environments
-from whence.query.filters import Filter, comparisons, is_about_span
-from whence.query.order import (
-    DEFAULT,
-    Position,
-    Term,
-    after,
-    compile_order,
-    parse_order,
-    sort_key_of,
-)
+from whence.query.order import compile_order, parse_order, sort_key_of
 from whence.query.parser import parse_filter
 from whence.query.views import TraceInfo, view_infos
-from whence.store.connection import Rows, list_columns
-from whence.store.rows import TraceRow
-from whence.store.traces import locate_traces
+from whence.store.overlay import Overlay, merge_overlays
+from whence.store.traces import unpack_trace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from whence.query.order import Position
     from whence.store.connection import Store
 
 DEFAULT_MAX_RESULTS = 100
 MAX_MAX_RESULTS = 500
 MAX_CANDIDATES = 4000  # their times fit one form field of the engine's HTTP interface
-MAX_BRANCHES = 16  # experiments that are read side by side, each in the order it lies in
-
-_TRACE_COLUMNS = list_columns(TraceRow)
-_WIDTH = len(TraceRow.__struct_fields__)
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -64,27 +42,6 @@ class Page(msgspec.Struct, frozen=True):
 
     traces: list[TraceInfo]
     next_cursor: str | None
-
-
-@dataclass(frozen=True)
-class Search:
-    """What is searched for, and in which order."""
-
-    filter: Filter | None
-    order: tuple[Term, ...]
-    experiment_ids: tuple[str, ...]
-    trace_ids: tuple[str, ...] | None
-
-    @property
-    def digest(self) -> str:
-        """A mark of this search, by which a cursor of another one is known."""
-        return blake2b(repr(self).encode(), digest_size=8).hexdigest()
-
-
-@dataclass(frozen=True)
-class _Found:
-    position: Position
-    row: TraceRow
 
 
 def search_traces(
@@ -121,10 +78,14 @@ def search_traces(
         _check_pattern(store, pattern, column)
     if search.trace_ids == ():
         return Page([], None)
-    found = _find(store, search, position, max_results + 1)
+    found, overlay = _find(store, search, position, max_results + 1)
     shown = found[:max_results]
     more = _write_cursor(search, shown[-1].position) if len(found) > max_results else None
-    return Page(view_infos(store, [one.row for one in shown]), more)
+    rows = [
+        unpack_trace(one.experiment_id, one.trace_id, one.request_time_ms, one.version, one.packed)
+        for one in shown
+    ]
+    return Page(view_infos(rows, overlay), more)
 
 
 def _check_max_results(max_results: int) -> None:
@@ -153,139 +114,50 @@ def _check_pattern(store: Store, pattern: str, column: int) -> None:
         ) from error
 
 
-# --- Two steps ------------------------------------------------------------------------------------
+# --- Pages ----------------------------------------------------------------------------------------
 
 
-def _find(store: Store, search: Search, position: Position | None, limit: int) -> list[_Found]:
-    key = sort_key_of(compile_order(search.order, Parameters()))
-    closed = _find_in(store, "traces", search, position, limit)
-    open_ = _find_in(store, "open_traces", search, position, limit)
-    if open_:
-        # A trace that has just ended stands in both for a moment.
-        places = locate_traces(store, [one.row.trace_id for one in open_])
-        ended = {trace_id for trace_id, (_, _, complete) in places.items() if complete}
-        open_ = [one for one in open_ if one.row.trace_id not in ended]
-    return sorted([*closed, *open_], key=lambda one: key(one.position))[:limit]
-
-
-def _find_in(
-    store: Store, table: str, search: Search, position: Position | None, limit: int
-) -> list[_Found]:
-    key = sort_key_of(compile_order(search.order, Parameters()))
-    found: list[_Found] = []
-    size = limit + limit // 2
+def _find(
+    store: Store, search: Search, position: Position | None, limit: int
+) -> tuple[list[Candidate], Overlay]:
+    """Return up to `limit` traces in their order, with their tags and assessments."""
+    found: list[Candidate] = []
+    overlay = Overlay({}, {})
+    # Some are superseded, and many of those that only might have such a span fall away.
+    size = limit + (limit // 2 if search.speaks_of_spans else limit // 8 + 2)
     # Most searches of spans find a page among the first traces; only then are all spans looked at.
-    look_ahead = _speaks_of_spans(search.filter)
+    look_ahead = search.speaks_of_spans
     while len(found) < limit:
-        candidates = _read_candidates(store, table, search, position, size, spans=not look_ahead)
+        candidates = read_candidates(store, search, position, size, spans=not look_ahead)
         look_ahead = False
-        if not candidates.rows:
+        if not candidates:
             break
-        ended = len(candidates.rows) < size
-        boundary = tuple(candidates.rows[-1][3:])
-        newest = _read_newest(store, table, search, position, candidates)
-        found += [one for one in newest if ended or key(one.position) <= key(boundary)]
+        ended = len(candidates) < size
+        boundary = candidates[-1].position
+        sure, again, changed = verify_candidates(store, search, position, candidates)
+        if again:
+            key = sort_key_of(compile_order(search.order, Parameters()))
+            last = key(boundary)
+            sure += [one for one in again if ended or key(one.position) <= last]
+            sure.sort(key=lambda one: key(one.position))
+        found += sure
+        overlay = merge_overlays(overlay, changed)
         if ended:
             break
         position, size = boundary, min(2 * size, MAX_CANDIDATES)
-    return found[:limit]
-
-
-def _speaks_of_spans(tree: Filter | None) -> bool:
-    return tree is not None and any(map(is_about_span, comparisons(tree)))
-
-
-def _read_candidates(
-    store: Store,
-    table: str,
-    search: Search,
-    position: Position | None,
-    size: int,
-    *,
-    spans: bool,
-) -> Rows:
-    """Return (experiment_id, trace_id, request_time_ms, *position) of rows as they lie."""
-    parameters = Parameters()
-    order = compile_order(search.order, parameters)
-    where = ["deleted = 0"]
-    if position is not None:
-        where.append(after(order, position, parameters))
-    if search.trace_ids is not None:
-        where.append(f"trace_id IN {parameters.bind(list(search.trace_ids), 'Array(String)')}")
-    where.append(compile_filter(search.filter, parameters, spans=spans))
-    limit = parameters.bind(size, "UInt64")
-    branches = [
-        f"SELECT experiment_id, trace_id, request_time_ms, {order.selected}\n"
-        f"FROM {table}{order.joins}\n"
-        f"WHERE {scope}{' AND '.join(where)}\n"
-        f"ORDER BY {order.clause}\n"
-        f"LIMIT {limit}"
-        for scope in _scopes(store, table, search, parameters)
-    ]
-    if len(branches) == 1:
-        return store.query(branches[0], parameters.values, settings=SETTINGS)
-    union = "\nUNION ALL\n".join(f"({branch})" for branch in branches)
-    sql = f"SELECT *\nFROM\n(\n{union}\n)\nORDER BY {order.clause}\nLIMIT {limit}"
-    return store.query(sql, parameters.values, settings=SETTINGS)
-
-
-def _scopes(store: Store, table: str, search: Search, parameters: Parameters) -> list[str]:
-    """Return a condition on the experiment per branch of the reading.
-
-    Within one experiment rows lie newest first, and reading stops at the limit.
-    """
-    ids = search.experiment_ids
-    in_order = table == "traces" and search.order == DEFAULT
-    if not ids and in_order and search.trace_ids is None:
-        ids = tuple(row[0] for row in store.query("SELECT DISTINCT experiment_id FROM traces").rows)
-        if len(ids) > MAX_BRANCHES:
-            return [""]
-    if not ids:
-        return [""]
-    if len(ids) == 1 or (in_order and len(ids) <= MAX_BRANCHES):
-        return [f"experiment_id = {parameters.bind(one)} AND " for one in ids]
-    return [f"experiment_id IN {parameters.bind(list(ids), 'Array(String)')} AND "]
-
-
-def _read_newest(
-    store: Store, table: str, search: Search, position: Position | None, candidates: Rows
-) -> list[_Found]:
-    """Read the newest rows of the candidates, and keep those that the search really asks for."""
-    parameters = Parameters()
-    order = compile_order(search.order, parameters)
-    ids = parameters.bind(sorted({row[1] for row in candidates.rows}), "Array(String)")
-    among = f"trace_id IN {ids}"
-    # Columns of the key only: FINAL changes nothing about them, so PREWHERE may ask first.
-    keys = [among]
-    where = [compile_filter(search.filter, parameters, among=among)]
-    if table == "traces":
-        experiments = sorted({row[0] for row in candidates.rows})
-        times = sorted({-row[2] for row in candidates.rows})
-        keys.append(f"experiment_id IN {parameters.bind(experiments, 'Array(String)')}")
-        keys.append(f"-request_time_ms IN {parameters.bind(times, 'Array(Int64)')}")
-    elif search.experiment_ids:
-        scope = parameters.bind(list(search.experiment_ids), "Array(String)")
-        where.append(f"experiment_id IN {scope}")
-    if position is not None:
-        where.append(after(order, position, parameters))
-    sql = (
-        f"SELECT {_TRACE_COLUMNS}, {order.selected}\n"
-        f"FROM {table} FINAL{order.joins}\n"
-        f"PREWHERE {' AND '.join(keys)}\n"
-        f"WHERE {' AND '.join(where)}\n"
-        f"ORDER BY {order.clause}"
-    )
-    found = store.query(sql, parameters.values, settings=SETTINGS)
-    rows = Rows(found.columns[:_WIDTH], [row[:_WIDTH] for row in found.rows]).structs(TraceRow)
-    positions = [row[_WIDTH:] for row in found.rows]
-    return [_Found(position, row) for position, row in zip(positions, rows, strict=True)]
+    return found[:limit], overlay
 
 
 # --- Cursors --------------------------------------------------------------------------------------
 
 
+def _digest(search: Search) -> str:
+    """Return a mark of a search, by which a cursor of another one is known."""
+    return blake2b(repr(search).encode(), digest_size=8).hexdigest()
+
+
 def _write_cursor(search: Search, position: Position) -> str:
-    text = msgspec.json.encode([search.digest, list(position)])
+    text = msgspec.json.encode([_digest(search), list(position)])
     return base64.urlsafe_b64encode(text).decode()
 
 
@@ -297,7 +169,7 @@ def _read_cursor(cursor: str, search: Search) -> Position:
         raise InvalidInputError(
             "Invalid page token, could not base64-decode; start again without a cursor"
         ) from error
-    if digest != search.digest:
+    if digest != _digest(search):
         raise InvalidInputError(
             "this cursor belongs to another search: its filter, order or experiments differ; "
             "start again without a cursor"

@@ -6,7 +6,6 @@ without decoding. Ids come out as they are stored (`tr-` + 32 hex for ours).
 
 from __future__ import annotations
 
-from collections import defaultdict
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
@@ -15,16 +14,16 @@ from msgspec import UNSET, Raw, UnsetType
 
 from whence import semconv
 from whence.query.compile import forms_of_trace_id
-from whence.store.assessments import read_assessments
 from whence.store.conflicts import read_conflicts
+from whence.store.overlay import read_overlay
 from whence.store.spans import read_spans
-from whence.store.tags import read_tags
 from whence.store.traces import read_traces
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from whence.store.connection import Store
+    from whence.store.overlay import Overlay
     from whence.store.rows import AssessmentRow, SpanRow, TagRow, TraceRow
 
 _NOTHING = Raw(b"[]")
@@ -165,8 +164,8 @@ def read_trace(store: Store, trace_id: str) -> TraceView | None:
     found = next((rows[form] for form in forms if form in rows), None)
     if found is None:
         return None
-    spans = read_spans_of(store, [found.trace_id]).get(found.trace_id, [])
-    info = view_infos(store, [found])[0]
+    spans = read_spans_of(store, [found.trace_id])[found.trace_id]
+    info = view_infos([found], read_overlay(store, [found.trace_id]))[0]
     return TraceView(info, spans, _view_conflicts(store, info))
 
 
@@ -174,7 +173,7 @@ def read_infos(store: Store, trace_ids: Sequence[str]) -> list[TraceInfo]:
     """Read the traces of these ids, in the order of the ids; unknown ones are left out."""
     wanted = list(dict.fromkeys(form for one in trace_ids for form in forms_of_trace_id(one)))
     rows = {row.trace_id: row for row in read_traces(store, wanted)}
-    return view_infos(store, [rows[one] for one in wanted if one in rows])
+    return view_infos([rows[one] for one in wanted if one in rows], read_overlay(store, list(rows)))
 
 
 def read_spans_of(store: Store, trace_ids: Sequence[str]) -> dict[str, list[Span]]:
@@ -199,17 +198,16 @@ def _view_conflicts(store: Store, info: TraceInfo) -> list[Conflict]:
     return conflicts
 
 
-def view_infos(store: Store, rows: Sequence[TraceRow]) -> list[TraceInfo]:
-    """Make the infos of trace rows, with their tags and assessments."""
-    trace_ids = [row.trace_id for row in rows]
-    tags: dict[str, list[TagRow]] = defaultdict(list)
-    for tag in read_tags(store, trace_ids):
-        tags[tag.trace_id].append(tag)
-    assessments: dict[str, list[Assessment]] = defaultdict(list)
-    for assessment in read_assessments(store, trace_ids):
-        if not assessment.deleted:
-            assessments[assessment.trace_id].append(view_assessment(assessment))
-    return [_view_info(row, tags[row.trace_id], assessments[row.trace_id]) for row in rows]
+def view_infos(rows: Iterable[TraceRow], overlay: Overlay) -> list[TraceInfo]:
+    """Make the infos of trace rows, with what was changed about them."""
+    return [
+        _view_info(
+            row,
+            overlay.tags.get(row.trace_id, []),
+            [view_assessment(one) for one in overlay.assessments.get(row.trace_id, [])],
+        )
+        for row in rows
+    ]
 
 
 def _view_info(row: TraceRow, writes: list[TagRow], assessments: list[Assessment]) -> TraceInfo:

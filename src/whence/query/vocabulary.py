@@ -93,6 +93,8 @@ ATTRIBUTES: dict[str, Holds] = {
     "dirty_hash": Holds.TEXT,
     "session": Holds.TEXT,
     "user": Holds.TEXT,
+    "request_preview": Holds.TEXT,
+    "response_preview": Holds.TEXT,
 }
 ALIASES: dict[str, str] = {
     "timestamp": "timestamp_ms",
@@ -137,6 +139,9 @@ MEANT: dict[str, str] = {
     "sha": "commit",
     "session_id": "session",
     "user_id": "user",
+    "preview": "request_preview",
+    "request": "request_preview",
+    "response": "response_preview",
     "id": "trace_id",
     "trace_metadata": "metadata",
     "label": "tags",

@@ -1,0 +1,260 @@
+"""The statements of a search: candidates as they lie, and which of them are the newest rows.
+
+`traces` may hold several rows of one trace until the engine merges them, and reading it with FINAL
+costs a pass over all of it. So *candidates* are rows in sort order as they lie, whole, and then one
+statement asks for the versions that lie at their keys, along with their tags and assessments. A
+candidate whose version is the highest of its key is found: the filter has been applied to that very
+row. Where a higher one lies that was not among the candidates (it does not match, or has just been
+written), and where a trace of `open_traces` has ended meanwhile, that row is read, and decides.
+
+A filter that speaks of spans is the exception: the spans of candidates are read as they lie, too
+(`compile.py`), so all candidates are tested again, with FINAL.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from whence.query.compile import SETTINGS, Parameters, compile_filter
+from whence.query.filters import comparisons, is_about_span
+from whence.query.order import DEFAULT, after, compile_order
+from whence.store.overlay import (
+    SELECT_OVERLAY,
+    Overlay,
+    gather_overlay,
+    merge_overlays,
+    read_overlay,
+)
+from whence.store.traces import WHOLE, list_experiment_ids, locate_traces
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+
+    from whence.query.filters import Filter
+    from whence.query.order import Position, Term
+    from whence.store.connection import Store
+
+MAX_BRANCHES = 16  # experiments that are read side by side, each in the order it lies in
+
+ROW = "row"
+
+Key = tuple[str, int, str]  # experiment_id, request_time_ms, trace_id
+
+
+@dataclass(frozen=True)
+class Search:
+    """What is searched for, and in which order."""
+
+    filter: Filter | None
+    order: tuple[Term, ...]
+    experiment_ids: tuple[str, ...]
+    trace_ids: tuple[str, ...] | None
+
+    @property
+    def speaks_of_spans(self) -> bool:
+        """Tell whether candidates must be tested again."""
+        return self.filter is not None and any(map(is_about_span, comparisons(self.filter)))
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A row of `traces` or, `is_open`, of `open_traces`; `packed` is '' where it is read later."""
+
+    is_open: bool
+    experiment_id: str
+    trace_id: str
+    request_time_ms: int
+    version: int
+    packed: str
+    position: Position
+
+    @property
+    def key(self) -> Key:
+        """What rows replace each other by, in `traces`."""
+        return self.experiment_id, self.request_time_ms, self.trace_id
+
+
+# --- As they lie ----------------------------------------------------------------------------------
+
+
+def read_candidates(
+    store: Store, search: Search, position: Position | None, size: int, *, spans: bool
+) -> list[Candidate]:
+    """Return the first `size` rows behind the position that match, without `spans` all of spans.
+
+    `open_traces` is read first: a trace that ends meanwhile is then seen twice rather than never.
+    """
+    parameters = Parameters()
+    order = compile_order(search.order, parameters)
+    where = ["deleted = 0"]
+    if position is not None:
+        where.append(after(order, position, parameters))
+    if search.trace_ids is not None:
+        where.append(f"trace_id IN {parameters.bind(list(search.trace_ids), 'Array(String)')}")
+    where.append(compile_filter(search.filter, parameters, spans=spans))
+    limit = parameters.bind(size, "UInt64")
+    whole = WHOLE.replace("packed", "'' AS packed") if search.speaks_of_spans else WHOLE
+    among = _scope(search.experiment_ids, parameters)
+    sources = [(1, "open_traces FINAL", among)]
+    sources += [(0, "traces", scope) for scope in _scopes(store, search, parameters)]
+    branches = [
+        f"(\nSELECT {is_open} AS is_open, {whole}, {order.selected}\n"
+        f"FROM {table}{order.joins}\n"
+        f"WHERE {scope}{' AND '.join(where)}\n"
+        f"ORDER BY {order.clause}\n"
+        f"LIMIT {limit}\n)"
+        for is_open, table, scope in sources
+    ]
+    union = "\nUNION ALL\n".join(branches)
+    sql = f"SELECT *\nFROM\n(\n{union}\n)\nORDER BY {order.clause}\nLIMIT {limit}"
+    return _candidates(store.query(sql, parameters.values, settings=SETTINGS).rows)
+
+
+def _candidates(rows: Iterable[tuple[Any, ...]]) -> list[Candidate]:
+    return [
+        Candidate(bool(row[0]), row[1], row[2], row[3], row[4], row[5], row[6:]) for row in rows
+    ]
+
+
+def _scope(experiment_ids: Sequence[str], parameters: Parameters) -> str:
+    if not experiment_ids:
+        return ""
+    if len(experiment_ids) == 1:
+        return f"experiment_id = {parameters.bind(experiment_ids[0])} AND "
+    return f"experiment_id IN {parameters.bind(list(experiment_ids), 'Array(String)')} AND "
+
+
+def _scopes(store: Store, search: Search, parameters: Parameters) -> list[str]:
+    """Return a condition on the experiment per branch of the reading of `traces`.
+
+    Within one experiment rows lie newest first, and reading stops at the limit.
+    """
+    ids = search.experiment_ids
+    if not ids and search.order == DEFAULT and search.trace_ids is None:
+        ids = tuple(list_experiment_ids(store))
+        if len(ids) > MAX_BRANCHES:
+            return [""]
+    if search.order == DEFAULT and 1 < len(ids) <= MAX_BRANCHES:
+        return [_scope([one], parameters) for one in ids]
+    return [_scope(ids, parameters)]
+
+
+# --- As they are ----------------------------------------------------------------------------------
+
+
+def verify_candidates(
+    store: Store, search: Search, position: Position | None, candidates: Sequence[Candidate]
+) -> tuple[list[Candidate], list[Candidate], Overlay]:
+    """Return the candidates that are found, in their order; what was read again; tags and so on.
+
+    What was read again may lie behind the last candidate.
+    """
+    if search.speaks_of_spans:
+        keys = {one.key for one in candidates if not one.is_open}
+        open_ids = {one.trace_id for one in candidates if one.is_open}
+        for trace_id, (experiment_id, time_ms, complete) in locate_traces(store, open_ids).items():
+            if complete:
+                open_ids.discard(trace_id)
+                keys.add((experiment_id, time_ms, trace_id))
+        again = _read_again(store, search, position, keys, open_ids)
+        return [], again, read_overlay(store, [one.trace_id for one in again])
+    rows = _read_versions(store, candidates)
+    found, doubtful = _tell_apart(candidates, _newest_of(rows))
+    again = _read_again(store, search, position, doubtful, ())
+    changed = read_overlay(store, [one.trace_id for one in again])
+    return found, again, merge_overlays(gather_overlay(rows), changed)
+
+
+def _newest_of(rows: Iterable[tuple[Any, ...]]) -> dict[Key, tuple[int, bool]]:
+    """Return the highest version at every key, and whether it is a tombstone."""
+    newest: dict[Key, tuple[int, bool]] = {}
+    for what, trace_id, experiment_id, time_ms, version, deleted in rows:
+        if what == ROW:
+            key = experiment_id, int(time_ms), trace_id
+            newest[key] = max(newest.get(key, (0, False)), (version, bool(deleted)))
+    return newest
+
+
+def _tell_apart(
+    candidates: Iterable[Candidate], newest: Mapping[Key, tuple[int, bool]]
+) -> tuple[list[Candidate], set[Key]]:
+    """Return the candidates that are found, and the keys of rows that have yet to be read."""
+    places = {key[2]: key for key, (_, deleted) in newest.items() if not deleted}
+    found: dict[Key | str, Candidate] = {}
+    doubtful: set[Key] = set()
+    for one in candidates:
+        version, deleted = newest.get(one.key, (0, True))
+        if one.is_open and one.trace_id in places:
+            doubtful.add(places[one.trace_id])
+        elif one.is_open:
+            found[one.trace_id] = one
+        elif not deleted and version == one.version:
+            found[one.key] = one
+        elif not deleted:
+            doubtful.add(one.key)
+    return list(found.values()), doubtful - found.keys()
+
+
+def _read_versions(store: Store, candidates: Sequence[Candidate]) -> list[tuple[Any, ...]]:
+    """Read what lies at the candidates' keys, and their tags and assessments, in one statement."""
+    closed = [one for one in candidates if not one.is_open]
+    open_ids = [one.trace_id for one in candidates if one.is_open]
+    parameters: dict[str, Any] = {"trace_ids": list({one.trace_id for one in candidates})}
+    branches = [SELECT_OVERLAY]
+    select = (
+        f"SELECT '{ROW}', trace_id, experiment_id, toString(request_time_ms), version, deleted\n"
+    )
+    if closed:
+        parameters["experiment_ids"] = sorted({one.experiment_id for one in closed})
+        parameters["times"] = sorted({-one.request_time_ms for one in closed})
+        # The sort key finds them; asking the index of the trace ids as well takes longer.
+        branches.append(
+            f"{select}FROM traces\n"
+            "PREWHERE experiment_id IN {experiment_ids:Array(String)}"
+            " AND -request_time_ms IN {times:Array(Int64)}"
+            " AND trace_id IN {trace_ids:Array(String)}\n"
+            "SETTINGS use_skip_indexes = 0\n"
+        )
+    if open_ids:
+        parameters["open_ids"] = open_ids
+        branches.append(f"{select}FROM traces\nWHERE trace_id IN {{open_ids:Array(String)}}\n")
+    return store.query("UNION ALL\n".join(branches), parameters).rows
+
+
+def _read_again(
+    store: Store,
+    search: Search,
+    position: Position | None,
+    keys: Collection[Key],
+    open_ids: Collection[str],
+) -> list[Candidate]:
+    """Read the newest rows at these keys, and keep those that the search really asks for."""
+    parameters = Parameters()
+    order = compile_order(search.order, parameters)
+    ids = sorted({*(key[2] for key in keys), *open_ids})
+    if not ids:
+        return []
+    among = f"trace_id IN {parameters.bind(ids, 'Array(String)')}"
+    where = [_scope(search.experiment_ids, parameters) + "1"]
+    where.append(compile_filter(search.filter, parameters, among=among))
+    if position is not None:
+        where.append(after(order, position, parameters))
+    # Columns of the key only: FINAL changes nothing about them, so PREWHERE may ask first.
+    experiments = parameters.bind(sorted({key[0] for key in keys}), "Array(String)")
+    times = parameters.bind(sorted({-key[1] for key in keys}), "Array(Int64)")
+    at = f"{among} AND experiment_id IN {experiments} AND -request_time_ms IN {times}"
+    open_among = f"trace_id IN {parameters.bind(sorted(open_ids), 'Array(String)')}"
+    sources = [(1, "open_traces", open_among)] * bool(open_ids) + [(0, "traces", at)] * bool(keys)
+    branches = [
+        f"SELECT {is_open} AS is_open, {WHOLE}, {order.selected}\n"
+        f"FROM {table} FINAL{order.joins}\n"
+        f"PREWHERE {wanted}\n"
+        f"WHERE {' AND '.join(where)}"
+        for is_open, table, wanted in sources
+    ]
+    union = "\nUNION ALL\n".join(branches)
+    sql = f"SELECT *\nFROM\n(\n{union}\n)\nORDER BY {order.clause}"
+    found = _candidates(store.query(sql, parameters.values, settings=SETTINGS).rows)
+    # A trace that moved lies at several keys; only these were asked for.
+    return [one for one in found if one.is_open or one.key in keys]

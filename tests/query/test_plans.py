@@ -1,0 +1,135 @@
+"""What a search asks the engine: how many statements, in which order they read, by which index.
+
+Times are never tested; that a search reads few granules through the index made for it is what keeps
+it fast.
+"""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from tests.query.rows import trace, trace_row
+
+from whence.query.search import search_traces
+from whence.query.views import read_trace
+
+COUNT = 5000
+GRANULES = COUNT // 256
+
+
+class Watched:
+    """A store that keeps what it is asked, and the plans of it."""
+
+    def __init__(self, store):
+        self._store = store
+        self.statements = []
+        self.plans = []
+
+    def query(self, sql, parameters=None, *, settings=None):
+        self.statements.append(sql)
+        plan = self._store.query(f"EXPLAIN indexes = 1 {sql}", parameters, settings=settings)
+        self.plans.append("\n".join(line for (line,) in plan.rows))
+        return self._store.query(sql, parameters, settings=settings)
+
+
+def plain_of(experiment_id, index):
+    return trace(
+        f"tr-{experiment_id}-{index:05}",
+        request_time_ms=1_000_000 + index,
+        metadata={
+            "app_version": f"1.{index // 100}",
+            "mlflow.source.git.commit": f"c{index // 50}",
+            "mlflow.source.git.branch": f"b{index // 500}",
+            "mlflow.trace.session": f"s{index // 5}",
+            "mlflow.trace.user": f"u{index % 700}",
+            "tenant": f"t{index % 900}",
+            "long": "x" * 300 + str(index),
+        },
+        request_preview=f"please refund order{index} at once",
+        response_preview=f"order{index} was refunded",
+    )
+
+
+@pytest.fixture(scope="module")
+def series(chdb_store):
+    experiment_id = "774250"
+    rows = [trace_row(plain_of(experiment_id, index), experiment_id) for index in range(COUNT)]
+    chdb_store.insert("traces", rows)
+    # Indexes are made when parts are merged; this waits for it.
+    chdb_store.command("OPTIMIZE TABLE traces FINAL")
+    return experiment_id
+
+
+def granules_by(plan, index):
+    """Return (selected, of all) granules of a skip index, summed over the parts it was asked in."""
+    found = re.search(rf"Name: {index}\n(?:.*\n)*?.*?Granules: (\d+)/(\d+)", plan)
+    return None if found is None else (int(found[1]), int(found[2]))
+
+
+@pytest.mark.parametrize(
+    ("text", "index"),
+    [
+        ("app_version = '1.7'", "by_app_version"),
+        ("metadata.app_version IN ('1.7', '1.8')", "by_app_version"),
+        ("commit = 'c30'", "by_commit"),
+        ("branch = 'b3'", "by_branch"),
+        ("session = 's400'", "by_session"),
+        ("user = 'u5'", "by_user"),
+        ("state = 'OK' AND user = 'u5'", "by_user"),
+        ("metadata.tenant = 't17'", "by_metadata"),
+        ("metadata.tenant IN ('t17', 't18')", "by_metadata"),
+        ("request_preview LIKE '%order4711%'", "by_request_preview"),
+        ("request_preview ILIKE '%ORDER4711%'", "by_request_preview"),
+        ("response_preview LIKE '%order4711 was%'", "by_response_preview"),
+    ],
+)
+def test_a_rare_value_is_found_by_its_index(chdb_store, series, text, index):
+    store = Watched(chdb_store)
+    page = search_traces(store, experiment_ids=[series], filter_string=text)
+    assert page.traces
+    selected, asked = granules_by(store.plans[0], index)
+    assert selected <= asked / 2
+    assert selected <= 8  # noqa: PLR2004
+
+
+def test_a_page_is_read_in_order_and_by_two_statements(chdb_store, series):
+    for text in ("", "state != 'x'", "user = 'u5'", "metadata.tenant = 't3' OR state = 'OK'"):
+        store = Watched(chdb_store)
+        search_traces(store, experiment_ids=[series], max_results=3, filter_string=text)
+        assert len(store.statements) == 2  # noqa: PLR2004
+        assert "InOrder" in store.plans[0]
+        assert "PREWHERE experiment_id IN {" in store.statements[1]
+
+
+def test_a_search_of_all_experiments_asks_only_for_those_not_yet_seen(chdb_store, series):
+    search_traces(chdb_store, max_results=3)
+    store = Watched(chdb_store)
+    search_traces(store, max_results=3, filter_string=f"trace_id LIKE 'tr-{series}-%'")
+    assert [sql.split(maxsplit=2)[:2] for sql in store.statements[:1]] == [["SELECT", "DISTINCT"]]
+
+
+def test_whole_rows_are_read_through_one_column(chdb_store, series):
+    store = Watched(chdb_store)
+    search_traces(store, experiment_ids=[series], filter_string="user = 'u5'")
+    assert "packed" in store.statements[0]
+    assert not any("input_tokens" in sql for sql in store.statements)
+
+
+def test_a_value_that_is_longer_than_the_index_keeps_is_found(chdb_store, series):
+    def find(text):
+        found = search_traces(chdb_store, experiment_ids=[series], filter_string=text).traces
+        return [info.trace_id for info in found]
+
+    name = "metadata.`long`"
+    assert find(f"{name} = '{'x' * 300}42'") == [f"tr-{series}-00042"]
+    assert find(f"{name} = '{'x' * 256}'") == []
+    assert find(f"{name} = '{'x' * 255}'") == []
+
+
+def test_one_trace_is_found_by_its_id_in_few_statements(chdb_store, series):
+    store = Watched(chdb_store)
+    assert read_trace(store, f"tr-{series}-00042").info.user == "u42"
+    assert len(store.statements) <= 4  # noqa: PLR2004
+    selected, asked = granules_by(store.plans[0], "by_trace_id")
+    assert selected <= max(8, asked / 2)
