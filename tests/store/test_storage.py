@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from whence.store import migrations
@@ -102,3 +105,13 @@ def test_the_embedded_engine_keeps_no_logs_of_its_own(chdb_store):
     chdb_store.command("SYSTEM FLUSH LOGS")
     kept = "SELECT name FROM system.tables WHERE database = 'system' AND engine LIKE '%MergeTree'"
     assert chdb_store.query(kept).rows == []
+
+
+def test_rows_are_encoded_without_loading_pandas():
+    """It would cost a server half a second of its start and 55 MB."""
+    program = (
+        "import sys; from whence.store.arrow import encode_rows; from whence.store.rows import TagRow;"
+        "encode_rows([TagRow(trace_id='t', key='k')]); print('pandas' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, check=True)
+    assert done.stdout == b"False\n"
