@@ -278,8 +278,10 @@ def _read_span(span: shapes.Span, scope: str) -> SpanRecord:
         status=_read_enum(status.code, _STATUSES, "status.code") if status is not None else 0,
         status_message=(status.message or "") if status is not None else "",
         attributes=_read_attributes(span.attributes, "attributes"),
-        events=[_read_event(event, i) for i, event in enumerate(span.events or ())],
-        links=[_read_link(link, i) for i, link in enumerate(span.links or ())],
+        events=[_read_event(event, i) for i, event in enumerate(span.events)]
+        if span.events
+        else [],
+        links=[_read_link(link, i) for i, link in enumerate(span.links)] if span.links else [],
         scope=scope,
         trace_state=span.trace_state or "",
     )
