@@ -46,9 +46,9 @@ the server sharing the cores. Read it as ratios: your machine has other numbers.
 {command}
 ```
 
-Rounds of each: {rounds} (fewer where a scenario says so), the order turned round every time, after a
-warm-up. A figure is the median of the rounds, its spread the lowest and the highest. Each peer runs
-in an environment of its own, set up as its documentation says for production:
+Rounds of each: {rounds} (at most 3 where a server starts for each), the order turned round every
+time, after a warm-up. A figure is the median of the rounds, its spread the lowest and the highest.
+Each peer runs in an environment of its own, set up as its documentation says for production:
 """
 GROWTH = """\
 ## Growth
@@ -227,11 +227,11 @@ def _shared_notes(figures: list[Figure]) -> list[tuple[str, str]]:
 
 def _describe_growth(found: Results) -> str:
     lines = [GROWTH]
-    for unit, named in pictures.find_growth(found).items():
+    for title, named in pictures.find_growth(found).items():
         sizes = sorted({size for points in named.values() for size, _ in points})
         if not sizes:
             continue
-        head = [f"{unit}, at", *(f"{size:,}" for size in sizes), "exponent", "why"]
+        head = [title, *(f"{size:,}" for size in sizes), "exponent", "why"]
         lines += ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
         for name, points in named.items():
             at = dict(points)

@@ -40,53 +40,50 @@ STYLE: Any = {
     "axes.spines.top": False,
     "axes.spines.right": False,
 }
-LABEL_GAP = 0.05  # of the height of the axes: between the names at the ends of the lines
+LABEL_GAP = 0.032  # of the height of the axes: between the names at the ends of the lines
+
+PANELS = (
+    # scenario, unit, title, label
+    ("search", "ms", "A search over HTTP", "milliseconds, median"),
+    ("facets", "ms", "Facets and versions over HTTP", "milliseconds, median"),
+    ("growth", "µs a trace", "Durable ingest", "microseconds a trace"),
+)
 
 Lines = dict[str, list[tuple[int, float]]]  # by what was measured: traces in the store, median
 
 
 def find_growth(results: Results) -> dict[str, Lines]:
-    """Return what was measured at several sizes of the store, by its unit."""
-    found: dict[str, Lines] = defaultdict(dict)
-    for figure in _sized(results):
-        points = found[figure.unit].setdefault(figure.name, [])
-        points.append((figure.size or 0, figure.median))
-    return {
-        unit: {name: sorted(points) for name, points in lines.items() if len(points) > 1}
-        for unit, lines in found.items()
-        if unit in ("ms", "µs a trace")
-    }
-
-
-def _sized(results: Results) -> list[Figure]:
-    return [
-        figure
-        for name in ("growth", "search", "facets")
-        if (outcome := results.outcome(name)) is not None
-        for figure in outcome.figures
-        if figure.size and figure.values and figure.subject == "whence"
-    ]
+    """Return what was measured at several sizes of the store, by the panel's title."""
+    found: dict[str, Lines] = {}
+    for scenario, unit, title, _ in PANELS:
+        outcome = results.outcome(scenario)
+        lines: Lines = defaultdict(list)
+        for one in outcome.figures if outcome else ():
+            if one.size and one.values and one.subject == "whence" and one.unit == unit:
+                lines[one.name].append((one.size, one.median))
+        found[title] = {name: sorted(points) for name, points in lines.items() if len(points) > 1}
+    return found
 
 
 def draw_growth(results: Results) -> bytes:
-    """Draw cost against size, both logarithmic: searches left, ingest right."""
+    """Draw cost against size, both logarithmic."""
     growth = find_growth(results)
-    panels = (
-        ("ms", "A search over HTTP", "milliseconds, median"),
-        ("µs a trace", "Durable ingest", "microseconds a trace, median"),
-    )
     with mpl.rc_context(STYLE):
-        canvas = Canvas(figsize=(12, 6), layout="constrained")
-        axes = canvas.subplots(1, 2, width_ratios=(3, 2))
-        for panel, (unit, title, label) in zip(axes, panels, strict=True):
-            _draw_lines(panel, growth.get(unit, {}))
+        canvas = Canvas(figsize=(13, 8), layout="constrained")
+        grid = canvas.add_gridspec(2, 2, width_ratios=(1, 1), height_ratios=(3, 2))
+        places = (grid[:, 0], grid[0, 1], grid[1, 1])
+        for place, (_, _, title, label) in zip(places, PANELS, strict=True):
+            panel = canvas.add_subplot(place)
+            _draw_lines(
+                panel, growth[title], gap=LABEL_GAP if place is places[0] else 2 * LABEL_GAP
+            )
             panel.set_title(title, loc="left")
             panel.set_ylabel(label)
             panel.set_xlabel("traces in the store")
         return _save(canvas)
 
 
-def _draw_lines(panel: Any, lines: Lines) -> None:
+def _draw_lines(panel: Any, lines: Lines, gap: float) -> None:
     panel.set_xscale("log")
     panel.set_yscale("log")
     panel.grid(visible=True, which="major")
@@ -106,11 +103,14 @@ def _draw_lines(panel: Any, lines: Lines) -> None:
     shown = [tick for tick in ticks if low <= tick <= high]
     panel.set_yticks(shown, [f"{tick:g}" for tick in shown])
     ends = sorted((points[-1][1], name) for name, points in lines.items())
-    heights = _spread([end for end, _ in ends], low, high)
+    heights = _spread([end for end, _ in ends], low, high, gap)
     for place, (end, name) in enumerate(ends):
         colour = COLOURS[place % len(COLOURS)]
         points = lines[name]
-        panel.plot(*zip(*points, strict=True), color=colour, marker="o", markersize=4, lw=1.8)
+        line = "-" if place < len(COLOURS) else "--"
+        panel.plot(
+            *zip(*points, strict=True), color=colour, marker="o", markersize=4, lw=1.8, ls=line
+        )
         panel.annotate(
             f"{name}  {end:.3g}",
             xy=(1.02, heights[place]),
@@ -122,16 +122,24 @@ def _draw_lines(panel: Any, lines: Lines) -> None:
         )
 
 
-def _spread(values: list[float], low: float, high: float) -> list[float]:
-    """Return heights within the axes, from 0 to 1, that leave room for a line of text each."""
+def _spread(values: list[float], low: float, high: float, gap: float) -> list[float]:
+    """Return heights within the axes, from 0 to 1, with room for a line of text each.
+
+    Rising values move as little as they can: those that crowd are set out around their mean.
+    """
     heights = [math.log(one / low) / math.log(high / low) for one in values]
-    for index in range(1, len(heights)):
-        heights[index] = max(heights[index], heights[index - 1] + LABEL_GAP)
-    if heights and heights[-1] > 1:  # push them down again from the top
-        heights[-1] = 1.0
-        for index in range(len(heights) - 2, -1, -1):
-            heights[index] = min(heights[index], heights[index + 1] - LABEL_GAP)
-    return heights
+    crowds: list[list[float]] = []  # of heights less the room that those below take
+    for place, height in enumerate(heights):
+        crowds.append([height - place * gap])
+        while len(crowds) > 1 and _mean(crowds[-2]) >= _mean(crowds[-1]):
+            last = crowds.pop()
+            crowds[-1] += last
+    moved = [_mean(crowd) for crowd in crowds for _ in crowd]
+    return [height + place * gap for place, height in enumerate(moved)]
+
+
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values)
 
 
 BARS = (
