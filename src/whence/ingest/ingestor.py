@@ -87,11 +87,12 @@ class Ingestor:
         self._default_id = default_experiment_id
         self._newest_us = read_newest_us(store)
         shared = is_server_url(store.url)
+        self._known = None if shared else KnownTraces(store)
         memory = TraceMemory(
             store,
             default_experiment_id=default_experiment_id,
             max_facts=max_remembered_spans,
-            known=None if shared else KnownTraces(store),
+            known=self._known,
         )
         self._writer = Writer(
             store,
@@ -182,6 +183,11 @@ class Ingestor:
     def subscribe(self, callback: Callable[[list[str]], None]) -> Callable[[], None]:
         """Call back with the ids of changed traces after every commit; return the off switch."""
         return self._writer.subscribe(callback)
+
+    def wait_until_known(self, timeout_s: float | None = None) -> None:
+        """Wait until the ids of all stored traces were read. For tests and benchmarks."""
+        if self._known is not None:
+            self._known.wait(timeout_s)
 
     def close(self) -> None:
         """Finish everything accepted; what is submitted later raises UnavailableError."""

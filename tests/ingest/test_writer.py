@@ -1,0 +1,139 @@
+"""Groups that are prepared while others are inserted: what happens when an insert fails."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from ingest.wire import batch, new_trace_hex, span
+from whence.errors import StoreError, UnavailableError
+from whence.ingest.ingestor import Ingestor
+from whence.store.known import find_positions, read_filter
+from whence.store.spans import read_spans
+from whence.store.tags import read_tags
+from whence.store.traces import read_traces
+
+
+class Faulty:
+    """A store whose next insert into `spans` waits until it is told how to end."""
+
+    def __init__(self, store):
+        self._store = store
+        self._told = threading.Event()
+        self._error = None
+        self.reached = threading.Event()
+        self.armed = False
+
+    def __getattr__(self, name):
+        return getattr(self._store, name)
+
+    def insert(self, table, rows):
+        if table == "spans" and self.armed:
+            self.armed = False
+            self.reached.set()
+            assert self._told.wait(30)
+            if self._error is not None:
+                raise self._error
+        self._store.insert(table, rows)
+
+    def go_on(self, error=None):
+        self._error = error
+        self._told.set()
+
+
+@pytest.fixture
+def faulty(chdb_store):
+    return Faulty(chdb_store)
+
+
+@pytest.fixture
+def pair(faulty, experiment_id):
+    """Two deliveries of one trace: one in an insert that hangs, one prepared behind it."""
+    trace = new_trace_hex()
+    with Ingestor(faulty) as ingestor:
+
+        def submit(*spans):
+            return ingestor.submit(batch(*spans), experiment_id=experiment_id)
+
+        submit(span(new_trace_hex(), 1)).result(30)
+        faulty.armed = True
+        first = submit(span(trace, 1, name="root"))
+        assert faulty.reached.wait(30)
+        second = submit(span(trace, 2, 1))
+        yield ingestor, f"tr-{trace}", first, second
+        faulty.go_on()
+
+
+def test_what_waits_behind_an_insert_is_one_trace_with_it(pair, faulty):
+    _, trace_id, first, second = pair
+    assert not first.done()
+    faulty.go_on()
+    assert first.result(30).accepted_spans == second.result(30).accepted_spans == 1
+    (row,) = read_traces(faulty, [trace_id])
+    assert (row.span_count, row.state, row.trace_name) == (2, "OK", "root")
+
+
+def test_a_refused_insert_is_tried_again_and_nothing_is_lost(pair, faulty):
+    _, trace_id, first, second = pair
+    faulty.go_on(StoreError("the engine had a bad moment"))
+    assert first.result(30).accepted_spans == second.result(30).accepted_spans == 1
+    (row,) = read_traces(faulty, [trace_id])
+    assert (row.span_count, row.state) == (2, "OK")
+    assert {one.span_id for one in read_spans(faulty, [trace_id])} == {"0" * 15 + n for n in "12"}
+
+
+def test_what_could_not_be_stored_leaves_no_trace_in_what_came_behind_it(pair, faulty):
+    _, trace_id, first, second = pair
+    faulty.go_on(UnavailableError("the disk is full", retry_after_s=1))
+    with pytest.raises(UnavailableError):
+        first.result(30)
+    assert second.result(30).accepted_spans == 1
+    (row,) = read_traces(faulty, [trace_id])
+    assert (row.span_count, row.state) == (1, "IN_PROGRESS")
+    assert [one.span_id for one in read_spans(faulty, [trace_id])] == ["0" * 15 + "2"]
+
+
+def test_an_edit_sees_what_was_under_way_before_it(pair, faulty):
+    ingestor, trace_id, first, _ = pair
+    threading.Timer(0.05, faulty.go_on).start()
+    ingestor.set_tags(trace_id, {"mood": "good"})
+    assert first.done()
+    assert [row.value for row in read_tags(faulty, [trace_id])] == ["good"]
+
+
+def test_closing_finishes_what_is_under_way(pair, faulty):
+    ingestor, trace_id, first, second = pair
+    threading.Timer(0.05, faulty.go_on).start()
+    ingestor.close()
+    assert first.done() and second.done()
+    assert read_traces(faulty, [trace_id])[0].span_count == 2
+
+
+def test_a_stored_trace_is_known_after_a_restart(own_ingestor, chdb_store, experiment_id):
+    trace = new_trace_hex()
+    first = own_ingestor()
+    first.submit(batch(span(trace, 1)), experiment_id=experiment_id).result(30)
+    first.close()
+    again = own_ingestor()
+    again.wait_until_known()
+    again.submit(batch(span(trace, 2, 1)), experiment_id=experiment_id).result(30)
+    (row,) = read_traces(chdb_store, [f"tr-{trace}"])
+    assert row.span_count == 2
+
+
+def test_the_filter_of_known_traces_misses_none_and_names_few_others(
+    ingestor, store, experiment_id
+):
+    traces = [new_trace_hex() for _ in range(50)]
+    spans = [span(trace, 1) for trace in traces]
+    ingestor.submit(batch(*spans), experiment_id=experiment_id).result(30)
+    bits = 1 << 20
+    read = read_filter(store, bits)
+    assert len(read) == bits // 8
+
+    def may_be_stored(trace_id):
+        return all(read[at >> 3] >> (at & 7) & 1 for at in find_positions(trace_id, bits))
+
+    assert all(may_be_stored(f"tr-{trace}") for trace in traces)
+    assert sum(may_be_stored(f"tr-{new_trace_hex()}") for _ in range(1000)) < 50
