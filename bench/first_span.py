@@ -1,29 +1,30 @@
-"""What the first trace of a process costs its caller, and when the rest of the context is there.
+"""What `import whence` and the first trace of a process cost, and when its context is there.
 
-    python bench/first_span.py [--processes 15] [--files 50000] [--json FILE]
+    python -m bench.first_span [--quick] [--rounds 7]
 
 Each process imports Whence, traces one kind of call and says how long the first one took in the
-calling thread (wall clock, and CPU by `time.thread_time_ns`), and the second. Medians over the
-processes are printed, and the highest.
+calling thread, and the second. `import whence` is measured beside an empty program, too.
 
-Then a work tree of `--files` files is committed in a temporary folder, one file is changed, and a
+Then a work tree of `FILES` files is committed in a temporary folder, one file is changed, and a
 program in it traces once: when its first span had ended, and when the trace could leave with the
 tree's hash.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
-import platform
-import statistics
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
+from bench.harness import Figure, Options, Scenario
+from bench.traced import run_alone
+
+FILES = 50_000
+IMPORT_AT_MOST_MS = 120.0
 PRELUDE = """
 import json, sys, time
 began_ns, cpu_ns = time.perf_counter_ns(), time.process_time_ns()
@@ -103,28 +104,36 @@ def run(program: Path, code: str, store: Path) -> Any:
     return json.loads(done.stdout)
 
 
-def describe(times_ns: list[int]) -> dict[str, float]:
-    """Return median and maximum in milliseconds."""
-    return {"median_ms": statistics.median(times_ns) / 1e6, "max_ms": max(times_ns) / 1e6}
+def measure_kinds(folder: Path, rounds: int) -> list[Figure]:
+    """Time the import, and the first and the second call of each kind; kinds take turns."""
+    found: dict[str, list[Any]] = {name: [] for name in KINDS}
+    program = folder / "program.py"
+    run(program, KINDS["a function"] + MEASURE, folder / "s")  # writes bytecode, warms the disk
+    for _ in range(rounds):
+        for name, code in KINDS.items():
+            found[name].append(run(program, code + MEASURE, folder / "s"))
+    imports = [one[0] for runs in found.values() for one in runs]
+    figures = [
+        _figure(
+            "import whence, wall clock", [one[0] for one in imports], at_most=IMPORT_AT_MOST_MS
+        ),
+        _figure("import whence, CPU", [one[1] for one in imports]),
+    ]
+    for name, runs in found.items():
+        figures += [
+            _figure(f"first: {name}", [one[1][0] for one in runs]),
+            _figure(f"first, CPU: {name}", [one[1][1] for one in runs]),
+            _figure(f"second: {name}", [one[2][0] for one in runs]),
+        ]
+    return figures
 
 
-def measure_kinds(folder: Path, processes: int) -> dict[str, dict[str, dict[str, float]]]:
-    """Time the first and the second call of each kind."""
-    results = {}
-    imports = []
-    for name, code in KINDS.items():
-        runs = [run(folder / "program.py", code + MEASURE, folder / "s") for _ in range(processes)]
-        imports += [one[0][1] for one in runs]
-        results[name] = {
-            "first, wall": describe([one[1][0] for one in runs]),
-            "first, CPU": describe([one[1][1] for one in runs]),
-            "second, wall": describe([one[2][0] for one in runs]),
-        }
-    results["import whence"] = {"CPU": describe(imports)}
-    return results
+def _figure(name: str, times_ns: list[int], **more: Any) -> Figure:
+    values = [one / 1e6 for one in times_ns]
+    return Figure(name=name, subject="whence", unit="ms", values=values, **more)
 
 
-def measure_tree(folder: Path, files: int) -> dict[str, Any]:
+def measure_tree(folder: Path, files: int, rounds: int) -> list[Figure]:
     """Time a program in a large work tree with one changed file."""
     tree = folder / "tree"
     for number in range(files):
@@ -136,35 +145,33 @@ def measure_tree(folder: Path, files: int) -> dict[str, Any]:
     subprocess.run([*git, "add", "."], check=True)
     subprocess.run([*git, "commit", "-q", "-m", "files"], check=True)
     (tree / "0" / "0.txt").write_text("changed\n")
-    rounds = [run(tree / "program.py", LATE, folder / "late") for _ in range(3)]
-    return {
-        "files": files,
-        "first span": describe([one[0] for one in rounds]),
-        "dirty hash": describe([one[1] for one in rounds]),
-        "problems": [one[2] for one in rounds],
-    }
+    runs = [run(tree / "program.py", LATE, folder / "late") for _ in range(rounds)]
+    return [
+        _figure("the first trace in a large work tree", [one[0] for one in runs], size=files),
+        _figure("until its hash is known and sent", [one[1] for one in runs], size=files),
+    ]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--processes", type=int, default=15)
-    parser.add_argument("--files", type=int, default=50_000, help="0: no large work tree")
-    parser.add_argument("--json", type=Path)
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        results: dict[str, Any] = measure_kinds(Path(name), options.processes)
-        print(f"Python {platform.python_version()}, {options.processes} processes of each kind")
-        for kind, figures in results.items():
-            for what, one in figures.items():
-                print(f"{kind:38} {what:14} {one['median_ms']:8.3f} ms  max {one['max_ms']:8.3f}")
-        if options.files:
-            results["tree"] = tree = measure_tree(Path(name), options.files)
-            print(f"a work tree of {options.files} files, {tree['problems']}")
-            for what in ("first span", "dirty hash"):
-                print(f"{what:38} {'':14} {tree[what]['median_ms']:8.1f} ms")
-    if options.json:
-        options.json.write_text(json.dumps(results, indent=2) + "\n")
+def measure(options: Options) -> list[Figure]:
+    """Return what starting costs."""
+    with tempfile.TemporaryDirectory(dir=options.work) as name:
+        figures = measure_kinds(Path(name), options.rounds)
+        files = FILES // 100 if options.quick else FILES
+        return figures + measure_tree(Path(name), files, min(options.rounds, 3))
+
+
+SCENARIO = Scenario(
+    name="first_span",
+    title="Importing Whence, and the first trace of a process",
+    text=(
+        "New processes, one after the other: what `import whence` takes, and what the first and "
+        "the second traced call take in the calling thread. Then the first trace in a git work "
+        "tree of 50,000 files of which one is changed, and when that trace has left with the "
+        "tree's hash; the traced program waits for none of it."
+    ),
+    run=measure,
+)
 
 
 if __name__ == "__main__":
-    main()
+    run_alone(SCENARIO)
