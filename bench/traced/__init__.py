@@ -57,32 +57,23 @@ class Run(msgspec.Struct):
 
 OURS = (
     Program(subject="no tracing", script=FOLDER / "by_nobody.py"),
-    Program(
-        subject="opentelemetry",
-        script=FOLDER / "by_opentelemetry.py",
-        environment="opentelemetry",
-    ),
     Program(subject="whence", script=FOLDER / "by_whence.py"),
 )
 SLOW: dict[str, dict[str, Any]] = {
     "mlflow": {"server": "mlflow", "traces": 200, "paced_traces": 60, "rate": 20},
+    "phoenix": {"server": "phoenix", "traces": 500, "paced_traces": 100, "rate": 50},
     "langfuse": {"traces": 500, "paced_traces": 100, "rate": 50},
     "logfire": {"traces": 500, "paced_traces": 100, "rate": 50},
 }
 
 
 def programs(options: Options) -> list[Program]:
-    """Return ours, the bare SDK's and those of the peers that were asked for."""
-    peers: Sequence[str] = getattr(options, "peers", ())
+    """Return ours, and those of the peers that were asked for."""
     others = [
-        Program(
-            subject=peer,
-            script=PEERS / f"by_{peer}.py",
-            environment=peer,
-            **SLOW.get(peer, {}),
-        )
-        for peer in peers
-        if (PEERS / f"by_{peer}.py").exists()
+        Program(subject=peer, script=script, environment=peer, **SLOW.get(peer, {}))
+        for peer in options.peers
+        for script in (FOLDER / f"by_{peer}.py", PEERS / f"by_{peer}.py")
+        if script.exists()
     ]
     return [*OURS, *others]
 
@@ -154,10 +145,12 @@ def run_alone(scenario: Scenario) -> None:
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "whence-bench")
+    parser.add_argument("--peers", default="opentelemetry", help="separated by commas")
     given = parser.parse_args()
     given.work.mkdir(exist_ok=True)
     rounds = 1 if given.quick else given.rounds
-    options = Options(quick=given.quick, rounds=rounds, work=given.work, sizes=())
+    peers = tuple(filter(None, given.peers.split(",")))
+    options = Options(quick=given.quick, rounds=rounds, work=given.work, sizes=(), peers=peers)
     for one in scenario.run(options):
         low, high = one.spread
         bound = "" if one.kept is None else f"  {'kept' if one.kept else 'MISSED'}"
