@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from whence.store.rows import SpanRow
 
 Texts = dict[str, str]
+_NONE: Texts = {}
 FINAL_VERSION = 2**62 + 2**61
 
 
@@ -114,12 +115,16 @@ def _read_facts(row: SpanRow, resource: Texts, resource_sources: Texts) -> SpanF
         explicit=layers.explicit,
         derived=layers.derived,
         resource=resource,
-        explicit_sources=unpack_provenance(row.provenance)[0],
+        explicit_sources=unpack_provenance(row.provenance)[0] if row.provenance else _NONE,
         derived_sources=layers.derived_sources,
         resource_sources=resource_sources,
         tags=layers.tags,
-        state=_read_text(attributes, semconv.TRACE_STATE),
-        client_request_id=_read_text(attributes, semconv.CLIENT_REQUEST_ID),
+        state=_read_text(attributes, semconv.TRACE_STATE)
+        if semconv.TRACE_STATE in attributes
+        else None,
+        client_request_id=_read_text(attributes, semconv.CLIENT_REQUEST_ID)
+        if semconv.CLIENT_REQUEST_ID in attributes
+        else None,
         request_preview=request,
         response_preview=response,
         model=row.model,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from whence.ingest.group import Group
 
 ResultT = TypeVar("ResultT")
-ROW_OVERHEAD_BYTES = 1000
+ROW_OVERHEAD_BYTES = 1500  # a row and its facts in memory, beside the text of the span
 
 
 class IngestResult(msgspec.Struct, frozen=True):

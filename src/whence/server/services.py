@@ -101,7 +101,10 @@ def open_services(settings: Settings, directory: Path | None) -> Services:
     given = settings.default_experiment
     experiment_id = given if given.isdigit() else experiment_id_of(given)
     ingestor = Ingestor(
-        store, default_experiment_id=experiment_id, environment_aliases=settings.aliases
+        store,
+        default_experiment_id=experiment_id,
+        environment_aliases=settings.aliases,
+        max_queue_bytes=settings.max_queue_bytes,
     )
     if not given.isdigit():
         ingestor.create_experiment(given)

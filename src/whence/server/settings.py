@@ -70,6 +70,12 @@ class Settings(BaseSettings):
         "requests under way may take. Above it: 503 with "
         "`Retry-After`.",
     )
+    max_queue_bytes: int = Field(
+        256 * MIB,
+        ge=1024,
+        description="Memory that decoded spans may take until they are durable. Above it: 503 "
+        "with `Retry-After`.",
+    )
     idle_exit_s: float | None = Field(
         None,
         gt=0,
