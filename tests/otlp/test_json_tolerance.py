@@ -150,3 +150,16 @@ def test_partial_success_is_said_in_the_type_of_the_request() -> None:
 def test_full_success_is_an_empty_answer() -> None:
     assert encode_partial_success(0, "", content_type="application/json; charset=utf-8") == b"{}"
     assert encode_partial_success(0, "", content_type="application/x-protobuf") == b""
+
+
+def test_an_id_that_was_right_as_a_parent_is_wrong_as_a_trace():
+    with pytest.raises(MalformedPayloadError, match=r"spans\[1\]\.traceId"):
+        decode_request(body(parentSpanId="c" * 16, traceId="c" * 16))
+    group = {
+        "scopeSpans": [
+            {"spans": [SPAN | {"parentSpanId": "c" * 16}]},
+            {"spans": [SPAN | {"traceId": "c" * 16}]},
+        ]
+    }
+    with pytest.raises(MalformedPayloadError, match=r"scopeSpans\[1\]\.spans\[0\]\.traceId"):
+        decode_request(plain_json.dumps({"resourceSpans": [group]}).encode())

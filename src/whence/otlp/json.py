@@ -255,22 +255,33 @@ def _read_group(group: shapes.ResourceSpans) -> ResourceSpans:
     if group.resource is not None:
         resource.attributes = _read_attributes(group.resource.attributes, "resource.attributes")
     spans: list[SpanRecord] = []
+    traces: dict[str | None, str] = {}  # ids as sent → as read; most occur several times
+    parents: dict[str, str] = {}
     for number, scope_spans in enumerate(group.scope_spans or ()):
         scope = (scope_spans.scope.name or "") if scope_spans.scope is not None else ""
         for index, span in enumerate(scope_spans.spans or ()):
             try:
-                spans.append(_read_span(span, scope))
+                spans.append(_read_span(span, scope, traces, parents))
             except _WrongValueError as wrong:  # noqa: PERF203 - free where nothing is raised
                 raise wrong.within(f"scopeSpans[{number}].spans[{index}]") from None
     return ResourceSpans(resource, spans)
 
 
-def _read_span(span: shapes.Span, scope: str) -> SpanRecord:
+def _read_span(
+    span: shapes.Span, scope: str, traces: dict[str | None, str], parents: dict[str, str]
+) -> SpanRecord:
     status = span.status
+    trace_id = traces.get(span.trace_id)
+    if trace_id is None:
+        trace_id = traces[span.trace_id] = _read_id(span.trace_id, 16, "traceId")
+    parent_id: str | None = None
+    if span.parent_span_id:
+        parent_id = parents.get(span.parent_span_id) or _read_parent(span.parent_span_id)
+        parents[span.parent_span_id] = parent_id or ""
     return SpanRecord(
-        trace_id=_read_id(span.trace_id, 16, "traceId"),
+        trace_id=trace_id,
         span_id=_read_id(span.span_id, 8, "spanId"),
-        parent_id=_read_parent(span.parent_span_id),
+        parent_id=parent_id,
         name=span.name or "",
         kind=_read_enum(span.kind, _KINDS, "kind"),
         start_time_ns=_read_time(span.start_time_unix_nano, "startTimeUnixNano"),
@@ -353,6 +364,8 @@ def _read_int(value: shapes.Int64, path: str) -> int:
 def _read_time(value: shapes.Int64, path: str) -> int:
     if value is None or value == "":
         return 0
+    if type(value) is int and 0 <= value <= INT64_MAX:
+        return value
     time_ns = _read_int(value, path)
     if time_ns < 0:
         raise _WrongValueError(path, f"a time can't be negative, got {time_ns}")
