@@ -72,8 +72,8 @@ class Sink:
 
     def take(self, handler: BaseHTTPRequestHandler) -> None:
         body = handler.rfile.read(int(handler.headers["Content-Length"]))
-        if handler.headers["Content-Encoding"] == "gzip":
-            body = gzip.decompress(body)
+        assert handler.headers["Content-Encoding"] == "gzip"
+        body = gzip.decompress(body)
         groups = decode_request(body)
         self.gate.wait(30)
         spans = sum(len(group.spans) for group in groups)

@@ -123,6 +123,11 @@ class Backlog:
             self._bytes_out += getattr(items[-1], "size_bytes", DEFAULT_ITEM_BYTES)
         return items
 
+    def fullness(self) -> float:
+        """Return which share of the bounds is taken, 0.0 to 1.0."""
+        spans = (len(self.queue) + len(self.held)) / self._max_items
+        return max(spans, (self._bytes_in - self._bytes_out) / self._max_bytes)
+
     def is_crowded(self) -> bool:
         """Say whether what is held takes the room of what is to come."""
         return len(self.held) * 2 > self._max_items or (

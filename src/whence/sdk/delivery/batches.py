@@ -79,14 +79,16 @@ def encode_items(
     items: Iterable[Exportable],
     context: dict[str, Any],
     stats: Stats,
-    slice_spans: int | None = None,
+    slice_spans: Callable[[], int] | None = None,
 ) -> list[Body]:
     """Return the items as request bodies, one resource for each experiment.
 
-    An item that can't be encoded is dropped and counted, the others go. After every `slice_spans`
-    items the interpreter's lock is given up for a moment, so that the program waits no longer than
-    a slice takes (2 to 5 us a span), instead of the 5 ms after which it would be taken away.
+    An item that can't be encoded is dropped and counted, the others go. After so many items as
+    `slice_spans` says, asked anew each time, the interpreter's lock is given up for a moment: the
+    program then waits no longer than a slice takes (2 to 5 us a span), instead of the 5 ms after
+    which it would be taken away.
     """
+    stop = slice_spans() if slice_spans is not None else 0
     bodies: list[Body] = []
     draft = _Draft(context)
     for number, item in enumerate(items, 1):
@@ -104,8 +106,9 @@ def encode_items(
         draft.add(experiment, scope, text)
         if encode is not _encode_record or PENDING_MARK not in text:
             draft.spans += 1
-        if slice_spans is not None and number % slice_spans == 0:
+        if slice_spans is not None and number >= stop:
             time.sleep(PAUSE_S)
+            stop = number + slice_spans()
     if draft.size_bytes:
         bodies.append(draft.close())
     return bodies

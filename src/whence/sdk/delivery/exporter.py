@@ -35,8 +35,9 @@ if TYPE_CHECKING:
 INTERVAL_S = 0.5
 PENDING_INTERVAL_S = 1.0
 BATCH_SPANS = 2048
-SLICE_SPANS = 32
-SLICES = 32
+LARGE_BATCH_SPANS = 8192  # bodies are as large as they may be: fewer requests a span
+SLICE_SPANS = 8
+CALM_FULLNESS = 0.2  # up to here the queue has room enough to let the program go first
 
 
 class Exporter:
@@ -170,7 +171,9 @@ class Exporter:
         """Deliver everything that is queued now."""
         end = len(self._backlog.queue)
         while end > 0 and not self._is_stuck():
-            items, destination = self._backlog.take(min(end, BATCH_SPANS))
+            is_calm = self._backlog.fullness() < 2 * CALM_FULLNESS
+            batch = BATCH_SPANS if is_calm else LARGE_BATCH_SPANS
+            items, destination = self._backlog.take(min(end, batch))
             end -= len(items) + (destination is not None)
             self._exported_at_s = time.monotonic()
             self._deliver(items)
@@ -246,14 +249,15 @@ class Exporter:
             return []
         context = self._context()
         documents = self._encode_documents()
-        return [*documents, *encode_items(items, context, self._stats, self._slice_spans())]
+        return [*documents, *encode_items(items, context, self._stats, self._slice_spans)]
 
-    def _slice_spans(self) -> int | None:
-        """Return how many spans to encode at a stretch: more the more wait; None in a hurry."""
+    def _slice_spans(self) -> int:
+        """Return how many spans to encode at a stretch: more when many wait, all in a hurry."""
         backlog = self._backlog
         if backlog.waiters or backlog.is_closed or time.monotonic() < backlog.ending_until_s:
-            return None
-        return max(SLICE_SPANS, len(backlog.queue) // SLICES)
+            return BATCH_SPANS
+        excess = backlog.fullness() - CALM_FULLNESS
+        return SLICE_SPANS if excess <= 0 else SLICE_SPANS + int(excess * LARGE_BATCH_SPANS)
 
     def _encode_documents(self) -> list[bytes]:
         """Return the documents of the process that this destination does not have."""

@@ -1,6 +1,4 @@
-"""One request at a time to a server: `POST {url}/v1/traces` over a kept connection.
-
-Bodies are compressed with gzip, unless the server is on this machine (`localhost`, 127.*, ::1).
+"""One request at a time to a server: `POST {url}/v1/traces`, gzip, over a kept connection.
 
 `HttpTransport.send` never raises for what the network or the server does; it says in an `Outcome`
 what is to be done with the body. While it waits (for the connection or for the answer) it calls
@@ -81,18 +79,16 @@ class HttpTransport:
         self._server = server
         self._connection: http.client.HTTPConnection | None = None
         self._tls: ssl.SSLContext | None = None
-        # Compressing costs more CPU here, and unpacking there, than loopback costs both.
-        self._is_near = server.host == "localhost" or server.host.startswith(("127.", "::1"))
 
     def send(self, body: bytes, on_wait: Callable[[], None]) -> Outcome:
         """Send an OTLP/JSON body."""
         import http.client
 
-        data = body if self._is_near else _compress(body)
+        compressed = _compress(body)
         while True:
             is_kept = self._connection is not None
             try:
-                return self._post(data, on_wait)
+                return self._post(compressed, on_wait)
             except (OSError, ValueError, http.client.HTTPException) as error:
                 self.close()  # ValueError: a host name or a key that can't be written
                 # A kept connection may have been closed by the other side just now.
@@ -112,22 +108,25 @@ class HttpTransport:
                 os.close(self._connection.sock.detach())
         self._connection = None
 
-    def _post(self, data: bytes, on_wait: Callable[[], None]) -> Outcome:
+    def _post(self, compressed: bytes, on_wait: Callable[[], None]) -> Outcome:
         connection = self._connection
         if connection is None or connection.sock is None:  # None: the server closed it
             connection = self._connection = self._connect(on_wait)
         headers = {
             "Content-Type": "application/json",
-            "Content-Length": str(len(data)),
+            "Content-Encoding": "gzip",
+            "Content-Length": str(len(compressed)),
             "User-Agent": "whence",
         }
-        if not self._is_near:
-            headers["Content-Encoding"] = "gzip"
         if key := api_key():
             headers["Authorization"] = f"Bearer {key}"
         path = f"{self._server.prefix}/v1/traces"
+        # Every call into the network gives the interpreter's lock up, and a busy program gives it
+        # back after 5 ms: what the socket takes at once goes with the headers, in one call.
+        is_short = len(compressed) <= _BLOCK_BYTES
+        data = compressed if is_short else _blocks(compressed, on_wait)
         with contextlib.suppress(ConnectionError):  # a server may answer before it has read all
-            connection.request("POST", path, body=_blocks(data, on_wait), headers=headers)
+            connection.request("POST", path, body=data, headers=headers)
         _wait_readable(connection.sock, on_wait)
         response = connection.getresponse()
         answer = response.read(_ANSWER_BYTES)
