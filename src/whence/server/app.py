@@ -9,11 +9,13 @@ from fastapi import FastAPI
 from whence.server.api.assessments import assessments_router
 from whence.server.api.documents import documents_router
 from whence.server.api.experiments import experiments_router
+from whence.server.api.facets import facets_router
 from whence.server.api.fields import fields_router
 from whence.server.api.intake import intake_router
 from whence.server.api.live import live_router
 from whence.server.api.tags import tags_router
 from whence.server.api.traces import traces_router
+from whence.server.api.versions import versions_router
 from whence.server.health import health_router
 from whence.server.openapi import OPENAPI_PATH, add_openapi
 from whence.server.otlp import otlp_router
@@ -38,6 +40,8 @@ ROUTERS = (
     documents_router,
     experiments_router,
     fields_router,
+    facets_router,
+    versions_router,
     intake_router,
 )
 

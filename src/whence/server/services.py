@@ -15,6 +15,7 @@ from whence.entities import experiment_id_of
 from whence.errors import WhenceError
 from whence.ingest.ingestor import Ingestor
 from whence.ingest.intake import Intake
+from whence.ingest.rollups import Roller
 from whence.server.activity import Activity
 from whence.server.body import Budget
 from whence.store.connection import open_store
@@ -44,6 +45,7 @@ class Services:
         self.store = store
         self.ingestor = ingestor
         self.intake = intake
+        self.roller = Roller(store)
         self.activity = Activity()
         self._spooled_spans = 0
         self.budget = Budget(settings.max_inflight_bytes)
@@ -86,6 +88,7 @@ class Services:
         if self.intake is not None:
             self.intake.close()
         self.ingestor.close()
+        self.roller.close()
         for threads in (self._readers, self._editors, self._decoders):
             threads.shutdown(wait=False, cancel_futures=True)
 

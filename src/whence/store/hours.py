@@ -36,7 +36,7 @@ ABANDONED_AFTER_S = 600.0
 
 _NEWEST = "SELECT max(version) FROM dirty_hours"
 _UNSEEN = """\
-SELECT experiment_id, hour
+SELECT DISTINCT mark.experiment_id, mark.hour
 FROM dirty_hours AS mark FINAL
 LEFT JOIN
 (
@@ -44,7 +44,6 @@ LEFT JOIN
     FROM rolled_hours FINAL
 ) AS rolled ON rolled.experiment_id = mark.experiment_id AND rolled.hour = mark.hour
 WHERE mark.version > rolled.seen[mark.writer]
-GROUP BY experiment_id, hour
 """
 
 

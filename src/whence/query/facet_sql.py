@@ -1,0 +1,418 @@
+"""How facets are counted: the statements, and the choice between rollups, all traces and a sample.
+
+One statement counts any number of fields under one filter (`GROUPING SETS`), and returns a row per
+field: its values, its traces, those without a value, and the most frequent values.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from whence import semconv
+from whence.errors import StoreError
+from whence.query.compile import SETTINGS, Parameters, in_map, metadata, nullable
+from whence.query.coverage import NAME, Cover, Question, divide, living, ranges_of, within
+from whence.query.vocabulary import Field
+from whence.store.hours import HOUR_MS, Hour
+from whence.store.rollups import DIMENSIONS, time_range
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from whence.query.compile import Operand
+    from whence.query.coverage import Range
+    from whence.store.connection import Rows, Store
+
+EXACT_TRACES = 2_500_000
+SAMPLE_TRACES = 400_000
+BLOCKS = 32
+FEW = 100
+RECOUNTED_ROWS = 400_000
+TOO_MANY_ROWS = 158
+NAME_TAG = Field("tag", semconv.TRACE_NAME_TAG)
+_METADATA_OF_FIELD = {
+    "run_id": semconv.SOURCE_RUN,
+    "dirty": semconv.GIT_DIRTY,
+    "dirty_hash": semconv.GIT_DIRTY_HASH,
+}
+# Columns with an index that finds the traces of a rare value.
+_INDEXED = ("session", "user", "commit")
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A sample: so many traces of these hours, and which part that is of all."""
+
+    fraction: float
+    traces: int
+    hours: int
+
+
+@dataclass(frozen=True)
+class Counted:
+    """A field's counts, extrapolated where there is a sample."""
+
+    traces: int
+    missing: int
+    distinct: int
+    values: list[tuple[str, int]]
+    sample: Drawn | None = None
+
+
+def is_name(field: Field) -> bool:
+    """Tell whether a field is the trace's name, which a tag may change."""
+    return field in (NAME, NAME_TAG)
+
+
+def count(
+    store: Store,
+    question: Question,
+    fields: Sequence[Field],
+    *,
+    limit: int,
+    plain_names: bool,
+    total: bool,
+) -> tuple[dict[Field, Counted], Counted | None]:
+    """Count fields under one question; with `total`, the traces that it finds as well."""
+    cover = divide(store, question)
+    rolled = [one for one in fields if cover and _dimension_of(one, plain_names=plain_names)]
+    rest = [one for one in fields if one not in rolled]
+    counted: dict[Field, Counted] = {}
+    everything = None
+    if cover is not None and (rolled or total):
+        counted, everything = _count_rolled(
+            store, cover, rolled, limit, plain_names=plain_names, total=total
+        )
+    elif total or rest:
+        found, everything = _count_directly(
+            store, question, None, rest, limit, plain_names=plain_names, total=total
+        )
+        return found, everything
+    if rest:
+        found, _ = _count_directly(
+            store, question, cover, rest, limit, plain_names=plain_names, total=False
+        )
+        counted.update(found)
+    return counted, everything
+
+
+# --- From rollups ---------------------------------------------------------------------------------
+
+
+def _count_rolled(
+    store: Store,
+    cover: Cover,
+    fields: Sequence[Field],
+    limit: int,
+    *,
+    plain_names: bool,
+    total: bool,
+) -> tuple[dict[Field, Counted], Counted | None]:
+    question, parameters = cover.question, Parameters()
+    columns = [str(_dimension_of(one, plain_names=plain_names)) for one in fields]
+    selected = ", ".join(f"{name} AS f{index}" for index, name in enumerate(columns)) or "1"
+    sources = {
+        "trace_counts": living(question, cover.changed, parameters),
+        "open_traces FINAL": f"deleted = 0 AND {question.time_condition(parameters)}",
+    }
+    if cover.direct:
+        sources["traces FINAL"] = f"deleted = 0 AND {within(cover.direct, parameters)}"
+    source = "\nUNION ALL\n".join(
+        f"SELECT {selected}, {'traces' if table == 'trace_counts' else 'toUInt64(1)'} AS n\n"
+        f"FROM {table}\nWHERE {rows} AND {question.condition(parameters)}"
+        for table, rows in sources.items()
+    )
+    rows = _query(store, _summarise(source, len(fields), total=total), parameters, limit)
+    return _read(rows, fields)
+
+
+# --- From traces ----------------------------------------------------------------------------------
+
+
+def _count_directly(
+    store: Store,
+    question: Question,
+    cover: Cover | None,
+    fields: Sequence[Field],
+    limit: int,
+    *,
+    plain_names: bool,
+    total: bool,
+) -> tuple[dict[Field, Counted], Counted | None]:
+    def run(ranges: Sequence[Range] | None, at_most: int) -> Rows:
+        parameters = Parameters()
+        source = _select_traces(
+            store, question, fields, ranges, parameters, plain_names=plain_names
+        )
+        statement = _summarise(source, len(fields), total=total)
+        return _query(store, statement, parameters, limit, at_most=at_most)
+
+    ranges = None
+    narrow = cover is not None and (question.tree is not None or question.bounded)
+    if narrow and cover is not None:
+        hours = _find_hours(store, cover)
+        if sum(hours.values()) <= EXACT_TRACES:
+            ranges = [*ranges_of([*hours, *cover.changed]), *cover.direct]
+    if not narrow or ranges is not None:
+        try:
+            return _read(run(ranges, EXACT_TRACES), fields)
+        except StoreError as error:
+            if error.code != TOO_MANY_ROWS:
+                raise
+    hours = _find_hours(store, cover) if cover is not None else _list_hours(store, question)
+    drawn, sample = _draw(hours)
+    found, everything = _read(run(drawn, 0), fields)
+    scaled = {
+        field: _count_few(store, question, field, _extrapolate(one, sample))
+        for field, one in found.items()
+    }
+    return scaled, None if everything is None else _extrapolate(everything, sample)
+
+
+def _select_traces(
+    store: Store,
+    question: Question,
+    fields: Sequence[Field],
+    ranges: Sequence[Range] | None,
+    parameters: Parameters,
+    *,
+    plain_names: bool,
+) -> str:
+    """Return a SELECT of the fields' values and `n`, a row for each trace found."""
+    overlaid = _read_overlaid(store, fields) if not plain_names else set()
+    columns, joins = [], []
+    for index, field in enumerate(fields):
+        key = _tag_of(field)
+        operand = _operand(field, parameters)
+        value = f"if({operand.present}, {operand.text}, NULL)" if operand.present else operand.text
+        if operand.column:
+            value = operand.column
+        if key in overlaid:
+            joins.append(
+                f"LEFT ANY JOIN\n(\n"
+                f"    SELECT trace_id, value AS v{index}, deleted AS d{index}, 1 AS w{index}\n"
+                f"    FROM tags FINAL\n    WHERE key = {parameters.bind(key)}\n"
+                f") AS t{index} USING (trace_id)"
+            )
+            value = f"if(w{index} = 1, if(d{index} = 1, NULL, v{index}), {value})"
+        columns.append(f"{value} AS f{index}")
+    selected = ", ".join([*columns, "toUInt64(1) AS n"])
+    parts = []
+    for table in ("traces", "open_traces"):
+        where = ["deleted = 0", question.time_condition(parameters)]
+        if ranges is not None and table == "traces":
+            where.append(within(ranges, parameters))
+        where.append(question.condition(parameters))
+        rows = f"SELECT *\nFROM {table} FINAL\nWHERE {' AND '.join(where)}"
+        joined = "\n".join([f"(\n{rows}\n) AS found", *joins])
+        parts.append(f"SELECT {selected}\nFROM {joined}")
+    return "\nUNION ALL\n".join(parts)
+
+
+def _operand(field: Field, parameters: Parameters) -> Operand:
+    if field.kind == "metadata":
+        return metadata(field.key, parameters)
+    if is_name(field):
+        return nullable("trace_name")
+    if field.kind == "tag":
+        return in_map("tags", field.key, parameters)
+    if field.key in _METADATA_OF_FIELD:
+        return metadata(_METADATA_OF_FIELD[field.key], parameters)
+    return nullable(field.key)
+
+
+def _tag_of(field: Field) -> str | None:
+    if is_name(field):
+        return semconv.TRACE_NAME_TAG
+    return field.key if field.kind == "tag" else None
+
+
+def _read_overlaid(store: Store, fields: Sequence[Field]) -> set[str | None]:
+    """Return those of the fields' tags that were written after their traces."""
+    keys = [key for key in map(_tag_of, fields) if key is not None]
+    if not keys:
+        return set()
+    sql = "SELECT DISTINCT key FROM tags WHERE key IN {keys:Array(String)}"
+    return {key for (key,) in store.query(sql, {"keys": keys}).rows}
+
+
+def _dimension_of(field: Field, *, plain_names: bool) -> str | None:
+    """Return the column of rollups that holds a field."""
+    column: str | None = field.key
+    if is_name(field):
+        column = "trace_name" if plain_names else None
+    elif field.kind == "metadata":
+        column = semconv.COLUMN_OF_METADATA.get(field.key)
+    elif field.kind != "attribute":
+        column = None
+    return column if column in DIMENSIONS else None
+
+
+# --- Samples --------------------------------------------------------------------------------------
+
+
+def _find_hours(store: Store, cover: Cover) -> dict[Hour, int]:
+    """Return the rolled hours in which a question finds anything, and all their traces."""
+    parameters = Parameters()
+    question = cover.question
+    where = [living(question, cover.changed, parameters)]
+    where += question.experiment_condition(parameters)
+    rows = store.query(
+        "SELECT experiment_id, hour, sum(traces)\nFROM trace_counts\n"
+        f"WHERE {' AND '.join(where)}\nGROUP BY experiment_id, hour\n"
+        f"HAVING countIf({question.condition(parameters)}) > 0",
+        parameters.values,
+        settings=SETTINGS,
+    ).rows
+    return {Hour(experiment_id, hour): traces for experiment_id, hour, traces in rows}
+
+
+def _list_hours(store: Store, question: Question) -> dict[Hour, int]:
+    """Return every hour of the question's experiments and times, and its rows as they lie."""
+    parameters = Parameters()
+    where = [*question.experiment_condition(parameters), question.time_condition(parameters)]
+    rows = store.query(
+        f"SELECT experiment_id, intDiv(request_time_ms, {HOUR_MS}) AS hour, count()\n"
+        f"FROM traces\nWHERE {' AND '.join(where)}\nGROUP BY experiment_id, hour",
+        parameters.values,
+    ).rows
+    return {Hour(experiment_id, hour): traces for experiment_id, hour, traces in rows}
+
+
+def _draw(hours: dict[Hour, int]) -> tuple[list[Range], Drawn]:
+    """Draw blocks of adjacent hours, of about `SAMPLE_TRACES` traces together, always the same."""
+    blocks: list[list[Hour]] = []
+    size = 0
+    for hour in sorted(hours):
+        if (
+            not blocks
+            or size + hours[hour] > SAMPLE_TRACES // BLOCKS
+            or blocks[-1][0].experiment_id != hour.experiment_id
+        ):
+            blocks.append([])
+            size = 0
+        blocks[-1].append(hour)
+        size += hours[hour]
+    blocks.sort(key=lambda block: hashlib.blake2b(repr(block[0]).encode()).digest())
+    ranges: list[Range] = []
+    traces = count = 0
+    for block in blocks:
+        within_block = sum(hours[hour] for hour in block)
+        if ranges and traces + within_block > SAMPLE_TRACES:
+            break
+        first, last = block[0].number, block[-1].number
+        ranges.append((block[0].experiment_id, *time_range(first, last)))
+        traces += within_block
+        count += len(block)
+    everything = sum(hours.values())
+    return ranges, Drawn(traces / everything if everything else 1.0, traces, count)
+
+
+def _extrapolate(counted: Counted, sample: Drawn) -> Counted:
+    def scale(number: int) -> int:
+        return round(number / sample.fraction)
+
+    return replace(
+        counted,
+        traces=scale(counted.traces),
+        missing=scale(counted.missing),
+        values=[(value, scale(number)) for value, number in counted.values],
+        sample=sample,
+    )
+
+
+def _count_few(store: Store, question: Question, field: Field, counted: Counted) -> Counted:
+    """Count again exactly what the sample holds rarely, where an index leads to it."""
+    column = _operand(field, Parameters()).column
+    sample = counted.sample
+    if column not in _INDEXED or sample is None:
+        return counted
+    few = [value for value, number in counted.values if number * sample.fraction <= FEW]
+    if not few:
+        return counted
+    parameters = Parameters()
+    condition = f"{column} IN {parameters.bind(few, 'Array(String)')}"
+    where = f"{condition} AND {question.time_condition(parameters)}"
+    where = f"{where} AND {question.condition(parameters)}"
+    parts = [
+        f"SELECT {column} AS value FROM {table} FINAL WHERE deleted = 0 AND {where}"
+        for table in ("traces", "open_traces")
+    ]
+    sql = f"SELECT value, count() FROM ({' UNION ALL '.join(parts)}) GROUP BY value"
+    try:
+        rows = store.query(sql, parameters.values, settings=_limits(RECOUNTED_ROWS)).rows
+    except StoreError as error:
+        if error.code != TOO_MANY_ROWS:
+            raise
+        return counted
+    exact = dict(rows)
+    values = [(value, exact.get(value, number)) for value, number in counted.values]
+    return replace(counted, values=sorted(values, key=lambda one: (-one[1], one[0])))
+
+
+# --- One statement --------------------------------------------------------------------------------
+
+
+def _summarise(source: str, fields: int, *, total: bool) -> str:
+    """Return a row per field: its bit mask, values, traces, traces without, most frequent values.
+
+    The mask has a bit for every field but this one; the total has them all.
+    """
+    names = [f"f{index}" for index in range(fields)]
+    if not names:
+        return f"SELECT toUInt64(0), toUInt64(0), sum(n), toUInt64(0), []\nFROM\n(\n{source}\n)"
+    everything = (1 << fields) - 1
+    masks = {name: everything - (1 << fields - 1 - index) for index, name in enumerate(names)}
+    cases = ", ".join(
+        f"mask = {mask}, toNullable(toString({name}))" for name, mask in masks.items()
+    )
+    sets = ", ".join([*(f"({name})" for name in names), *(["()"] if total else [])])
+    return f"""\
+SELECT
+    mask,
+    countIf(isNotNull(value)),
+    sum(traces),
+    sumIf(traces, isNull(value)),
+    groupArraySortedIf({{limit:UInt64}})((-toInt64(traces), assumeNotNull(value)), isNotNull(value))
+FROM
+(
+    SELECT
+        grouping({", ".join(names)}) AS mask,
+        multiIf({cases}, NULL) AS value,
+        sum(n) AS traces
+    FROM
+    (
+{source}
+    )
+    GROUP BY GROUPING SETS ({sets})
+)
+GROUP BY mask
+"""
+
+
+def _query(
+    store: Store, statement: str, parameters: Parameters, limit: int, *, at_most: int = 0
+) -> Rows:
+    # A parameter of an aggregate function must be in the text; it is a checked number.
+    statement = statement.replace("{limit:UInt64}", str(int(limit)))
+    return store.query(statement, parameters.values, settings=_limits(at_most))
+
+
+def _limits(at_most: int) -> dict[str, object]:
+    """Return settings that refuse a statement that would read more rows; 0 allows any number."""
+    return {**SETTINGS, "max_rows_to_read": at_most, "read_overflow_mode": "throw"}
+
+
+def _read(rows: Rows, fields: Sequence[Field]) -> tuple[dict[Field, Counted], Counted | None]:
+    everything = (1 << len(fields)) - 1
+    by_mask = {
+        mask: Counted(int(traces), int(missing), distinct, [(text, -less) for less, text in top])
+        for mask, distinct, traces, missing, top in rows.rows
+    }
+    found = {
+        field: by_mask.get(everything - (1 << len(fields) - 1 - index), Counted(0, 0, 0, []))
+        for index, field in enumerate(fields)
+    }
+    return found, by_mask.get(everything)

@@ -1,0 +1,290 @@
+"""Computing rollups: counts (`trace_counts`) and statistics (`trace_statistics`) of whole hours.
+
+A computation reads the deduplicated rows of an hour and writes a new *generation* beside the old
+one; `rolled_hours` then names it, and from there on it counts. Readers choose rows by generation,
+so a repeated, an overtaken or an unfinished computation does no harm, and nothing that is still
+being read goes away: generations that no longer count are removed after `KEEP_US`.
+
+`COUNTED` and `MEASURED` are the same columns made of `traces`: what is not rolled up is read by
+them, and added.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from whence import semconv
+from whence.store.hours import ABANDONED_AFTER_S, HOUR_MS, Hour
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+
+    from whence.store.connection import Store
+
+KEEP_US = 600_000_000
+MAX_SPAN = 1 << 20  # hours that one computation may reach over: their generations differ by it
+_INT64_MAX = 2**63 - 1
+
+# Columns of `trace_counts`, of `traces` as well: what counts are grouped by.
+DIMENSIONS = (
+    "environment",
+    "metadata_environment",
+    "app_version",
+    "commit",
+    "branch",
+    "state",
+    "trace_name",
+)
+_HOUR = f"intDiv(request_time_ms, {HOUR_MS})"
+BUCKETS_PER_OCTAVE = 32
+_BUCKET = (
+    "if(duration_ns < 1, toInt16(-1), "
+    f"toInt16(floor(log2(assumeNotNull(duration_ns)) * {BUCKETS_PER_OCTAVE})))"
+)
+# What a row of `traces` is in `trace_statistics`: column → SQL of one trace, and how many add up.
+MEASURED: dict[str, tuple[str, str]] = {
+    "traces": ("toUInt64(1)", "sum"),
+    "errors": ("toUInt64(state = 'ERROR')", "sum"),
+    "dirty": (f"toUInt64(metadata['{semconv.GIT_DIRTY}'] = 'true')", "sum"),
+    "first_seen_ms": ("request_time_ms", "min"),
+    "last_seen_ms": ("request_time_ms", "max"),
+    "spans": ("toUInt64(span_count)", "sum"),
+    "counted": ("toUInt64(isNotNull(total_tokens))", "sum"),
+    "input_tokens": ("ifNull(input_tokens, 0)", "sum"),
+    "output_tokens": ("ifNull(output_tokens, 0)", "sum"),
+    "total_tokens": ("ifNull(total_tokens, 0)", "sum"),
+    "priced": ("toUInt64(isNotNull(cost_usd))", "sum"),
+    "cost_usd": ("ifNull(cost_usd, 0)", "sum"),
+    "durations": (
+        f"if(isNull(duration_ns), map(), map(assumeNotNull({_BUCKET}), toUInt64(1)))",
+        "sumMap",
+    ),
+    "commits": ("if(isNull(commit), map(), map(assumeNotNull(commit), toUInt64(1)))", "sumMap"),
+}
+_GROUPS = ("environment", "app_version", "trace_name")
+
+
+class RolledHourRow(msgspec.Struct, frozen=True, kw_only=True):
+    """The generation of an hour that counts; its key is (experiment_id, hour)."""
+
+    experiment_id: str
+    hour: int
+    generation: int
+    seen: list[tuple[str, int]]
+    newest_version: int
+    version: int
+
+
+class _Known(NamedTuple):
+    seen: dict[str, int]
+    version: int
+
+
+def list_sums() -> str:
+    """Return the SQL that adds up rows of `list_measures` or `list_stored`, column by column."""
+    return ",\n    ".join(
+        f"{sum_of}(one_{name}) AS {name}" for name, (_, sum_of) in MEASURED.items()
+    )
+
+
+def list_measures() -> str:
+    """Return the SQL that makes a row to add up of a row of `traces`.
+
+    Its columns are named apart: an alias would hide the column of `traces` of the same name.
+    """
+    return ",\n    ".join(f"{sql} AS one_{name}" for name, (sql, _) in MEASURED.items())
+
+
+def list_stored() -> str:
+    """Return the SQL that makes a row to add up of a row of `trace_statistics`."""
+    return ", ".join(f"{name} AS one_{name}" for name in MEASURED)
+
+
+def time_range(first: int, last: int) -> tuple[int, int]:
+    """Return the request times of the hours `first` to `last`, both ends included."""
+    return first * HOUR_MS, min(last * HOUR_MS + HOUR_MS - 1, _INT64_MAX)
+
+
+_SCOPE = """\
+experiment_id = {experiment_id:String}
+    AND -request_time_ms BETWEEN -{until_ms:Int64} AND -{from_ms:Int64}"""
+
+_INSERT_COUNTS = f"""\
+INSERT INTO trace_counts
+    (experiment_id, hour, generation, rolled_at_us, {", ".join(DIMENSIONS)}, traces)
+SELECT
+    experiment_id,
+    {_HOUR} AS hour,
+    {{generation:UInt64}} + toUInt64(hour - {{first:Int64}}),
+    {{now_us:Int64}},
+    {", ".join(DIMENSIONS)},
+    count()
+FROM traces FINAL
+WHERE {_SCOPE} AND deleted = 0
+GROUP BY experiment_id, hour, {", ".join(DIMENSIONS)}
+"""
+
+_INSERT_STATISTICS = f"""\
+INSERT INTO trace_statistics
+    (experiment_id, hour, {", ".join(_GROUPS)}, generation, rolled_at_us, {", ".join(MEASURED)})
+SELECT
+    experiment_id,
+    hour,
+    {", ".join(_GROUPS)},
+    {{generation:UInt64}} + toUInt64(hour - {{first:Int64}}),
+    {{now_us:Int64}},
+    {list_sums()}
+FROM
+(
+    SELECT
+        experiment_id,
+        {_HOUR} AS hour,
+        {", ".join(_GROUPS)},
+        {list_measures()}
+    FROM traces FINAL
+    WHERE {_SCOPE} AND deleted = 0
+)
+GROUP BY experiment_id, hour, {", ".join(_GROUPS)}
+"""
+
+_NEWEST = f"""\
+SELECT {_HOUR} AS hour, max(version)
+FROM traces
+WHERE {_SCOPE}
+GROUP BY hour
+"""
+_MARKS = """\
+SELECT hour, writer, version
+FROM dirty_hours FINAL
+WHERE experiment_id = {experiment_id:String} AND hour BETWEEN {first:Int64} AND {last:Int64}
+"""
+_KNOWN = """\
+SELECT hour, seen, version
+FROM rolled_hours FINAL
+WHERE experiment_id = {experiment_id:String} AND hour BETWEEN {first:Int64} AND {last:Int64}
+"""
+_UNROLLED = f"""\
+SELECT experiment_id, hour
+FROM
+(
+    SELECT experiment_id, {_HOUR} AS hour, max(version) AS newest_version
+    FROM traces
+    GROUP BY experiment_id, hour
+) AS stored
+LEFT JOIN
+(
+    SELECT experiment_id, hour, newest_version, 1 AS rolled
+    FROM rolled_hours FINAL
+) AS known ON known.experiment_id = stored.experiment_id AND known.hour = stored.hour
+WHERE known.rolled = 0 OR stored.newest_version > known.newest_version
+"""
+_REMOVE = """\
+DELETE FROM {table:Identifier}
+WHERE rolled_at_us < {before_us:Int64}
+    AND generation NOT IN (SELECT generation FROM rolled_hours FINAL)
+"""
+_COUNT_OLD = """\
+SELECT count()
+FROM trace_counts
+WHERE rolled_at_us < {before_us:Int64}
+    AND generation NOT IN (SELECT generation FROM rolled_hours FINAL)
+"""
+_QUIETLY = {"max_threads": 1}
+
+
+def find_unrolled(store: Store) -> set[Hour]:
+    """Return hours that hold rows newer than their generation, or have none; reads all keys."""
+    return {Hour(*row) for row in store.query(_UNROLLED, settings=_QUIETLY).rows}
+
+
+def runs_of(hours: Iterable[Hour], longest: int) -> list[tuple[str, int, int]]:
+    """Return (experiment_id, first, last) of adjacent hours, newest first."""
+    runs: list[tuple[str, int, int]] = []
+    for experiment_id, number in sorted(hours, key=lambda hour: (hour[0], -hour[1])):
+        if runs and runs[-1][0] == experiment_id:
+            _, first, last = runs[-1]
+            if number == first - 1 and last - number < min(longest, MAX_SPAN):
+                runs[-1] = (experiment_id, number, last)
+                continue
+        runs.append((experiment_id, number, number))
+    return sorted(runs, key=lambda run: -run[2])
+
+
+def roll_up(store: Store, run: tuple[str, int, int], *, now_us: int) -> None:
+    """Compute the hours of a run, and make the result count."""
+    experiment_id, first, last = run
+    hours = [Hour(experiment_id, number) for number in range(first, last + 1)]
+    tracked = store.hours
+    seen_version = tracked.begin(store, hours)
+    from_ms, until_ms = time_range(first, last)
+    scope = {"experiment_id": experiment_id, "first": first, "last": last}
+    times = {"from_ms": from_ms, "until_ms": until_ms}
+    # Everything that the computation claims to have seen is read before it.
+    seen = _read_seen(store, scope, seen_version)
+    known = {hour: _Known(*rest) for hour, *rest in store.query(_KNOWN, scope).rows}
+    newest = dict(store.query(_NEWEST, {**scope, **times}).rows)
+    generation = secrets.randbits(43) * MAX_SPAN
+    values = {**scope, **times, "generation": generation, "now_us": now_us}
+    store.derive(_INSERT_COUNTS, values, settings=_QUIETLY)
+    store.derive(_INSERT_STATISTICS, values, settings=_QUIETLY)
+    rows = []
+    for number in range(first, last + 1):
+        before = known.get(number, _Known({}, 0))
+        sees = {**before.seen, **seen.get(number, {}), tracked.writer: seen_version}
+        rows.append(
+            RolledHourRow(
+                experiment_id=experiment_id,
+                hour=number,
+                generation=generation + number - first,
+                seen=list(sees.items()),
+                newest_version=newest.get(number, 0),
+                version=max(seen_version, before.version + 1),
+            )
+        )
+    store.insert("rolled_hours", rows)
+    tracked.finish(hours)
+
+
+def _read_seen(
+    store: Store, scope: dict[str, object], seen_version: int
+) -> dict[int, dict[str, int]]:
+    """Return the marks of other processes that nobody renews any more: {hour: {writer: version}}.
+
+    Ours are seen up to `seen_version`; of a living process we can't tell what is on its way.
+    """
+    if not store.hours.shared:
+        return {}
+    abandoned = seen_version - int(ABANDONED_AFTER_S * 1_000_000)
+    found: dict[int, dict[str, int]] = {}
+    for hour, writer, version in store.query(_MARKS, scope).rows:
+        if version <= abandoned:
+            found.setdefault(hour, {})[writer] = version
+    return found
+
+
+def remove_old_generations(store: Store, *, now_us: int, at_least: int = 1) -> int:
+    """Remove what no longer counts, and nobody reads any more; return how many counts went."""
+    values = {"before_us": now_us - KEEP_US}
+    count = int(store.query(_COUNT_OLD, values).rows[0][0])
+    if count >= at_least:
+        for table in ("trace_counts", "trace_statistics"):
+            store.derive(_REMOVE.replace("{table:Identifier}", table), values)
+    return count
+
+
+def read_living_generations(changed: Collection[Hour] | Sequence[Hour]) -> str:
+    """Return a subquery of the generations that count, without those of `changed` hours.
+
+    The hours are bound as `changed_experiments` and `changed_hours`, lists of equal length.
+    """
+    without = (
+        "\nWHERE (experiment_id, hour) NOT IN "
+        "(SELECT arrayJoin(arrayZip({changed_experiments:Array(String)}, "
+        "{changed_hours:Array(Int64)})))"
+        if changed
+        else ""
+    )
+    return f"SELECT generation FROM rolled_hours FINAL{without}"

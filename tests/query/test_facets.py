@@ -1,0 +1,197 @@
+"""Facets beyond what rollups hold: any key, tags as they are now, samples, and what is read."""
+
+from __future__ import annotations
+
+import pytest
+from tests.query.rows import insert, trace
+from tests.query.test_rollups import restart, roll
+
+from whence import semconv
+from whence.errors import FilterError, InvalidInputError
+from whence.query import facet_sql
+from whence.query.facets import count_facets
+from whence.query.version_table import read_versions
+from whence.store.hours import HOUR_MS, ChangedHours
+from whence.store.rows import TraceRow
+
+T0 = 480_000 * HOUR_MS
+
+
+@pytest.fixture
+def hours(store):
+    before = store.hours
+    restart(store)
+    yield store.hours
+    store.hours = before
+
+
+@pytest.fixture
+def plains(store, experiment_id):
+    """Nine traces, superseded rows beside them: 6 in production, one still running."""
+    found = [
+        trace(
+            f"tr-{experiment_id}-{index}",
+            request_time_ms=T0 + index * HOUR_MS,
+            state="IN_PROGRESS" if index == 8 else "OK",
+            name=f"name {index % 2}",
+            metadata={
+                "environment": "prod" if index % 3 else "staging",
+                "app_version": str(index // 4),
+                "tenant": f"t{index % 4}",
+                **({semconv.SESSION: "s"} if index < 2 else {}),
+            },
+            tags={"colour": "red"} if index < 3 else {},
+            tag_writes={"colour": "blue"} if index == 0 else {"colour": None} if index == 1 else {},
+        )
+        for index in range(9)
+    ]
+    insert(store, experiment_id, found, stale=True)
+    return found
+
+
+def values_of(found, field):
+    (facet,) = [one for one in found.facets if one.field == field]
+    return {one.value: one.count for one in facet.values}
+
+
+def test_any_key_and_any_tag_has_facets(store, experiment_id, plains):
+    found = count_facets(
+        store, experiment_ids=[experiment_id], fields=["metadata.tenant", "tags.colour"]
+    )
+    assert found.total == 9
+    assert values_of(found, "metadata.tenant") == {"t0": 3, "t1": 2, "t2": 2, "t3": 2}
+    assert values_of(found, "tags.colour") == {"blue": 1, "red": 1}
+    assert [facet.missing for facet in found.facets] == [0, 7]
+
+
+def test_a_field_is_counted_without_its_own_conditions(store, experiment_id, plains):
+    asked = {
+        "experiment_ids": [experiment_id],
+        "filter_string": "metadata.environment = 'prod' AND metadata.tenant = 't1'",
+        "fields": ["environment", "metadata.tenant", "app_version"],
+    }
+    found = count_facets(store, **asked)
+    assert found.total == 2
+    assert values_of(found, "environment") == {"production": 2}
+    assert values_of(found, "metadata.tenant") == {"t0": 2, "t1": 2, "t2": 1, "t3": 1}
+    assert values_of(found, "app_version") == {"0": 1, "1": 1}
+    kept = count_facets(store, **asked, own=True)
+    assert values_of(kept, "metadata.tenant") == {"t1": 2}
+
+
+def test_names_are_those_that_a_tag_gave(store, experiment_id, hours):
+    one = trace(f"tr-{experiment_id}-a", name="old", tag_writes={semconv.TRACE_NAME_TAG: "new"})
+    other = trace(f"tr-{experiment_id}-b", name="old")
+    insert(store, experiment_id, [one, other])
+    restart(store)
+    roll(store, experiment_id)
+    found = count_facets(store, experiment_ids=[experiment_id], fields=["name"])
+    assert values_of(found, "name") == {"new": 1, "old": 1}
+    asked = {"experiment_ids": [experiment_id], "filter_string": "name = 'old'"}
+    assert count_facets(store, **asked).total == 1
+
+
+def test_the_rest_is_told_apart_from_the_missing(store, experiment_id, plains):
+    fields = ["metadata.tenant", "session"]
+    found = count_facets(store, experiment_ids=[experiment_id], fields=fields, limit=1)
+    tenant, session = found.facets
+    assert (tenant.distinct, tenant.other, tenant.missing) == (4, 6, 0)
+    assert (session.distinct, session.other, session.missing) == (1, 0, 7)
+
+
+def test_beyond_the_bound_a_sample_is_counted_and_marked(store, experiment_id, hours, monkeypatch):
+    rows = [
+        TraceRow(
+            experiment_id=experiment_id,
+            trace_id=f"tr-{experiment_id}-{index:05}",
+            request_time_ms=T0 + index * HOUR_MS // 20,
+            state="OK",
+            session=f"s{index}",
+            user=f"u{index % 3}",
+            version=2,
+        )
+        for index in range(6000)
+    ]
+    store.insert("traces", rows)
+    restart(store)
+    roll(store, experiment_id)
+    monkeypatch.setattr(facet_sql, "EXACT_TRACES", 1000)
+    monkeypatch.setattr(facet_sql, "SAMPLE_TRACES", 2000)
+    found = count_facets(store, experiment_ids=[experiment_id], fields=["state", "session", "user"])
+    state, session, user = found.facets
+    assert (found.total, found.sampled, state.sample) == (6000, True, None)
+    assert session.sample.traces <= 2000
+    assert session.sample.fraction == pytest.approx(session.sample.traces / 6000, abs=1e-6)
+    # A session of one trace stays one, where extrapolation says three.
+    assert {one.count for one in session.values} == {1}
+    assert sum(one.count for one in user.values) == pytest.approx(6000, rel=0.01)
+    assert all(one.count == pytest.approx(2000, rel=0.05) for one in user.values)
+
+
+def test_traces_of_no_hour_that_matters_are_not_read(store, experiment_id, plains, hours):
+    """Rollups tell in which hours a version lies; sessions are counted in those only."""
+    roll(store, experiment_id)
+    asked = []
+    original = store.query
+
+    def query(sql, parameters=None, **options):
+        asked.append((sql, parameters or {}))
+        return original(sql, parameters, **options)
+
+    store.query = query
+    try:
+        found = count_facets(
+            store,
+            experiment_ids=[experiment_id],
+            filter_string="app_version = '1'",
+            fields=["environment", "session"],
+        )
+        direct = [one for one in asked if "FROM traces FINAL" in one[0]]
+        read_versions(store, environment="prod", experiment_ids=[experiment_id])
+        versions = asked[-1]
+    finally:
+        del store.query
+    assert found.total == 4
+    ((sql, parameters),) = direct
+    limits = sorted(-value for value in parameters.values() if isinstance(value, int))
+    assert limits[0] == T0 + 4 * HOUR_MS
+    assert limits[-1] == T0 + 8 * HOUR_MS - 1
+    assert "FROM traces " not in versions[0]
+    assert "trace_statistics" in versions[0]
+
+
+def test_counts_of_a_week_are_read_by_the_sort_key(store, experiment_id, hours):
+    plan = store.query(
+        "EXPLAIN indexes = 1 SELECT sum(traces) FROM trace_counts "
+        "WHERE experiment_id = {id:String} AND hour BETWEEN 5 AND 6",
+        {"id": experiment_id},
+    )
+    text = "\n".join(row[0] for row in plan.rows)
+    assert "experiment_id" in text
+    assert "hour" in text
+
+
+def test_without_trust_in_the_marks_everything_is_read_from_traces(store, experiment_id, plains):
+    before = store.hours
+    store.hours = ChangedHours(shared=store.hours.shared)
+    try:
+        found = count_facets(store, experiment_ids=[experiment_id])
+        assert (found.total, found.sampled) == (9, False)
+        assert values_of(found, "environment") == {"production": 6, "staging": 3}
+        assert values_of(found, "state") == {"OK": 8, "IN_PROGRESS": 1}
+    finally:
+        store.hours = before
+
+
+@pytest.mark.parametrize(
+    "name", ["timestamp_ms", "span.name", "latency", "", "a b", "feedback.x", "trace_id"]
+)
+def test_a_field_without_facets_is_named(store, name):
+    with pytest.raises(FilterError):
+        count_facets(store, fields=[name])
+
+
+@pytest.mark.parametrize("limit", [0, 1001])
+def test_the_limit_has_bounds(store, limit):
+    with pytest.raises(InvalidInputError, match="limit"):
+        count_facets(store, limit=limit)
