@@ -1,8 +1,8 @@
 """The statements of a search: candidates as they lie, and which of them are the newest rows.
 
 `traces` may hold several rows of one trace until the engine merges them, and reading it with FINAL
-costs a pass over all of it. So *candidates* are rows in sort order as they lie, whole, and then one
-statement asks for the versions that lie at their keys, along with their tags and assessments. A
+costs a pass over all of it. So *candidates* are rows in sort order as they lie, whole, and then the
+versions that lie at their keys are asked for, beside their tags and assessments. A
 candidate whose version is the highest of its key is found: the filter has been applied to that very
 row. Where a higher one lies that was not among the candidates (it does not match, or has just been
 written), and where a trace of `open_traces` has ended meanwhile, that row is read, and decides.
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from whence.query.compile import SETTINGS, Parameters, compile_filter
 from whence.query.filters import comparisons, is_about_span
-from whence.query.order import DEFAULT, after, compile_order
+from whence.query.order import DEFAULT, after, compile_order, sort_key_of
 from whence.store.overlay import (
     SELECT_OVERLAY,
     Overlay,
@@ -95,20 +95,30 @@ def read_candidates(
     where.append(compile_filter(search.filter, parameters, spans=spans))
     limit = parameters.bind(size, "UInt64")
     whole = WHOLE.replace("packed", "'' AS packed") if search.speaks_of_spans else WHOLE
-    among = _scope(search.experiment_ids, parameters)
-    sources = [(1, "open_traces FINAL", among)]
-    sources += [(0, "traces", scope) for scope in _scopes(store, search, parameters)]
-    branches = [
-        f"(\nSELECT {is_open} AS is_open, {whole}, {order.selected}\n"
-        f"FROM {table}{order.joins}\n"
-        f"WHERE {scope}{' AND '.join(where)}\n"
-        f"ORDER BY {order.clause}\n"
-        f"LIMIT {limit}\n)"
-        for is_open, table, scope in sources
-    ]
-    union = "\nUNION ALL\n".join(branches)
-    sql = f"SELECT *\nFROM\n(\n{union}\n)\nORDER BY {order.clause}\nLIMIT {limit}"
-    return _candidates(store.query(sql, parameters.values, settings=SETTINGS).rows)
+
+    def select(is_open: int, table: str, scope: str) -> str:
+        return (
+            f"SELECT {is_open} AS is_open, {whole}, {order.selected}\n"
+            f"FROM {table}{order.joins}\n"
+            f"WHERE {scope}{' AND '.join(where)}\n"
+            f"ORDER BY {order.clause}\n"
+            f"LIMIT {limit}"
+        )
+
+    def read(sql: str) -> list[Candidate]:
+        return _candidates(store.query(sql, parameters.values, settings=SETTINGS).rows)
+
+    scopes = _scopes(store, search, parameters)
+    running = read(select(1, "open_traces FINAL", _scope(search.experiment_ids, parameters)))
+    if len(scopes) == 1:
+        ended = read(select(0, "traces", scopes[0]))
+    else:
+        union = "\nUNION ALL\n".join(f"(\n{select(0, 'traces', scope)}\n)" for scope in scopes)
+        ended = read(f"SELECT *\nFROM\n(\n{union}\n)\nORDER BY {order.clause}\nLIMIT {limit}")
+    if not running:
+        return ended
+    key = sort_key_of(order)
+    return sorted([*running, *ended], key=lambda one: key(one.position))[:size]
 
 
 def _candidates(rows: Iterable[tuple[Any, ...]]) -> list[Candidate]:
@@ -171,7 +181,7 @@ def _newest_of(rows: Iterable[tuple[Any, ...]]) -> dict[Key, tuple[int, bool]]:
     newest: dict[Key, tuple[int, bool]] = {}
     for what, trace_id, experiment_id, time_ms, version, deleted in rows:
         if what == ROW:
-            key = experiment_id, int(time_ms), trace_id
+            key = experiment_id, time_ms, trace_id
             newest[key] = max(newest.get(key, (0, False)), (version, bool(deleted)))
     return newest
 
@@ -197,29 +207,31 @@ def _tell_apart(
 
 
 def _read_versions(store: Store, candidates: Sequence[Candidate]) -> list[tuple[Any, ...]]:
-    """Read what lies at the candidates' keys, and their tags and assessments, in one statement."""
+    """Read what lies at the candidates' keys, and their tags and assessments."""
     closed = [one for one in candidates if not one.is_open]
-    open_ids = [one.trace_id for one in candidates if one.is_open]
-    parameters: dict[str, Any] = {"trace_ids": list({one.trace_id for one in candidates})}
-    branches = [SELECT_OVERLAY]
-    select = (
-        f"SELECT '{ROW}', trace_id, experiment_id, toString(request_time_ms), version, deleted\n"
-    )
+    select = f"SELECT '{ROW}', trace_id, experiment_id, request_time_ms, version, deleted\n"
+    trace_ids = list({one.trace_id for one in candidates})
+    statements: list[tuple[str, dict[str, Any]]] = [(SELECT_OVERLAY, {"trace_ids": trace_ids})]
     if closed:
-        parameters["experiment_ids"] = sorted({one.experiment_id for one in closed})
-        parameters["times"] = sorted({-one.request_time_ms for one in closed})
         # The sort key finds them; asking the index of the trace ids as well takes longer.
-        branches.append(
+        at = {
+            "experiment_ids": sorted({one.experiment_id for one in closed}),
+            "times": sorted({-one.request_time_ms for one in closed}),
+            "trace_ids": trace_ids,
+        }
+        sql = (
             f"{select}FROM traces\n"
             "PREWHERE experiment_id IN {experiment_ids:Array(String)}"
             " AND -request_time_ms IN {times:Array(Int64)}"
             " AND trace_id IN {trace_ids:Array(String)}\n"
-            "SETTINGS use_skip_indexes = 0\n"
+            "SETTINGS use_skip_indexes = 0"
         )
-    if open_ids:
-        parameters["open_ids"] = open_ids
-        branches.append(f"{select}FROM traces\nWHERE trace_id IN {{open_ids:Array(String)}}\n")
-    return store.query("UNION ALL\n".join(branches), parameters).rows
+        statements.append((sql, at))
+    if len(closed) < len(candidates):
+        open_ids = [one.trace_id for one in candidates if one.is_open]
+        sql = f"{select}FROM traces\nWHERE trace_id IN {{open_ids:Array(String)}}"
+        statements.append((sql, {"open_ids": open_ids}))
+    return [row for found in store.query_together(statements) for row in found.rows]
 
 
 def _read_again(

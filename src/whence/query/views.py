@@ -14,17 +14,18 @@ from msgspec import UNSET, Raw, UnsetType
 
 from whence import semconv
 from whence.query.compile import forms_of_trace_id
-from whence.store.conflicts import read_conflicts
-from whence.store.overlay import read_overlay
-from whence.store.spans import read_spans
-from whence.store.traces import read_traces
+from whence.store.conflicts import SELECT_CONFLICTS
+from whence.store.overlay import SELECT_OVERLAY, gather_overlay, read_overlay
+from whence.store.rows import ConflictRow, SpanRow
+from whence.store.spans import SELECT_SPANS, read_spans
+from whence.store.traces import SELECT_WHOLE, read_traces, unpack_trace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from whence.store.connection import Store
     from whence.store.overlay import Overlay
-    from whence.store.rows import AssessmentRow, SpanRow, TagRow, TraceRow
+    from whence.store.rows import AssessmentRow, TagRow, TraceRow
 
 _NOTHING = Raw(b"[]")
 _NULL = Raw(b"null")
@@ -160,13 +161,17 @@ class TraceView(msgspec.Struct, frozen=True):
 def read_trace(store: Store, trace_id: str) -> TraceView | None:
     """Read a trace by its id (32 bare hex digits mean ours), or None where there is none."""
     forms = forms_of_trace_id(trace_id)
-    rows = {row.trace_id: row for row in read_traces(store, forms)}
+    asked = {"trace_ids": forms}
+    statements = (SELECT_WHOLE, SELECT_SPANS, SELECT_OVERLAY, SELECT_CONFLICTS)
+    traces, spans, changed, conflicts = store.query_together([(sql, asked) for sql in statements])
+    rows = {row.trace_id: row for row in (unpack_trace(*one) for one in traces.rows)}
     found = next((rows[form] for form in forms if form in rows), None)
     if found is None:
         return None
-    spans = read_spans_of(store, [found.trace_id])[found.trace_id]
-    info = view_infos([found], read_overlay(store, [found.trace_id]))[0]
-    return TraceView(info, spans, _view_conflicts(store, info))
+    info = view_infos([found], gather_overlay(changed.rows))[0]
+    spans_of = _view_spans(spans.structs(SpanRow), [found.trace_id])
+    refused = [one for one in conflicts.structs(ConflictRow) if one.trace_id == found.trace_id]
+    return TraceView(info, spans_of[found.trace_id], _view_conflicts(refused, info))
 
 
 def read_infos(store: Store, trace_ids: Sequence[str]) -> list[TraceInfo]:
@@ -178,20 +183,21 @@ def read_infos(store: Store, trace_ids: Sequence[str]) -> list[TraceInfo]:
 
 def read_spans_of(store: Store, trace_ids: Sequence[str]) -> dict[str, list[Span]]:
     """Read the spans of traces, by trace id, each by start time and roots first."""
+    return _view_spans(read_spans(store, trace_ids), trace_ids)
+
+
+def _view_spans(rows: Iterable[SpanRow], trace_ids: Iterable[str]) -> dict[str, list[Span]]:
     spans: dict[str, list[Span]] = {trace_id: [] for trace_id in trace_ids}
-    rows = sorted(
-        read_spans(store, trace_ids),
-        key=lambda row: (row.parent_id != "", row.start_time_ns, row.span_id),
-    )
-    for row in rows:
-        spans[row.trace_id].append(view_span(row))
+    for row in sorted(rows, key=lambda row: (row.parent_id != "", row.start_time_ns, row.span_id)):
+        if row.trace_id in spans:
+            spans[row.trace_id].append(view_span(row))
     return spans
 
 
-def _view_conflicts(store: Store, info: TraceInfo) -> list[Conflict]:
+def _view_conflicts(rows: Iterable[ConflictRow], info: TraceInfo) -> list[Conflict]:
     """List the conflicts; a key that was absent may have been filled since, by another span."""
     conflicts = []
-    for row in read_conflicts(store, [info.trace_id]):
+    for row in rows:
         kept = info.trace_metadata.get(row.key) if row.absent else row.kept
         if kept != row.refused:
             conflicts.append(Conflict(row.key, kept, row.refused, row.source))

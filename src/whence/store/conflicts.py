@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from whence.store.connection import Store
 
-_SELECT = f"""\
+SELECT_CONFLICTS = f"""\
 SELECT {list_columns(ConflictRow)}
 FROM conflicts FINAL
 WHERE trace_id IN {{trace_ids:Array(String)}} AND (kept != refused OR absent)
@@ -28,4 +28,4 @@ def read_conflicts(store: Store, trace_ids: Collection[str]) -> list[ConflictRow
     """Return the conflicts of these traces, each once."""
     if not trace_ids:
         return []
-    return store.query(_SELECT, {"trace_ids": list(trace_ids)}).structs(ConflictRow)
+    return store.query(SELECT_CONFLICTS, {"trace_ids": list(trace_ids)}).structs(ConflictRow)

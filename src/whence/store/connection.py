@@ -21,6 +21,7 @@ import re
 import shutil
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -30,7 +31,7 @@ from clickhouse_connect.driver.exceptions import Error as EngineError
 
 from whence.errors import StoreError, UnavailableError
 from whence.store import engine, migrations
-from whence.store.arrow import encode_rows
+from whence.store.arrow import encode_rows, write_stream
 from whence.store.directory import DirectoryLock
 from whence.store.hours import ChangedHours
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from clickhouse_connect.driver.client import Client
+    from pyarrow import RecordBatch
     from typing_extensions import Self
 
 RowT = TypeVar("RowT", bound=msgspec.Struct)
@@ -145,6 +147,8 @@ class Store:
         self._writer = open_client()
         self._writer_lock = threading.Lock()
         self._reader_count = max(1, readers)
+        # For statements that are run side by side; each waits for a client of its own.
+        self._threads = ThreadPoolExecutor(self._reader_count, thread_name_prefix="whence-query")
         # Filled with None: clients are opened on demand, and the last one used is the next.
         self._readers: queue.LifoQueue[Client | None] = queue.LifoQueue()
         for _ in range(self._reader_count):
@@ -188,21 +192,47 @@ class Store:
                 fmt="RowBinary",
             )
 
+    def query_together(
+        self, statements: Sequence[tuple[str, Mapping[str, Any]]], **settings: Any
+    ) -> list[Rows]:
+        """Run SELECTs side by side, each with its parameters; return their rows in this order."""
+        others = [
+            self._threads.submit(self.query, sql, parameters, settings=settings)
+            for sql, parameters in statements[1:]
+        ]
+        first = [self.query(*one, settings=settings) for one in statements[:1]]
+        return first + [other.result() for other in others]
+
     def insert(self, table: str, rows: Sequence[msgspec.Struct]) -> None:
         """Insert rows of one struct whose fields are columns of `table`; durable on return.
 
         A lone surrogate in text, which no encoding can hold, becomes U+FFFD.
         """
-        if not rows:
+        if rows:
+            self.insert_encoded(table, [self.encode(table, rows)])
+
+    def encode(self, table: str, rows: Sequence[msgspec.Struct]) -> RecordBatch:
+        """Return rows as `insert_encoded` takes them, so that the work is done beforehand."""
+        try:
+            try:
+                return encode_rows(rows)
+            except UnicodeEncodeError:
+                return encode_rows([_replace_in_row(row) for row in rows])
+        except (OverflowError, TypeError, ValueError) as error:
+            raise StoreError(f"a row of {table} holds what no column can: {error}") from error
+
+    def insert_encoded(self, table: str, batches: Sequence[RecordBatch]) -> None:
+        """Insert encoded rows of one struct as one block; durable on return."""
+        if not batches:
             return
         self._check()
         self.check_place()
-        encoded = _encode(table, rows)
-        names = rows[0].__struct_fields__
+        stream = write_stream(batches)
         with self._writer_lock:
             self._check()
             with _translated():
-                self._writer.raw_insert(table, names, encoded, fmt="ArrowStream")
+                names = batches[0].schema.names
+                self._writer.raw_insert(table, names, stream, fmt="ArrowStream")
 
     def command(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
         """Run a statement that gives no rows (DDL, DELETE, OPTIMIZE).
@@ -265,6 +295,7 @@ class Store:
             return
         self._closed = True
         atexit.unregister(self.close)
+        self._threads.shutdown(wait=False)
         idle = self._collect_readers(self._reader_count, CLOSE_GRACE_S)
         with self._writer_lock:
             if len(idle) < self._reader_count and self._lock is not None:
@@ -360,16 +391,6 @@ def split_list(items: Iterable[str]) -> list[list[str]]:
         parts[-1].append(item)
         room -= size
     return parts
-
-
-def _encode(table: str, rows: Sequence[msgspec.Struct]) -> bytes:
-    try:
-        try:
-            return encode_rows(rows)
-        except UnicodeEncodeError:
-            return encode_rows([_replace_in_row(row) for row in rows])
-    except (OverflowError, TypeError, ValueError) as error:
-        raise StoreError(f"a row of {table} holds what no column can: {error}") from error
 
 
 def _replace_in_row(row: msgspec.Struct) -> msgspec.Struct:

@@ -56,9 +56,15 @@ UNAVAILABLE_CODES: dict[int, str] = {
 }
 RETRY_AFTER_S = 5.0
 
-# Skip indexes are made by merges: an insert that makes them too takes twice as long (12 and 22 ms for
-# 100 traces), and what has not been merged yet is small enough to be read without.
-SETTINGS = {"materialize_skip_indexes_on_insert": 0}
+# Skip indexes are made by merges: an insert that makes them too takes twice as long (12 and 22 ms
+# for 100 traces), and what has not been merged yet is small enough to be read without.
+# A comparison is not answered from a text index alone, without its column: over parts whose index
+# has not been made the engine then fails, on columns that may be NULL (349) and on lambdas (43).
+SETTINGS = {
+    "materialize_skip_indexes_on_insert": 0,
+    "query_plan_direct_read_from_text_index": 0,
+    "query_plan_text_index_add_hint": 0,
+}
 
 _CONFIG = """\
 <!-- Written by Whence at every start; edits are lost. -->

@@ -20,7 +20,7 @@ _SPEAKS_FOR_TRACE = (
     "parent_id = '' OR parent_id = span_id OR attributes['whence.local_root'] = 'true'"
 )
 
-_SELECT = f"""\
+SELECT_SPANS = f"""\
 SELECT {list_columns(SpanRow)}
 FROM spans FINAL
 WHERE trace_id IN {{trace_ids:Array(String)}}
@@ -45,7 +45,7 @@ def read_spans(store: Store, trace_ids: Collection[str]) -> list[SpanRow]:
     """Return the spans of these traces, whole."""
     if not trace_ids:
         return []
-    return store.query(_SELECT, {"trace_ids": list(trace_ids)}).structs(SpanRow)
+    return store.query(SELECT_SPANS, {"trace_ids": list(trace_ids)}).structs(SpanRow)
 
 
 def read_span_facts(store: Store, trace_ids: Collection[str]) -> list[SpanRow]:
