@@ -13,6 +13,7 @@ from whence.store.conflicts import read_conflicts
 from whence.store.connection import open_store
 from whence.store.documents import read_document
 from whence.store.migrations import Migration, migrate, read_migrations, split_statements
+from whence.store.rows import TraceRow
 from whence.store.spans import read_spans
 from whence.store.traces import read_traces
 
@@ -75,6 +76,28 @@ def test_a_store_of_the_first_step_keeps_its_rows_and_learns_the_rest(url, monke
         assert [row.provenance for row in read_spans(store, ["tr-old"])] == [""]
         assert [(row.kept, row.absent) for row in read_conflicts(store, ["tr-old"])] == [("a", 0)]
         assert read_document(store, "diff", "none") is None
+
+
+def test_the_copy_of_traces_keeps_every_row_however_often_it_is_made(url, monkeypatch):
+    rows = [
+        TraceRow(trace_id="tr-a", state="OK", session="s", metadata={"k": "v"}, version=1),
+        TraceRow(trace_id="tr-b", state="OK", models=["m"], cost_usd=1.0, version=1),
+        TraceRow(trace_id="tr-c", state="OK", version=1),
+    ]
+    later = [
+        msgspec.structs.replace(rows[1], state="ERROR", version=2),
+        msgspec.structs.replace(rows[2], deleted=1, version=2),
+    ]
+    with monkeypatch.context() as patched:
+        patched.setattr(migrations, "read_migrations", lambda: KNOWN[:2])
+        with open_store(url) as store:
+            store.insert("traces", rows)
+            store.insert("traces", later)
+    for _ in range(2):
+        with open_store(url) as store:
+            found = read_traces(store, ["tr-a", "tr-b", "tr-c"])
+            assert sorted(found, key=lambda row: row.trace_id) == [rows[0], later[0]]
+            store.command("DELETE FROM schema_migrations WHERE number = 3")
 
 
 def test_a_step_that_broke_off_is_repeated_whole(url):
