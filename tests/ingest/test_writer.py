@@ -28,14 +28,14 @@ class Faulty:
     def __getattr__(self, name):
         return getattr(self._store, name)
 
-    def insert(self, table, rows):
+    def insert_encoded(self, table, batches):
         if table == "spans" and self.armed:
             self.armed = False
             self.reached.set()
             assert self._told.wait(30)
             if self._error is not None:
                 raise self._error
-        self._store.insert(table, rows)
+        self._store.insert_encoded(table, batches)
 
     def go_on(self, error=None):
         self._error = error

@@ -28,6 +28,8 @@ from whence.store.rows import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from pyarrow import RecordBatch
+
     from whence.ingest.clock import Clock
     from whence.ingest.experiments import ExperimentCache
     from whence.ingest.memory import TraceMemory, TraceState
@@ -64,6 +66,9 @@ class Group:
         self._experiments: dict[str, ExperimentRow] = {}
         self._traces: list[TraceRow] = []
         self._open_traces: list[TraceRow] = []
+        self._encoded_spans: list[RecordBatch] = []
+        self._encoded_traces: list[RecordBatch] = []
+        self._encoded = 0  # of the traces
 
     # --- What jobs do ---------------------------------------------------------------------------
 
@@ -80,7 +85,7 @@ class Group:
         self._mentioned[trace_id] = None
 
     def add_span(self, row: SpanRow) -> None:
-        """Store a span; of two records of one span in a group the later one."""
+        """Store a span; of two records of one span encoded together the later one."""
         self._spans[row.trace_id, row.span_id] = row
         self.grown += 1
 
@@ -134,10 +139,19 @@ class Group:
             elif state.exists:
                 self._fold(state)
 
+    def encode(self, store: Store) -> None:
+        """Encode the spans and traces staged since the last call, which are most of a group."""
+        if self._spans:
+            self._encoded_spans.append(store.encode("spans", list(self._spans.values())))
+            self._spans.clear()
+        if len(self._traces) > self._encoded:
+            self._encoded_traces.append(store.encode("traces", self._traces[self._encoded :]))
+            self._encoded = len(self._traces)
+
     def insert(self, store: Store) -> None:
-        """Write the rows, truth first; each insert is durable when it returns."""
+        """Write the encoded rows, truth first; each insert is durable when it returns."""
         store.insert("documents", list(self._documents.values()))
-        store.insert("spans", list(self._spans.values()))
+        store.insert_encoded("spans", self._encoded_spans)
         store.insert("headers", list(self._headers.values()))
         store.insert("assessments", list(self._assessments.values()))
         store.insert("tags", list(self._tags.values()))
@@ -147,7 +161,7 @@ class Group:
         with store.hours.changing(
             store, ((row.experiment_id, row.request_time_ms) for row in self._traces)
         ):
-            store.insert("traces", self._traces)
+            store.insert_encoded("traces", self._encoded_traces)
         store.insert("open_traces", self._open_traces)
 
     @property

@@ -230,6 +230,7 @@ class Writer:
         self._memory.load(trace_ids)
         mistakes = [_attempt(job.action.apply, group) for job in jobs]
         group.fold()
+        group.encode(self._store)
         batch.outcomes += [
             mistake if mistake is not None else _attempt(job.action.finish, group)
             for job, mistake in zip(jobs, mistakes, strict=True)

@@ -51,8 +51,8 @@ _TYPES: dict[Any, pa.DataType] = {
 }
 
 
-def encode_rows(rows: Sequence[msgspec.Struct]) -> bytes:
-    """Return rows of one struct as an Arrow stream of one batch.
+def encode_rows(rows: Sequence[msgspec.Struct]) -> pa.RecordBatch:
+    """Return rows of one struct as an Arrow batch whose columns are the struct's fields.
 
     Raises UnicodeEncodeError where a text holds a lone surrogate.
     """
@@ -61,12 +61,36 @@ def encode_rows(rows: Sequence[msgspec.Struct]) -> bytes:
     arrays = [
         _encode_column(column, kind) for column, kind in zip(columns, fields.values(), strict=True)
     ]
-    batch = pa.RecordBatch.from_arrays(arrays, names=list(fields))
+    return pa.RecordBatch.from_arrays(arrays, names=list(fields))
+
+
+def write_stream(batches: Sequence[pa.RecordBatch]) -> bytes:
+    """Return the bytes of an Arrow stream that holds the rows of all batches as one block."""
+    table = pa.Table.from_batches(_unify(batches)).combine_chunks()
     stream = pa.BufferOutputStream()
-    with pa.ipc.new_stream(stream, batch.schema) as writer:
-        writer.write_batch(batch)
+    with pa.ipc.new_stream(stream, table.schema) as writer:
+        writer.write_table(table)
     encoded: bytes = stream.getvalue().to_pybytes()
     return encoded
+
+
+def _unify(batches: Sequence[pa.RecordBatch]) -> Sequence[pa.RecordBatch]:
+    """Return batches of one schema: a number beyond int64 may have changed a column's type."""
+    schemas = [batch.schema for batch in batches]
+    if all(schema.equals(schemas[0]) for schema in schemas):
+        return batches
+    schema = pa.schema(
+        [
+            pa.field(
+                field.name,
+                pa.uint64()
+                if any(one.field(place).type == pa.uint64() for one in schemas)
+                else field.type,
+            )
+            for place, field in enumerate(schemas[0])
+        ]
+    )
+    return [batch.cast(schema) for batch in batches]
 
 
 @lru_cache(maxsize=64)
