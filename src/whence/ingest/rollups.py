@@ -17,7 +17,7 @@ import time
 from typing import TYPE_CHECKING
 
 from whence.errors import WhenceError
-from whence.store.hours import Hour, read_unseen
+from whence.store.hours import Hour, read_ownerless, read_unseen
 from whence.store.rollups import find_unrolled, remove_old_generations, roll_up, runs_of
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class Roller:
             self._take_over()
         elif self._hours.shared and time.monotonic() - self._polled_at > POLL_S:
             self._polled_at = time.monotonic()
-            self._hours.adopt(read_unseen(self._store))
+            self._hours.adopt(read_ownerless(self._store))
         while due := self._due():
             for run in runs_of(due, MAX_RUN_HOURS):
                 if self._closing.is_set():
@@ -109,8 +109,9 @@ class Roller:
 
     def _take_over(self) -> None:
         """Learn which hours are not rolled up, whoever changed them."""
-        self._hours.adopt(read_unseen(self._store))
-        unrolled = find_unrolled(self._store) - self._hours.unseen().keys()
+        self._hours.adopt(read_ownerless(self._store))
+        marked = self._hours.unseen().keys() | read_unseen(self._store)
+        unrolled = find_unrolled(self._store) - marked
         self._hours.mark(self._store, unrolled)
         self._hours.trusted = True
         if unrolled:

@@ -43,8 +43,9 @@ LEFT JOIN
     SELECT experiment_id, hour, seen
     FROM rolled_hours FINAL
 ) AS rolled ON rolled.experiment_id = mark.experiment_id AND rolled.hour = mark.hour
-WHERE mark.version > rolled.seen[mark.writer]
+WHERE mark.version > rolled.seen[mark.writer] AND mark.version <= {latest:UInt64}
 """
+_ANY = 2**64 - 1
 
 
 class Hour(NamedTuple):
@@ -159,6 +160,14 @@ class ChangedHours:
         return self._last_version
 
 
-def read_unseen(store: Store) -> set[Hour]:
+def read_unseen(store: Store, *, latest: int = _ANY) -> set[Hour]:
     """Return every hour with a mark, of any writer, that its generation has not seen."""
-    return {Hour(*row) for row in store.query(_UNSEEN).rows}
+    return {Hour(*row) for row in store.query(_UNSEEN, {"latest": latest}).rows}
+
+
+def read_ownerless(store: Store) -> set[Hour]:
+    """Return the hours whose marks nobody else will see to: all of a store that only we write."""
+    if not store.hours.shared:
+        return read_unseen(store)
+    latest_us = time.time_ns() // 1000 - int(ABANDONED_AFTER_S * 1_000_000)
+    return read_unseen(store, latest=latest_us)
