@@ -56,21 +56,11 @@ def assemble(
     experiment_id, late = claims.claim_experiment(header, spans, default_experiment_id)
     state = _read_state(header, ranks)
     metadata = said.metadata
-    usage, cost = _sum_up(spans)
-    counted = _measure(spans, header)
-    if usage and semconv.TOKEN_USAGE not in metadata:
-        counted[semconv.TOKEN_USAGE] = to_json(usage)
-    else:
-        usage = parse_usage(metadata.get(semconv.TOKEN_USAGE))
-    if cost and semconv.COST not in metadata:
-        counted[semconv.COST] = to_json(cost)
-    else:
-        cost = parse_cost(metadata.get(semconv.COST))
+    counted, usage, cost = _count(spans, header, metadata)
     if said.cut:
         counted[semconv.TRUNCATED] = ",".join(sorted(said.cut))[: semconv.MAX_VALUE_CHARS]
     metadata.update(counted)
     sources = {**said.sources, **dict.fromkeys(counted, COUNTED)}
-    usage, cost = usage or {}, cost or {}
     kept = dict(metadata)
     columns = {
         column: metadata.pop(key, None) for key, column in semconv.COLUMN_OF_METADATA.items()
@@ -190,6 +180,26 @@ def _read_text(header: Header | None, ranks: claims.Ranks, field: str) -> str | 
         if isinstance(text, str):
             return text
     return None
+
+
+def _count(
+    spans: Collection[SpanFacts], header: Header | None, stated: Mapping[str, str]
+) -> tuple[dict[str, str], Usage, Cost]:
+    """Return the metadata counted from the spans, and the tokens and the cost that count.
+
+    What the header or the program states of tokens and cost outranks what the spans add up to.
+    """
+    usage, cost = _sum_up(spans)
+    counted = _measure(spans, header)
+    if usage and semconv.TOKEN_USAGE not in stated:
+        counted[semconv.TOKEN_USAGE] = to_json(usage)
+    else:
+        usage = parse_usage(stated.get(semconv.TOKEN_USAGE))
+    if cost and semconv.COST not in stated:
+        counted[semconv.COST] = to_json(cost)
+    else:
+        cost = parse_cost(stated.get(semconv.COST))
+    return counted, usage or {}, cost or {}
 
 
 def _sum_up(spans: Collection[SpanFacts]) -> tuple[Usage | None, Cost | None]:
