@@ -168,7 +168,7 @@ def _run(module: str, options: Options, found: Results, out: Path, limit_s: floa
         text="",
         commit=results.describe_commit(),
         date=results.describe_now(),
-        load_before=round(os.getloadavg()[0], 2),
+        busy_before=results.measure_busy(),
     )
     lines = options.work / f"{name}.figures"
     errors = options.work / f"{name}.log"

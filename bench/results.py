@@ -49,7 +49,7 @@ class Outcome(msgspec.Struct, kw_only=True):
     commit: str
     date: str
     seconds: float = 0.0
-    load_before: float = 0.0  # runnable processes in the minute before; a busy machine shows here
+    busy_before: float = 0.0  # the share of the cores that others used just before it began
     error: str = ""
     figures: list[Figure] = msgspec.field(default_factory=list)
 
@@ -112,6 +112,14 @@ def describe_commit() -> str:
     return f"{commit}+" if commit and differs else commit
 
 
+def measure_busy(seconds: float = 1.0) -> float:
+    """Return the share of all cores that is in use while this process only waits."""
+    before = _read_ticks()
+    time.sleep(seconds)
+    idle, total = (now - then for now, then in zip(_read_ticks(), before, strict=True))
+    return round(1 - idle / total, 3) if total else 0.0
+
+
 def describe_now() -> str:
     """Return the time as the results say it."""
     return dt.datetime.now(dt.timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
@@ -132,6 +140,15 @@ def _read_field(path: str, name: str) -> str:
         return ""
     found = (line.partition(":")[2].strip() for line in lines if line.startswith(name))
     return next(found, "")
+
+
+def _read_ticks() -> tuple[int, int]:
+    """Return idle and all ticks of the processor since it started, where Linux tells."""
+    try:
+        ticks = list(map(int, Path("/proc/stat").read_text().splitlines()[0].split()[1:9]))
+    except OSError:
+        return 0, 0
+    return ticks[3] + ticks[4], sum(ticks)
 
 
 def _time_fsync_ms(folder: Path) -> float:
