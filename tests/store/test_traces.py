@@ -108,20 +108,3 @@ def test_spans_of_a_trace_are_found_by_the_primary_key(store, experiment_id, cou
     )
     assert f"(trace_id in {count}-element set)" in plan
     assert search in plan
-
-
-def test_a_trace_is_found_by_the_skip_index(store, make, experiment_id):
-    # Three parts of one granule each. Two times in each, else the primary key would skip as well.
-    store.command("SYSTEM STOP MERGES traces")
-    try:
-        for n in range(3):
-            ids = (f"tr-{experiment_id}-{n}", f"tr-{experiment_id}-{n}-later")
-            store.insert("traces", [make(trace_id=t, request_time_ms=len(t)) for t in ids])
-        sql = "SELECT state FROM traces WHERE trace_id IN {trace_ids:Array(String)}"
-        plan = explain(store, sql, [f"tr-{experiment_id}-1"])
-    finally:
-        store.command("SYSTEM START MERGES traces")
-    assert "by_trace_id" in plan
-    skipped = plan[plan.index("by_trace_id") :]
-    kept, total = skipped.split("Parts: ")[1].split("\n")[0].split("/")
-    assert int(kept) < int(total)
