@@ -64,6 +64,8 @@ SETTINGS = {
     "materialize_skip_indexes_on_insert": 0,
     "query_plan_direct_read_from_text_index": 0,
     "query_plan_text_index_add_hint": 0,
+    # `packed` tells an infinite number from an absent one.
+    "output_format_json_quote_denormals": 1,
 }
 
 _CONFIG = """\
