@@ -24,7 +24,7 @@ import msgspec
 from bench.environments import OURSELVES, EnvironmentFailedError, python_of
 from bench.harness import Figure, Options, Scenario
 from bench.ingest import serving
-from bench.peers.serving import SERVERS, serving_peer
+from bench.peers.serving import SERVERS, serving_peer, wait_until_stored
 from bench.traced import run_alone
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 PROGRAM = Path(__file__).with_name("programs") / "answers.py"
 PROCESSES = 4
+SPANS = 5  # of a trace
 MLFLOW_BYTES = 11_000
 LISTED_BYTES = 5  # a trace: what takes less is not listed
 LIMIT_S = 1800
@@ -98,6 +99,8 @@ def _weigh(subject: str, payload: str, options: Options) -> Iterator[Figure]:
                 record(subject, payload, url, version, each, options.work)
                 for version in range(PROCESSES)
             )
+            if subject != OURSELVES:
+                wait_until_stored(subject, folder, traces * SPANS)
             at_once = weigh(folder)
         note = f"{PAYLOAD_NOTES[payload]}: {payload_bytes / traces:.0f} B of JSON"
         yield Figure(
