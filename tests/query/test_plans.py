@@ -138,3 +138,10 @@ def test_one_trace_is_found_by_its_id_in_few_statements(chdb_store, series):
     assert len(store.statements) <= 4  # noqa: PLR2004
     selected, asked = granules_by(store.plans[0], "by_trace_id")
     assert selected <= max(8, asked / 2)
+
+
+def test_the_complement_of_what_an_index_finds_is_whole(chdb_store, series):
+    ids = [f"tr-{series}-{index:05}" for index in (17, 18, 917, 4000)]
+    text = "NOT metadata.tenant = 't17'"
+    found = search_traces(chdb_store, trace_ids=ids, filter_string=text).traces
+    assert sorted(info.trace_id for info in found) == [ids[1], ids[3]]

@@ -328,10 +328,12 @@ class _Compiler:
         return f"({operand.present} AND {tests})" if operand.present else tests
 
     def entries(self, key: str, values: tuple[Literal, ...]) -> str:
-        """Return: the map has one of these entries; exact, because the values are short."""
+        """Return: the map has one of these entries; the index is asked, and never computed."""
         head = f"{len(key.encode())}:{key}"
-        found = [f"has({PAIRS}, {self.parameters.bind(f'{head}{value}')})" for value in values]
-        return found[0] if len(found) == 1 else f"({' OR '.join(found)})"
+        hints = [f"has({PAIRS}, {self.parameters.bind(f'{head}{value}')})" for value in values]
+        entry = in_map("metadata", key, self.parameters)
+        test = self.texts(entry.text, "IN", list(values))
+        return f"(indexHint({' OR '.join(hints)}) AND {entry.present} AND {test})"
 
     def words(self, column: str, operator: Operator, pattern: str) -> str:
         """Compare with a pattern, and say what it implies of single words: those are indexed."""
