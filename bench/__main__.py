@@ -194,6 +194,10 @@ def _run(module: str, options: Options, found: Results, out: Path, limit_s: floa
                 if over or outcome.error:
                     break
         finally:
+            process.send_signal(
+                signal.SIGINT
+            )  # it ends the servers of peers, which are not in its group
+            _wait(process, 60)
             with contextlib.suppress(ProcessLookupError):  # and what it left behind
                 os.killpg(process.pid, signal.SIGKILL)
     if process.returncode and not outcome.error:
