@@ -66,3 +66,26 @@ def test_a_file_keeps_what_servers_look_for():
         "response.close()\n"
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_a_response_that_is_closed_early_leaves_nothing_to_the_next_request():
+    done = run(
+        "from django.conf import settings\n"
+        "settings.configure()\n"
+        "from django.http import HttpRequest, StreamingHttpResponse\n"
+        "import whence\n"
+        "from whence.sdk.capture import keys\n"
+        "def words():\n"
+        "    with whence.start_span('stream'):\n"
+        "        yield 'one'\n"
+        "        yield 'two'\n"
+        "handle = whence.web.DjangoMiddleware(lambda request: StreamingHttpResponse(words()))\n"
+        "request = HttpRequest()\n"
+        "request.META['HTTP_X_SESSION_ID'] = 'cut'\n"
+        "before = keys.get_current()\n"
+        "response = handle(request)\n"
+        "print(next(iter(response)))\n"
+        "response.close()\n"
+        "print(keys.get_current() is before, response.closed)\n"
+    )
+    assert done.stdout.splitlines() == ["b'one'", "True True"], done.stderr

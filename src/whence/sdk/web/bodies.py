@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from whence.sdk.capture.generators import Steps
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 
     from whence.sdk.capture import keys
 
@@ -39,11 +39,19 @@ class Body:
         """Say that nothing more is wanted."""
         close = getattr(self._body, "close", None)
         if close is not None:
+            self.hold(close)()
+
+    def hold(self, close: Callable[[], None]) -> Callable[[], None]:
+        """Return a function that closes what lies behind the body, in the body's context."""
+
+        def close_inside() -> None:
             self._steps.enter()
             try:
                 close()
             finally:
                 self._steps.leave()
+
+        return close_inside
 
 
 class AsyncBody:

@@ -87,6 +87,11 @@ def _read_setting() -> Rules:
 def _hold(response: Any, inside: keys.Context) -> Any:
     """Let a streaming response be generated in the context."""
     if getattr(response, "streaming", False) and not getattr(response, "file_to_stream", None):
-        body = AsyncBody if getattr(response, "is_async", False) else Body
-        response.streaming_content = body(response.streaming_content, inside)
+        if getattr(response, "is_async", False):
+            response.streaming_content = AsyncBody(response.streaming_content, inside)
+        else:
+            body = Body(response.streaming_content, inside)
+            response.streaming_content = body
+            # Django closes the generator itself, not only the body that stands for it.
+            response.close = body.hold(response.close)
     return response
