@@ -21,7 +21,7 @@ def render_types() -> str:
     from whence.server.settings import Settings
 
     # The document needs no store: routes are only described, never called.
-    services = Services(Settings.model_validate({}), None, None, None)  # type: ignore[arg-type]
+    services = Services(Settings.model_validate({}), None, None, None, None)  # type: ignore[arg-type]
     # The pages use the shapes of what is sent; the addresses are in `api/queries.ts`.
     document = json.dumps({**create_app(services).openapi(), "paths": {}})
     hatch_build.install_packages(ROOT / "ui", everything=True)

@@ -39,13 +39,18 @@ class Services:
     """Owns everything that must be closed when the server leaves."""
 
     def __init__(
-        self, settings: Settings, store: Store, ingestor: Ingestor, intake: Intake | None
+        self,
+        settings: Settings,
+        store: Store,
+        ingestor: Ingestor,
+        intake: Intake | None,
+        roller: Roller,
     ) -> None:
         self.settings = settings
         self.store = store
         self.ingestor = ingestor
         self.intake = intake
-        self.roller = Roller(store)
+        self.roller = roller
         self.activity = Activity()
         self._spooled_spans = 0
         self.budget = Budget(settings.max_inflight_bytes)
@@ -112,4 +117,4 @@ def open_services(settings: Settings, directory: Path | None) -> Services:
     if not given.isdigit():
         ingestor.create_experiment(given)
     intake = None if directory is None else Intake(ingestor, directory / SPOOL_NAME)
-    return Services(settings, store, ingestor, intake)
+    return Services(settings, store, ingestor, intake, Roller(store))

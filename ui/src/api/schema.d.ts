@@ -191,6 +191,54 @@ export interface components {
             readonly name: string;
         };
         /**
+         * FacetList
+         * @description Facets in the order asked for; `total` is the number of traces that the filter finds.
+         *
+         *         `sampled`: some counts are extrapolated from a sample; each facet's `sample` says which and how.
+         */
+        readonly FacetList: {
+            readonly total: number;
+            readonly facets: readonly components["schemas"]["Facet"][];
+            readonly sampled: boolean;
+            readonly elapsed_ms: number;
+        };
+        /**
+         * Facet
+         * @description A field's most frequent values. The counts of values, `other` and `missing` add up to all.
+         *
+         *         `distinct` is the number of values; `other` counts traces with a value that is not listed,
+         *         `missing` those without any. `sample` is null where everything was counted.
+         */
+        readonly Facet: {
+            readonly field: string;
+            readonly values: readonly components["schemas"]["FacetValue"][];
+            readonly distinct: number;
+            readonly other: number;
+            readonly missing: number;
+            /** @default null */
+            readonly sample: components["schemas"]["Sample"] | null;
+        };
+        /**
+         * FacetValue
+         * @description A value and the number of traces that have it.
+         */
+        readonly FacetValue: {
+            readonly value: string;
+            readonly count: number;
+        };
+        /**
+         * Sample
+         * @description What was counted instead of everything: `traces` in `hours`, a `fraction` of what is asked.
+         *
+         *         Counts are extrapolated from it; `distinct` is of the sample alone.
+         */
+        readonly Sample: {
+            readonly fraction: number;
+            readonly traces: number;
+            readonly hours: number;
+            readonly method: string;
+        };
+        /**
          * FieldList
          * @description The fields whose name begins as asked for.
          */
@@ -281,6 +329,54 @@ export interface components {
         readonly FoundTrace: {
             readonly info: components["schemas"]["TraceInfo"];
             readonly spans?: readonly components["schemas"]["Span"][];
+        };
+        /**
+         * VersionList
+         * @description Versions, the one first seen last on top; `total` counts those that are not listed too.
+         */
+        readonly VersionList: {
+            readonly versions: readonly components["schemas"]["VersionRow"][];
+            readonly total: number;
+            readonly elapsed_ms: number;
+        };
+        /**
+         * VersionRow
+         * @description A version's traces. `app_version` is null for those that name none.
+         *
+         *         `traces` have ended, `unfinished` have not. `error_rate` and percentiles (ms) are of ended
+         *         traces, null without any. Tokens and cost are sums; `counted` and `priced` say of how many
+         *         traces they are known. `commits`: the most frequent ones; `dirty`: traces whose work tree had
+         *         changes.
+         */
+        readonly VersionRow: {
+            readonly app_version: string | null;
+            readonly traces: number;
+            readonly unfinished: number;
+            readonly errors: number;
+            readonly error_rate: number | null;
+            readonly p50_ms: number | null;
+            readonly p95_ms: number | null;
+            readonly p99_ms: number | null;
+            readonly spans: number;
+            readonly counted: number;
+            readonly input_tokens: number;
+            readonly output_tokens: number;
+            readonly total_tokens: number;
+            readonly priced: number;
+            readonly cost_usd: number;
+            readonly commits: readonly components["schemas"]["VersionCommit"][];
+            readonly commit_count: number;
+            readonly dirty: number;
+            readonly first_seen_ms: number;
+            readonly last_seen_ms: number;
+        };
+        /**
+         * VersionCommit
+         * @description A commit and the number of traces that name it.
+         */
+        readonly VersionCommit: {
+            readonly commit: string;
+            readonly traces: number;
         };
         /**
          * Health
