@@ -96,14 +96,14 @@ def encode_items(
             encode = _encoders.get(type(item)) or _find_encoder(type(item))
             scope, text = encode(item)
             experiment = (item.experiment_id, item.experiment_name)
+            if draft.size_bytes and draft.size_bytes + len(text) > BODY_BYTES:
+                bodies.append(draft.close())
+                draft = _Draft(context)
+            draft.add(experiment, scope, text)
         except Exception as error:  # noqa: BLE001 - one span's fault is not the others'
             diagnostics.caught("describing a span", error)
             stats.drop("not encodable", 1)
             continue
-        if draft.size_bytes and draft.size_bytes + len(text) > BODY_BYTES:
-            bodies.append(draft.close())
-            draft = _Draft(context)
-        draft.add(experiment, scope, text)
         if encode is not _encode_record or PENDING_MARK not in text:
             draft.spans += 1
         if slice_spans is not None and number >= stop:
@@ -142,14 +142,15 @@ class _Draft:
         self.size_bytes = 0
         self.spans = 0
         self._context = context
-        self._by_experiment: dict[tuple[str, str], dict[str, list[bytes]]] = {}
+        self._by_experiment: dict[tuple[str, str], tuple[bytes, dict[str, list[bytes]]]] = {}
 
     def add(self, experiment: tuple[str, str], scope: str, text: bytes) -> None:
         """Take a span."""
         if experiment not in self._by_experiment:  # its resource is sent once
-            self._by_experiment[experiment] = {}
-            self.size_bytes += len(self._open_resource(experiment))
-        scopes = self._by_experiment[experiment]
+            resource = self._open_resource(experiment)
+            self._by_experiment[experiment] = resource, {}
+            self.size_bytes += len(resource)
+        _, scopes = self._by_experiment[experiment]
         if scope not in scopes:
             scopes[scope] = []
         scopes[scope] += (text, b",")
@@ -158,8 +159,8 @@ class _Draft:
     def close(self) -> Body:
         """Return all of it as one body, in one copy."""
         parts = [b'{"resourceSpans":[']
-        for experiment, scopes in self._by_experiment.items():
-            parts.append(self._open_resource(experiment))
+        for resource, scopes in self._by_experiment.values():
+            parts.append(resource)
             for scope, texts in scopes.items():
                 parts.append(_open_scope(scope))
                 parts += texts
