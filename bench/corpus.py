@@ -141,7 +141,7 @@ def make_spans(trace: TraceRow) -> list[SpanRow]:
             status="ERROR" if trace.state == "ERROR" and index in (0, 4) else "OK",
             inputs=f'{{"question":"{trace.request_preview}"}}',
             outputs=f'"{trace.response_preview}"',
-            resource={"service.version": f'"{trace.app_version}"'},
+            resource_json=f'{{"service.version":"{trace.app_version}"}}',
             model=trace.models[0] if name == "generate" else "",
             size_bytes=800,
             received_at_us=trace.request_time_ms * 1000,

@@ -89,7 +89,7 @@ def test_provenance_is_no_metadata_and_no_attribute(ingestor, store, told):
     assert PROVENANCE not in metadata
     for row in read_spans(store, [f"tr-{trace}"]):
         assert PROVENANCE not in row.attributes
-        assert PROVENANCE not in row.resource
+        assert PROVENANCE not in row.resource_json
 
 
 @pytest.mark.parametrize(

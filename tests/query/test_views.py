@@ -32,7 +32,7 @@ def test_a_span_embeds_stored_json_and_leaves_out_what_is_absent(store, experime
         inputs='{"q":"wörld"}',
         outputs="null",
         attributes={"n": "5", "text": '"x"', "list": "[1,2]"},
-        resource={"service.version": '"1.0"'},
+        resource_json='{"service.version":"1.0"}',
         events='[{"name":"e","time_ns":"5","attributes":{}}]',
         model="gpt-4o",
         usage='{"input_tokens":3}',

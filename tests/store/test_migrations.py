@@ -112,11 +112,14 @@ def test_a_step_that_broke_off_is_repeated_whole(url):
         assert (NEXT, "add_colour") in read_applied(store)
 
 
-def test_every_step_may_run_again_over_its_own_result(url):
-    with open_store(url) as store:
-        for migration in KNOWN:
-            for statement in split_statements(migration.sql):
-                store.command(statement)
+def test_every_step_may_run_again_over_its_own_result(url, monkeypatch):
+    for number in range(1, len(KNOWN) + 1):
+        known = KNOWN[:number]
+        with monkeypatch.context() as patched:
+            patched.setattr(migrations, "read_migrations", lambda known=known: known)
+            with open_store(url) as store:
+                for statement in split_statements(known[-1].sql):
+                    store.command(statement)
 
 
 def test_a_store_from_a_newer_version_is_refused(url):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
+import msgspec
 import pytest
 
+from whence.ingest.jsontext import read_object
 from whence.store import migrations
 from whence.store.connection import open_store
 from whence.store.migrations import read_migrations, split_statements
@@ -15,11 +18,32 @@ from whence.store.spans import read_spans
 
 KNOWN = read_migrations()
 STORAGE = next(step for step in KNOWN if step.name == "storage")
+RESOURCES = next(step for step in KNOWN if step.name == "resource_text")
+FormerSpanRow = msgspec.defstruct(
+    "FormerSpanRow",
+    [
+        (name, SpanRow.__annotations__[name])
+        for name in SpanRow.__struct_fields__
+        if name != "resource_json"
+    ]
+    + [("resource", dict[str, str])],
+    namespace={"__module__": "whence.store.rows"},
+)
 GRANULE = 1024
 
 
 def trace_id(number: int) -> str:
     return f"tr-{(number * 0x9E3779B97F4A7C15F39CC0605CEDC835) % 2**128:032x}"
+
+
+def to_former(row: SpanRow) -> msgspec.Struct:
+    """Return a row as it was before step 7: a resource was a map of JSON texts."""
+    fields = msgspec.structs.asdict(row)
+    return FormerSpanRow(resource=read_object(fields.pop("resource_json")), **fields)
+
+
+def normal_form(json_text: str) -> str:
+    return json.dumps(json.loads(json_text)) if json_text else ""
 
 
 def make_spans(traces: int) -> list[SpanRow]:
@@ -29,7 +53,7 @@ def make_spans(traces: int) -> list[SpanRow]:
             span_id=f"{index:016x}",
             name="step",
             inputs=f'{{"question": "{number} and {index}"}}',
-            resource={"service.name": '"shop"'},
+            resource_json='{"service.name":"shop"}',
             version=1,
         )
         for number in range(traces)
@@ -77,22 +101,27 @@ def test_a_read_of_one_trace_unpacks_one_granule(filled):
     assert marks >= 20_000 // GRANULE
 
 
-def test_a_store_from_before_keeps_its_spans_however_often_the_step_is_broken_off(
-    clickhouse_server_url, monkeypatch
+@pytest.mark.parametrize("step", [STORAGE, RESOURCES], ids=lambda step: step.name)
+def test_a_store_from_before_keeps_its_spans_however_often_a_step_is_broken_off(
+    clickhouse_server_url, monkeypatch, step
 ):
-    before = [step for step in KNOWN if step.number < STORAGE.number]
-    url = f"{clickhouse_server_url}/storage_before"
+    before = [one for one in KNOWN if one.number < step.number]
+    url = f"{clickhouse_server_url}/before_{step.name}"
+    rows = make_spans(10)
+    rows[0].resource_json = '{"a/\\"é":[1,"x"],"service.name":"shop"}'
+    rows[1].resource_json = ""
     with monkeypatch.context() as patched:
         patched.setattr(migrations, "read_migrations", lambda: before)
         with open_store(url) as store:
-            rows = make_spans(10)
-            store.insert("spans", rows)
-            statements = split_statements(STORAGE.sql)
+            store.insert("spans", [to_former(row) for row in rows])
+            statements = split_statements(step.sql)
             for done in range(len(statements) + 1):
                 for statement in statements[:done]:
                     store.command(statement)
     with open_store(url) as store:
         found = read_spans(store, sorted({row.trace_id for row in rows}))
+        for row in (*found, *rows):
+            row.resource_json = normal_form(row.resource_json)
         assert sorted(found, key=lambda row: (row.trace_id, row.span_id)) == sorted(
             rows, key=lambda row: (row.trace_id, row.span_id)
         )

@@ -5,7 +5,7 @@
 fill what is missing. An empty text counts as absent, and so does what is neither JSON nor of the
 kind expected. `derived_sources` names the attribute of each derived key.
 
-Values come as JSON text, as `SpanRow.attributes` and `SpanRow.resource` hold them.
+Values come as JSON text, as `SpanRow.attributes` and `SpanRow.resource_json` hold them.
 """
 
 from __future__ import annotations

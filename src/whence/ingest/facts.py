@@ -20,7 +20,7 @@ from whence import semconv
 from whence.ingest.canon import read_layers
 from whence.ingest.claims import mark_plain
 from whence.ingest.cost import Cost, parse_cost
-from whence.ingest.jsontext import clean, to_plain_text
+from whence.ingest.jsontext import clean, read_object, to_plain_text
 from whence.ingest.previews import ASSISTANT, USER, make_preview
 from whence.ingest.provenance import unpack_provenance
 from whence.ingest.tokens import Usage, parse_usage
@@ -80,16 +80,7 @@ def facts_of(rows: Sequence[SpanRow]) -> list[SpanFacts]:
     Of inputs and outputs only those of roots and local roots are read, for the previews that the
     program did not state.
     """
-    resources: dict[tuple[int, str], tuple[Texts, Texts]] = {}
-    found = []
-    for row in rows:
-        identity = (id(row.resource), row.provenance)
-        resource = resources.get(identity)
-        if resource is None:
-            items = frozenset(row.resource.items())
-            resource = resources[identity] = _name_sources(items, row.provenance)
-        found.append(_read_facts(row, *resource))
-    return found
+    return [_read_facts(row, *_name_sources(row.resource_json, row.provenance)) for row in rows]
 
 
 def _read_facts(row: SpanRow, resource: Texts, resource_sources: Texts) -> SpanFacts:
@@ -141,17 +132,17 @@ def _extract(json_text: str, role: str) -> str | None:
 
 
 @lru_cache(maxsize=4096)
-def _name_sources(items: frozenset[tuple[str, str]], provenance: str) -> tuple[Texts, Texts]:
+def _name_sources(resource: str, provenance: str) -> tuple[Texts, Texts]:
     """Return a resource's metadata, and for each key what said it."""
-    values, named = _read_resource(items)
+    values, named = _read_resource(resource)
     stated = unpack_provenance(provenance)[1]
     return values, {key: stated.get(key) or named[key] for key in values} if stated else named
 
 
 @lru_cache(maxsize=4096)
-def _read_resource(items: frozenset[tuple[str, str]]) -> tuple[Texts, Texts]:
+def _read_resource(resource: str) -> tuple[Texts, Texts]:
     """Return a resource's metadata, one dict for all its spans, and what of it said each key."""
-    layers = read_layers(dict(items), of="resource")
+    layers = read_layers(read_object(resource), of="resource")
     prefix = f"resource {semconv.METADATA_PREFIX}"
     named = {**layers.derived_sources, **{key: prefix + key for key in layers.explicit}}
     return mark_plain({**layers.derived, **layers.explicit}), named

@@ -6,12 +6,16 @@ codec's limit is about 1,000 levels; a value nested deeper is stored as a note o
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder()
+_objects = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 MAX_SHORT_CHARS, MAX_SHORT_TEXTS = 32, 4096
 TOO_DEEP = '"(nested deeper than 1,000 levels)"'
@@ -38,6 +42,18 @@ class _ShortTexts(dict[str, str]):
 
 
 SHORT_TEXTS = _ShortTexts()
+
+
+def write_object(texts: Mapping[str, str]) -> str:
+    """Return the JSON object of values that are JSON text; '' where there are none."""
+    if not texts:
+        return ""
+    return "{" + ",".join(f"{to_json(key)}:{text}" for key, text in texts.items()) + "}"
+
+
+def read_object(text: str) -> dict[str, str]:
+    """Return what `write_object` wrote."""
+    return {key: bytes(raw).decode() for key, raw in _objects.decode(text).items()} if text else {}
 
 
 def keep_json(text: str) -> str:

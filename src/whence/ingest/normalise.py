@@ -21,7 +21,7 @@ from whence.entities import experiment_id_of
 from whence.ingest.cost import read_cost
 from whence.ingest.dialects import read_payload, read_span_type, read_text
 from whence.ingest.documents import read_document
-from whence.ingest.jsontext import MAX_SHORT_CHARS, SHORT_TEXTS, clean, to_json
+from whence.ingest.jsontext import MAX_SHORT_CHARS, SHORT_TEXTS, clean, to_json, write_object
 from whence.ingest.provenance import pack_provenance
 from whence.ingest.shape import Shape, find_repositories, keep_texts, read_shape
 from whence.ingest.tokens import read_usage
@@ -65,10 +65,10 @@ def normalise(
         if known or experiment not in found.experiments:
             found.experiments[experiment] = known
         names = tuple(resource)
-        texts = _to_texts(resource, keep_texts(names), find_repositories(names))
+        text = write_object(_to_texts(resource, keep_texts(names), find_repositories(names)))
         stated = resource.get(semconv.PROVENANCE)
         for record in group.spans:
-            found.rows.append(_make_row(record, experiment, texts, stated))
+            found.rows.append(_make_row(record, experiment, text, stated))
     return found
 
 
@@ -90,9 +90,7 @@ def _read_experiment(resource: Mapping[str, Any]) -> tuple[str | None, str]:
     return (experiment_id_of(name) if name else None), name
 
 
-def _make_row(
-    record: SpanRecord, experiment_id: str, resource: dict[str, str], stated: Any
-) -> SpanRow:
+def _make_row(record: SpanRecord, experiment_id: str, resource: str, stated: Any) -> SpanRow:
     attributes = record.attributes
     shape = read_shape(tuple(attributes))
     inputs, outputs, kept = _read_payloads(attributes, shape)
@@ -136,7 +134,7 @@ def _make_row(
         outputs=outputs,
         events=events,
         links=links,
-        resource=resource,
+        resource_json=resource,
         scope=clean(record.scope) if record.scope else "",
         trace_state=clean(record.trace_state) if record.trace_state else "",
         model=clean(model) if model else "",

@@ -7,6 +7,7 @@ without decoding. Ids come out as they are stored (`tr-` + 32 hex for ours).
 from __future__ import annotations
 
 from datetime import datetime, timezone
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 _NOTHING = Raw(b"[]")
 _NULL = Raw(b"null")
+_resources = msgspec.json.Decoder(dict[str, Raw])
 _EMPTY = Raw(b"{}")
 
 
@@ -284,7 +286,7 @@ def view_span(row: SpanRow) -> Span:
         attributes=_raws(row.attributes),
         events=_raw(row.events) or _NOTHING,
         links=_raw(row.links) or _NOTHING,
-        resource=_raws(row.resource),
+        resource=_read_resource(row.resource_json),
         scope=row.scope,
         model=row.model or None,
         provider=row.provider or None,
@@ -329,6 +331,12 @@ def _rfc3339(time_ms: int) -> str:
 
 def _raw(text: str) -> Raw | None:
     return Raw(text.encode()) if text else None
+
+
+@lru_cache(maxsize=256)
+def _read_resource(text: str) -> dict[str, Raw]:
+    """Return a resource's attributes: one dict for all spans of a process."""
+    return _resources.decode(text) if text else {}
 
 
 def _raws(texts: dict[str, str]) -> dict[str, Raw]:

@@ -1,7 +1,7 @@
 """Rows as the bytes of an Arrow stream, which either engine reads and casts to its columns' types.
 
-A field's annotation says which Arrow type it has, so nothing here knows a table or a codec. A map
-that many rows share (the same dict object, such as a resource) is encoded once.
+A field's annotation says which Arrow type it has, so nothing here knows a table or a codec. A text
+that many rows share (`Repeated`, such as a resource) travels once, and a number for every row.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 import msgspec
 import pyarrow as pa
+
+from whence.store.rows import Repeated
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,8 +43,10 @@ def _leave_pandas_out() -> None:
 _leave_pandas_out()
 
 _TEXTS = pa.map_(pa.string(), pa.string())
+_REPEATED = pa.dictionary(pa.int32(), pa.string())
 _TYPES: dict[Any, pa.DataType] = {
     str: pa.string(),
+    Repeated: _REPEATED,
     int: pa.int64(),
     float: pa.float64(),
     dict[str, str]: _TEXTS,
@@ -95,7 +99,7 @@ def _unify(batches: Sequence[pa.RecordBatch]) -> Sequence[pa.RecordBatch]:
 
 @lru_cache(maxsize=64)
 def _read_fields(row_type: type[msgspec.Struct]) -> dict[str, pa.DataType]:
-    hints = get_type_hints(row_type)
+    hints = get_type_hints(row_type, include_extras=True)
     return {name: _find_type(hints[name]) for name in row_type.__struct_fields__}
 
 
@@ -108,20 +112,21 @@ def _find_type(hint: Any) -> pa.DataType:
 
 def _encode_column(column: Sequence[Any], kind: pa.DataType) -> pa.Array:
     if kind is _TEXTS:
-        return _encode_maps(column)
+        return _flatten(column)
+    if kind is _REPEATED:
+        return _number(column)
     try:
         return pa.array(column, kind)
     except OverflowError:  # an unsigned number beyond int64
         return pa.array(column, pa.uint64())
 
 
-def _encode_maps(column: Sequence[dict[str, str]]) -> pa.Array:
-    numbers: dict[int, int] = {}
-    places = [numbers.setdefault(id(texts), len(numbers)) for texts in column]
-    if len(numbers) > len(column) // 2:
-        return _flatten(column)
-    distinct = dict(zip(map(id, column), column, strict=True))
-    return _flatten(list(distinct.values())).take(pa.array(places, pa.int32()))
+def _number(column: Sequence[str]) -> pa.Array:
+    numbers: dict[str, int] = {}
+    places = [numbers.setdefault(text, len(numbers)) for text in column]
+    return pa.DictionaryArray.from_arrays(
+        pa.array(places, pa.int32()), pa.array(list(numbers), pa.string())
+    )
 
 
 def _flatten(maps: Sequence[dict[str, str]]) -> pa.Array:

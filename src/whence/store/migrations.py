@@ -3,7 +3,8 @@
 `schema_migrations` lists those applied. A migration's statements run one by one and each must be
 safe to run again (`IF NOT EXISTS`), because a crash may leave some of them done and the migration
 unlisted; the next start repeats it whole. Two replicas may migrate at once for the same reason, but
-for a step that copies a table (3): there, one server is upgraded alone, before the others start.
+for a step that copies a table or drops a column (3, 7): there, one server is upgraded alone, before
+the others start.
 
 Limits: a file's statements end with `;` at the end of a line, and comments are whole lines. There
 is no way back: an older program refuses a newer schema.

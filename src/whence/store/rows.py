@@ -1,16 +1,20 @@
 """The rows of every table, as structs: a field is a column, in the schema's order and by its name.
 
 Absent text is '' in `SpanRow` and None in `TraceRow`, where absent and '' must differ. A map or a
-list that is absent is empty. JSON columns (`inputs`, `outputs`, `events`, `links`, `usage`,
-`cost`, `header`, `provenance`) hold JSON text, '' when absent. Attribute values in maps are JSON
-text too.
+list that is absent is empty. JSON columns (`inputs`, `outputs`, `events`, `links`,
+`resource_json`, `usage`, `cost`, `header`, `provenance`) hold JSON text, '' when absent. Attribute
+values in maps are JSON text too.
 
 `version` decides between rows of one key: the highest stays (`schema/*.sql` names the keys).
 """
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
+
+Repeated = Annotated[str, "the same in many rows"]
 
 
 class SpanRow(msgspec.Struct, kw_only=True, gc=False):
@@ -19,32 +23,32 @@ class SpanRow(msgspec.Struct, kw_only=True, gc=False):
     The writer stamps it (`received_at_us`, `version`); nothing else of it ever changes.
     """
 
-    experiment_id: str = "0"
+    experiment_id: Repeated = "0"
     trace_id: str
     span_id: str
     parent_id: str = ""
-    name: str = ""
-    span_type: str = ""
-    kind: str = ""
+    name: Repeated = ""
+    span_type: Repeated = ""
+    kind: Repeated = ""
     start_time_ns: int = 0
     end_time_ns: int = 0
-    status: str = ""
+    status: Repeated = ""
     status_message: str = ""
     attributes: dict[str, str] = {}
     inputs: str = ""
     outputs: str = ""
     events: str = ""
     links: str = ""
-    resource: dict[str, str] = {}
-    scope: str = ""
-    trace_state: str = ""
-    model: str = ""
-    provider: str = ""
+    resource_json: Repeated = ""
+    scope: Repeated = ""
+    trace_state: Repeated = ""
+    model: Repeated = ""
+    provider: Repeated = ""
     usage: str = ""
     cost: str = ""
     request_preview: str = ""
     response_preview: str = ""
-    provenance: str = ""
+    provenance: Repeated = ""
     size_bytes: int = 0
     received_at_us: int = 0
     version: int = 0
