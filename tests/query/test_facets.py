@@ -8,10 +8,10 @@ from tests.query.test_rollups import restart, roll
 
 from whence import semconv
 from whence.errors import FilterError, InvalidInputError
-from whence.query import facet_sql
+from whence.query import facet_samples, facet_sql
 from whence.query.facets import count_facets
 from whence.query.version_table import read_versions
-from whence.store.hours import HOUR_MS, ChangedHours
+from whence.store.hours import HOUR_MS, ChangedHours, Hour
 from whence.store.rows import TraceRow
 
 T0 = 480_000 * HOUR_MS
@@ -99,24 +99,32 @@ def test_the_rest_is_told_apart_from_the_missing(store, experiment_id, plains):
     assert (session.distinct, session.other, session.missing) == (1, 0, 7)
 
 
-def test_beyond_the_bound_a_sample_is_counted_and_marked(store, experiment_id, hours, monkeypatch):
-    rows = [
+def rows_of(experiment_id, numbers, state="OK"):
+    """Twenty traces an hour, each with a session of its own, of three users."""
+    return [
         TraceRow(
             experiment_id=experiment_id,
             trace_id=f"tr-{experiment_id}-{index:05}",
             request_time_ms=T0 + index * HOUR_MS // 20,
-            state="OK",
+            state=state,
             session=f"s{index}",
             user=f"u{index % 3}",
             version=2,
         )
-        for index in range(6000)
+        for index in numbers
     ]
-    store.insert("traces", rows)
+
+
+@pytest.fixture
+def low_bounds(monkeypatch):
+    monkeypatch.setattr(facet_sql, "EXACT_TRACES", 1000)
+    monkeypatch.setattr(facet_samples, "SAMPLE_TRACES", 2000)
+
+
+def test_beyond_the_bound_a_sample_is_counted_and_marked(store, experiment_id, hours, low_bounds):
+    store.insert("traces", rows_of(experiment_id, range(6000)))
     restart(store)
     roll(store, experiment_id)
-    monkeypatch.setattr(facet_sql, "EXACT_TRACES", 1000)
-    monkeypatch.setattr(facet_sql, "SAMPLE_TRACES", 2000)
     found = count_facets(store, experiment_ids=[experiment_id], fields=["state", "session", "user"])
     state, session, user = found.facets
     assert (found.total, found.sampled, state.sample) == (6000, True, None)
@@ -126,6 +134,64 @@ def test_beyond_the_bound_a_sample_is_counted_and_marked(store, experiment_id, h
     assert {one.count for one in session.values} == {1}
     assert sum(one.count for one in user.values) == pytest.approx(6000, rel=0.01)
     assert all(one.count == pytest.approx(2000, rel=0.05) for one in user.values)
+
+
+@pytest.mark.parametrize("rolled", [0, 600, 5900])
+def test_a_sample_is_of_changed_hours_too(store, experiment_id, hours, low_bounds, rolled):
+    store.insert("traces", rows_of(experiment_id, range(rolled)))
+    restart(store)
+    roll(store, experiment_id)
+    store.insert("traces", rows_of(experiment_id, range(rolled, 6000)))
+    restart(store)
+    found = count_facets(store, experiment_ids=[experiment_id], fields=["user"])
+    (user,) = found.facets
+    assert found.total == 6000
+    assert user.sample.fraction == pytest.approx(user.sample.traces / 6000, abs=1e-6)
+    assert sum(one.count for one in user.values) == pytest.approx(6000, rel=0.01)
+
+
+def test_traces_that_have_not_ended_are_not_extrapolated(store, experiment_id, hours, low_bounds):
+    store.insert("traces", rows_of(experiment_id, range(6000)))
+    store.insert("open_traces", rows_of(experiment_id, range(6000, 6300), "IN_PROGRESS"))
+    restart(store)
+    roll(store, experiment_id)
+    found = count_facets(
+        store, experiment_ids=[experiment_id], filter_string="user != 'x'", fields=["state"]
+    )
+    assert found.sampled
+    assert values_of(found, "state") == {"OK": pytest.approx(6000, rel=0.01), "IN_PROGRESS": 300}
+
+
+def test_a_sample_of_many_experiments_has_few_ranges():
+    hours = {Hour(str(number), 5): 10 for number in range(1000)}
+    ranges, sample = facet_samples.draw_hours(hours)
+    assert len(ranges) == sample.hours == facet_samples.MAX_BLOCKS
+    assert sample.fraction == facet_samples.MAX_BLOCKS / 1000
+
+
+def test_changed_hours_that_lie_ages_apart_are_answered_exactly(store, experiment_id, hours):
+    """As of a client that takes microseconds for milliseconds."""
+    rows = [
+        TraceRow(
+            experiment_id=experiment_id,
+            trace_id=f"tr-{experiment_id}-{index}",
+            request_time_ms=T0 + index * 10**9 * HOUR_MS,
+            state="OK",
+            app_version="1",
+            version=2,
+        )
+        for index in range(80)
+    ]
+    store.insert("traces", rows[:40])
+    restart(store)
+    roll(store, experiment_id)
+    store.insert("traces", rows[1:])
+    restart(store)
+    found = count_facets(store, experiment_ids=[experiment_id], fields=["state"])
+    assert (found.total, values_of(found, "state")) == (80, {"OK": 80})
+    versions = read_versions(store, experiment_ids=[experiment_id], until_ms=10**30).versions
+    assert [one.traces for one in versions] == [80]
+    assert read_versions(store, experiment_ids=[experiment_id], since_ms=10**30).total == 0
 
 
 def test_traces_of_no_hour_that_matters_are_not_read(store, experiment_id, plains, hours):

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from whence.store.connection import Store
 
 MAX_RANGES = 50  # more make the engine's index analysis longer than the reading
+MAX_EXPERIMENTS = 1000  # with changed hours; more are not worth telling apart
 MAX_MS = 2**63 - 1
 NAME = Field("attribute", "name")
 _STORED_NAME = Field("attribute", "trace_name")
@@ -147,21 +148,29 @@ def within(ranges: Sequence[Range], parameters: Parameters) -> str:
     return f"({' OR '.join(parts)})" if parts else "0"
 
 
-def living(question: Question, changed: Collection[Hour], parameters: Parameters) -> str:
+def living(cover: Cover, parameters: Parameters) -> str:
     """Return the condition that a row of a rollup counts for the question's whole hours."""
-    parameters.values["changed_experiments"] = [hour.experiment_id for hour in changed]
-    parameters.values["changed_hours"] = [hour.number for hour in changed]
-    first, last = question.whole_hours
-    hours = (
-        f"hour BETWEEN {parameters.bind(first, 'Int64')} AND {parameters.bind(last, 'Int64')}"
-        if question.bounded
-        else "1"
+    changed = [
+        f"experiment_id = {parameters.bind(experiment_id)} AND hour BETWEEN "
+        f"{parameters.bind(first // HOUR_MS, 'Int64')} AND "
+        f"{parameters.bind(last // HOUR_MS, 'Int64')}"
+        for experiment_id, first, last in cover.changed
+    ]
+    living = f"generation IN ({read_living_generations(' OR '.join(changed))})"
+    if not cover.question.bounded:
+        return living
+    first, last = cover.question.whole_hours
+    return (
+        f"{living} AND hour BETWEEN {parameters.bind(first, 'Int64')} "
+        f"AND {parameters.bind(last, 'Int64')}"
     )
-    return f"generation IN ({read_living_generations(changed)}) AND {hours}"
 
 
 def ranges_of(hours: Collection[Hour]) -> list[Range]:
-    """Return ranges that hold these hours: at most `MAX_RANGES`, so maybe others in between."""
+    """Return ranges that hold these hours, maybe others in between as well.
+
+    They are at most `MAX_RANGES`, or one for each experiment where there are more experiments.
+    """
     ordered = sorted(hours)
     gaps = sorted(
         (
@@ -185,21 +194,15 @@ def ranges_of(hours: Collection[Hour]) -> list[Range]:
     return ranges
 
 
-def hours_in(ranges: Sequence[Range]) -> set[Hour]:
-    """Return every hour of these ranges, which all name an experiment."""
-    return {
-        Hour(str(experiment_id), number)
-        for experiment_id, first, last in ranges
-        for number in range(first // HOUR_MS, last // HOUR_MS + 1)
-    }
-
-
 @dataclass(frozen=True)
 class Cover:
-    """The division of a question: what to leave out of the rollups, what to read instead."""
+    """The division of a question: `changed` hours are left out of the rollups.
+
+    `direct`, which are those and the ends of the time range, is read from `traces` instead.
+    """
 
     question: Question
-    changed: frozenset[Hour]
+    changed: tuple[Range, ...]
     direct: tuple[Range, ...]
 
 
@@ -213,14 +216,17 @@ def divide(store: Store, question: Question) -> Cover | None:
     first, last = question.whole_hours
     if first > last:
         return None
-    ranges = ranges_of({hour for hour in changed if first <= hour.number <= last})
+    changed = {hour for hour in changed if first <= hour.number <= last}
+    if len({hour.experiment_id for hour in changed}) > MAX_EXPERIMENTS:
+        return None
+    ranges = tuple(ranges_of(changed))
     edges: list[Range] = []
     if question.bounded:
         if question.from_ms < first * HOUR_MS:
             edges.append((None, question.from_ms, first * HOUR_MS - 1))
         if question.until_ms > (end := time_range(last, last)[1]):
             edges.append((None, end + 1, question.until_ms))
-    return Cover(question, frozenset(hours_in(ranges)), (*ranges, *edges))
+    return Cover(question, ranges, (*ranges, *edges))
 
 
 # --- Filters --------------------------------------------------------------------------------------

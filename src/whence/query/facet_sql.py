@@ -6,17 +6,33 @@ field: its values, its traces, those without a value, and the most frequent valu
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from whence import semconv
 from whence.errors import StoreError
 from whence.query.compile import SETTINGS, Parameters, in_map, metadata, nullable
-from whence.query.coverage import NAME, Cover, Question, divide, living, ranges_of, within
+from whence.query.coverage import (
+    MAX_EXPERIMENTS,
+    NAME,
+    Cover,
+    Question,
+    divide,
+    living,
+    ranges_of,
+    within,
+)
+from whence.query.facet_samples import (
+    UNIT,
+    Counted,
+    draw_hours,
+    extrapolate,
+    find_hours,
+    list_hours,
+    weigh,
+)
 from whence.query.vocabulary import Field
-from whence.store.hours import HOUR_MS, Hour
-from whence.store.rollups import DIMENSIONS, time_range
+from whence.store.rollups import DIMENSIONS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,9 +41,9 @@ if TYPE_CHECKING:
     from whence.query.coverage import Range
     from whence.store.connection import Rows, Store
 
+    Weights = tuple[int, int]  # of a row of `traces`, of one of `open_traces`
+
 EXACT_TRACES = 2_500_000
-SAMPLE_TRACES = 400_000
-BLOCKS = 32
 FEW = 100
 RECOUNTED_ROWS = 400_000
 TOO_MANY_ROWS = 158
@@ -37,28 +53,9 @@ _METADATA_OF_FIELD = {
     "dirty": semconv.GIT_DIRTY,
     "dirty_hash": semconv.GIT_DIRTY_HASH,
 }
+WHOLE = (1, 1)
 # Columns with an index that finds the traces of a rare value.
 _INDEXED = ("session", "user", "commit")
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """A sample: so many traces of these hours, and which part that is of all."""
-
-    fraction: float
-    traces: int
-    hours: int
-
-
-@dataclass(frozen=True)
-class Counted:
-    """A field's counts, extrapolated where there is a sample."""
-
-    traces: int
-    missing: int
-    distinct: int
-    values: list[tuple[str, int]]
-    sample: Drawn | None = None
 
 
 def is_name(field: Field) -> bool:
@@ -114,7 +111,7 @@ def _count_rolled(
     columns = [str(_dimension_of(one, plain_names=plain_names)) for one in fields]
     selected = ", ".join(f"{name} AS f{index}" for index, name in enumerate(columns)) or "1"
     sources = {
-        "trace_counts": living(question, cover.changed, parameters),
+        "trace_counts": living(cover, parameters),
         "open_traces FINAL": f"deleted = 0 AND {question.time_condition(parameters)}",
     }
     if cover.direct:
@@ -141,34 +138,37 @@ def _count_directly(
     plain_names: bool,
     total: bool,
 ) -> tuple[dict[Field, Counted], Counted | None]:
-    def run(ranges: Sequence[Range] | None, at_most: int) -> Rows:
+    def run(ranges: Sequence[Range] | None, weights: Weights, at_most: int) -> Rows:
         parameters = Parameters()
         source = _select_traces(
-            store, question, fields, ranges, parameters, plain_names=plain_names
+            store, question, fields, ranges, weights, parameters, plain_names=plain_names
         )
         statement = _summarise(source, len(fields), total=total)
         return _query(store, statement, parameters, limit, at_most=at_most)
 
-    ranges = None
-    narrow = cover is not None and (question.tree is not None or question.bounded)
-    if narrow and cover is not None:
-        hours = _find_hours(store, cover)
-        if sum(hours.values()) <= EXACT_TRACES:
-            ranges = [*ranges_of([*hours, *cover.changed]), *cover.direct]
-    if not narrow or ranges is not None:
+    ranges, fits = None, True
+    if cover is not None and (question.tree is not None or question.bounded):
+        hours = find_hours(store, cover)
+        fits = sum(hours.values()) <= EXACT_TRACES
+        if len({hour.experiment_id for hour in hours}) <= MAX_EXPERIMENTS:
+            ranges = [*ranges_of(hours), *cover.direct]
+    if fits:
         try:
-            return _read(run(ranges, EXACT_TRACES), fields)
+            return _read(run(ranges, WHOLE, EXACT_TRACES), fields)
         except StoreError as error:
             if error.code != TOO_MANY_ROWS:
                 raise
-    hours = _find_hours(store, cover) if cover is not None else _list_hours(store, question)
-    drawn, sample = _draw(hours)
-    found, everything = _read(run(drawn, 0), fields)
+    if cover is None:
+        hours = list_hours(store, question)
+    else:
+        hours = {**find_hours(store, cover), **list_hours(store, question, cover.direct)}
+    drawn, sample = draw_hours(hours)
+    found, everything = _read(run(drawn, (weigh(sample), UNIT), 0), fields)
     scaled = {
-        field: _count_few(store, question, field, _extrapolate(one, sample))
+        field: _count_few(store, question, field, extrapolate(one, sample))
         for field, one in found.items()
     }
-    return scaled, None if everything is None else _extrapolate(everything, sample)
+    return scaled, None if everything is None else extrapolate(everything, sample)
 
 
 def _select_traces(
@@ -176,11 +176,15 @@ def _select_traces(
     question: Question,
     fields: Sequence[Field],
     ranges: Sequence[Range] | None,
+    weights: Weights,
     parameters: Parameters,
     *,
     plain_names: bool,
 ) -> str:
-    """Return a SELECT of the fields' values and `n`, a row for each trace found."""
+    """Return a SELECT of the fields' values and `n`, its weight, a row for each trace found.
+
+    `ranges` are of traces that have ended; those that have not are few, and all read.
+    """
     overlaid = _read_overlaid(store, fields) if not plain_names else set()
     columns, joins = [], []
     for index, field in enumerate(fields):
@@ -198,9 +202,9 @@ def _select_traces(
             )
             value = f"if(w{index} = 1, if(d{index} = 1, NULL, v{index}), {value})"
         columns.append(f"{value} AS f{index}")
-    selected = ", ".join([*columns, "toUInt64(1) AS n"])
     parts = []
-    for table in ("traces", "open_traces"):
+    for table, weight in zip(("traces", "open_traces"), weights, strict=True):
+        selected = ", ".join([*columns, f"toUInt64({weight:d}) AS n"])
         where = ["deleted = 0", question.time_condition(parameters)]
         if ranges is not None and table == "traces":
             where.append(within(ranges, parameters))
@@ -250,77 +254,7 @@ def _dimension_of(field: Field, *, plain_names: bool) -> str | None:
     return column if column in DIMENSIONS else None
 
 
-# --- Samples --------------------------------------------------------------------------------------
-
-
-def _find_hours(store: Store, cover: Cover) -> dict[Hour, int]:
-    """Return the rolled hours in which a question finds anything, and all their traces."""
-    parameters = Parameters()
-    question = cover.question
-    where = [living(question, cover.changed, parameters)]
-    where += question.experiment_condition(parameters)
-    rows = store.query(
-        "SELECT experiment_id, hour, sum(traces)\nFROM trace_counts\n"
-        f"WHERE {' AND '.join(where)}\nGROUP BY experiment_id, hour\n"
-        f"HAVING countIf({question.condition(parameters)}) > 0",
-        parameters.values,
-        settings=SETTINGS,
-    ).rows
-    return {Hour(experiment_id, hour): traces for experiment_id, hour, traces in rows}
-
-
-def _list_hours(store: Store, question: Question) -> dict[Hour, int]:
-    """Return every hour of the question's experiments and times, and its rows as they lie."""
-    parameters = Parameters()
-    where = [*question.experiment_condition(parameters), question.time_condition(parameters)]
-    rows = store.query(
-        f"SELECT experiment_id, intDiv(request_time_ms, {HOUR_MS}) AS hour, count()\n"
-        f"FROM traces\nWHERE {' AND '.join(where)}\nGROUP BY experiment_id, hour",
-        parameters.values,
-    ).rows
-    return {Hour(experiment_id, hour): traces for experiment_id, hour, traces in rows}
-
-
-def _draw(hours: dict[Hour, int]) -> tuple[list[Range], Drawn]:
-    """Draw blocks of adjacent hours, of about `SAMPLE_TRACES` traces together, always the same."""
-    blocks: list[list[Hour]] = []
-    size = 0
-    for hour in sorted(hours):
-        if (
-            not blocks
-            or size + hours[hour] > SAMPLE_TRACES // BLOCKS
-            or blocks[-1][0].experiment_id != hour.experiment_id
-        ):
-            blocks.append([])
-            size = 0
-        blocks[-1].append(hour)
-        size += hours[hour]
-    blocks.sort(key=lambda block: hashlib.blake2b(repr(block[0]).encode()).digest())
-    ranges: list[Range] = []
-    traces = count = 0
-    for block in blocks:
-        within_block = sum(hours[hour] for hour in block)
-        if ranges and traces + within_block > SAMPLE_TRACES:
-            break
-        first, last = block[0].number, block[-1].number
-        ranges.append((block[0].experiment_id, *time_range(first, last)))
-        traces += within_block
-        count += len(block)
-    everything = sum(hours.values())
-    return ranges, Drawn(traces / everything if everything else 1.0, traces, count)
-
-
-def _extrapolate(counted: Counted, sample: Drawn) -> Counted:
-    def scale(number: int) -> int:
-        return round(number / sample.fraction)
-
-    return replace(
-        counted,
-        traces=scale(counted.traces),
-        missing=scale(counted.missing),
-        values=[(value, scale(number)) for value, number in counted.values],
-        sample=sample,
-    )
+# --- Rare values of a sample ----------------------------------------------------------------------
 
 
 def _count_few(store: Store, question: Question, field: Field, counted: Counted) -> Counted:

@@ -32,7 +32,7 @@ from whence.query.vocabulary import ATTRIBUTES, Field, suggest
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from whence.query.facet_sql import Counted
+    from whence.query.facet_samples import Counted
     from whence.store.connection import Store
 
 DEFAULT_FIELDS = (

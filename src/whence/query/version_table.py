@@ -18,7 +18,7 @@ import msgspec
 
 from whence.errors import InvalidInputError
 from whence.query.compile import SETTINGS, Parameters
-from whence.query.coverage import Question, divide, living, within
+from whence.query.coverage import MAX_MS, Question, divide, living, within
 from whence.query.filters import Comparison
 from whence.query.vocabulary import Field
 from whence.semconv import normalise_environment
@@ -175,8 +175,8 @@ def _ask(
     return Question(
         question.experiment_ids,
         tree,
-        question.from_ms if since_ms is None else max(0, since_ms),
-        question.until_ms if until_ms is None else max(-1, until_ms - 1),
+        question.from_ms if since_ms is None else min(max(0, since_ms), MAX_MS),
+        question.until_ms if until_ms is None else min(max(-1, until_ms - 1), MAX_MS),
     )
 
 
@@ -188,7 +188,7 @@ def _sources(store: Store, question: Question, parameters: Parameters) -> list[s
     if cover is None:
         tables = {"traces FINAL": (times, list_measures())}
     else:
-        rolled = living(question, cover.changed, parameters)
+        rolled = living(cover, parameters)
         tables = {"trace_statistics": (rolled, list_stored())}
         if cover.direct:
             tables["traces FINAL"] = (within(cover.direct, parameters), list_measures())
@@ -229,4 +229,5 @@ def _name_percentiles(row: Mapping[str, object]) -> dict[str, float | None]:
     if not row["measured"]:
         return dict.fromkeys(names)
     found = row["percentiles"]
-    return {name: round(ns / _NS_PER_MS, 6) for name, ns in zip(names, found, strict=True)}  # type: ignore[call-overload]
+    # Six digits that count: whole nanoseconds would be too coarse for the shortest.
+    return {name: float(f"{ns / _NS_PER_MS:.6g}") for name, ns in zip(names, found, strict=True)}  # type: ignore[call-overload]

@@ -2,10 +2,12 @@
 
 A computation reads the deduplicated rows of an hour and writes a new *generation* beside the old
 one; `rolled_hours` then names it, and from there on it counts. Readers choose rows by generation,
-so a repeated, an overtaken or an unfinished computation does no harm, and nothing that is still
-being read goes away: generations that no longer count are removed after `KEEP_US`.
+so a repeated, an overtaken or an unfinished computation does no harm. Generations that do not count
+are removed `KEEP_US` after they were computed.
 
-`COUNTED` and `MEASURED` are the same columns made of `traces`: what is not rolled up is read by
+Limit: a computation of more than `KEEP_US` may be removed by another server before it counts.
+
+`DIMENSIONS` and `MEASURED` are the same columns made of `traces`: what is not rolled up is read by
 them, and added.
 """
 
@@ -20,12 +22,13 @@ from whence import semconv
 from whence.store.hours import ABANDONED_AFTER_S, HOUR_MS, Hour
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Iterable
 
     from whence.store.connection import Store
 
 KEEP_US = 600_000_000
-MAX_SPAN = 1 << 20  # hours that one computation may reach over: their generations differ by it
+MAX_SPAN = 1 << 6  # hours that one computation may reach over: their generations differ by it
+_DRAWN_BITS = 57  # of a generation, so that no two of them ever meet
 _INT64_MAX = 2**63 - 1
 
 # Columns of `trace_counts`, of `traces` as well: what counts are grouped by.
@@ -226,7 +229,7 @@ def roll_up(store: Store, run: tuple[str, int, int], *, now_us: int) -> None:
     seen = _read_seen(store, scope, seen_version)
     known = {hour: _Known(*rest) for hour, *rest in store.query(_KNOWN, scope).rows}
     newest = dict(store.query(_NEWEST, {**scope, **times}).rows)
-    generation = secrets.randbits(43) * MAX_SPAN
+    generation = secrets.randbits(_DRAWN_BITS) * MAX_SPAN
     values = {**scope, **times, "generation": generation, "now_us": now_us}
     store.derive(_INSERT_COUNTS, values, settings=_QUIETLY)
     store.derive(_INSERT_STATISTICS, values, settings=_QUIETLY)
@@ -275,16 +278,7 @@ def remove_old_generations(store: Store, *, now_us: int, at_least: int = 1) -> i
     return count
 
 
-def read_living_generations(changed: Collection[Hour] | Sequence[Hour]) -> str:
-    """Return a subquery of the generations that count, without those of `changed` hours.
-
-    The hours are bound as `changed_experiments` and `changed_hours`, lists of equal length.
-    """
-    without = (
-        "\nWHERE (experiment_id, hour) NOT IN "
-        "(SELECT arrayJoin(arrayZip({changed_experiments:Array(String)}, "
-        "{changed_hours:Array(Int64)})))"
-        if changed
-        else ""
-    )
-    return f"SELECT generation FROM rolled_hours FINAL{without}"
+def read_living_generations(without: str = "") -> str:
+    """Return a subquery of the generations that count, but for those of hours `without` (SQL)."""
+    condition = f"\nWHERE NOT ({without})" if without else ""
+    return f"SELECT generation FROM rolled_hours FINAL{condition}"
