@@ -257,6 +257,13 @@ def test_rollups_agree_with_the_traces_after_any_deliveries(store, ingestor, hou
     check(store, play.experiment_id)
 
 
+@pytest.mark.parametrize("duration_ns", [0, 1, 2, 511, 512, 10**6, 10**15])
+def test_percentiles_of_short_and_long_durations_are_as_near(store, ingestor, hours, duration_ns):
+    play = Play(store, ingestor)
+    play.do("deliver", 1, 0, "OK", duration_ns, {"app_version": "1"})
+    check_versions(store, play.experiment_id, None)
+
+
 def test_a_write_during_the_computation_leaves_the_hour_to_be_read_from_traces(
     store, ingestor, hours
 ):
@@ -308,6 +315,29 @@ def test_the_thread_rolls_up_what_was_there_and_what_comes(store, ingestor, hour
             {"id": play.experiment_id},
         )
         assert found.rows == [(1,)]
+    check(store, play.experiment_id)
+
+
+def test_an_hour_that_cannot_be_computed_does_not_keep_others_from_it(store, ingestor, hours):
+    play = Play(store, ingestor)
+    store.hours = ChangedHours(shared=store.hours.shared)
+    for number, time_ms in enumerate((0, 3 * HOUR_MS)):
+        play.do("deliver", number, time_ms, "OK", 5, {"app_version": "1"})
+    newest = T0 // HOUR_MS + 3
+    derive = store.derive
+
+    def refuse(sql, values=None, **options):
+        if (values or {}).get("first") == newest:
+            raise StoreError("memory limit exceeded")
+        derive(sql, values, **options)
+
+    store.derive = refuse
+    try:
+        with Roller(store, debounce_s=0.01, min_rest_s=0.01):
+            wait_until_rolled(store, play)
+            assert Hour(play.experiment_id, newest) in store.hours.read_changed(store)
+    finally:
+        del store.derive
     check(store, play.experiment_id)
 
 

@@ -16,7 +16,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from whence.errors import WhenceError
+from whence.errors import StoreError, WhenceError
 from whence.store.hours import Hour, read_ownerless, read_unseen
 from whence.store.rollups import find_unrolled, remove_old_generations, roll_up, runs_of
 
@@ -99,11 +99,11 @@ class Roller:
         elif self._hours.shared and time.monotonic() - self._polled_at > POLL_S:
             self._polled_at = time.monotonic()
             self._hours.adopt(read_ownerless(self._store))
-        while due := self._due():
-            for run in runs_of(due, MAX_RUN_HOURS):
-                if self._closing.is_set():
-                    return 0.0
-                self._roll_up(run, busy=len(due) > MAX_RUN_HOURS)
+        due = self._due()
+        for run in runs_of(due, MAX_RUN_HOURS):
+            if self._closing.is_set():
+                return 0.0
+            self._roll_up(run, busy=len(due) > MAX_RUN_HOURS)
         self._clean()
         return self._next_due_s()
 
@@ -119,11 +119,15 @@ class Roller:
 
     def _roll_up(self, run: tuple[str, int, int], *, busy: bool) -> None:
         experiment_id, first, last = run
-        started = time.monotonic()
-        roll_up(self._store, run, now_us=time.time_ns() // 1000)
+        started, rest_s = time.monotonic(), self._min_rest_s
+        try:
+            roll_up(self._store, run, now_us=time.time_ns() // 1000)
+        except StoreError as error:  # the others may do better
+            _log.warning("hours could not be rolled up, trying again: %s", error.message)
+            rest_s = RETRY_S
         now = time.monotonic()
         took_s = now - started
-        until = now + max(self._min_rest_s, REST * took_s / (last - first + 1))
+        until = now + max(rest_s, REST * took_s / (last - first + 1))
         for number in range(first, last + 1):
             self._not_before[Hour(experiment_id, number)] = until
         if busy:
