@@ -8,7 +8,7 @@ from tests.query.test_rollups import restart, roll
 
 from whence import semconv
 from whence.errors import FilterError, InvalidInputError
-from whence.query import facet_samples, facet_sql
+from whence.query import coverage, facet_samples, facet_sql
 from whence.query.facets import count_facets
 from whence.query.version_table import read_versions
 from whence.store.hours import HOUR_MS, ChangedHours, Hour
@@ -167,6 +167,37 @@ def test_a_sample_of_many_experiments_has_few_ranges():
     ranges, sample = facet_samples.draw_hours(hours)
     assert len(ranges) == sample.hours == facet_samples.MAX_BLOCKS
     assert sample.fraction == facet_samples.MAX_BLOCKS / 1000
+
+
+@pytest.mark.parametrize("hours_apart", [0, 1])
+def test_many_changed_experiments_are_answered_exactly(store, experiment_id, hours, hours_apart):
+    """The first 40 are rolled up, the other 80 have changed: in one hour, or each in another."""
+    rows = [
+        TraceRow(
+            experiment_id=f"{experiment_id}{index:03}",
+            trace_id=f"tr-{experiment_id}-{index}",
+            request_time_ms=T0 + index * hours_apart * HOUR_MS,
+            state="OK",
+            user="u",
+            app_version="1",
+            version=2,
+        )
+        for index in range(120)
+    ]
+    asked = {"experiment_ids": [row.experiment_id for row in rows]}
+    store.insert("traces", rows[:40])
+    restart(store)
+    for row in rows[:40]:
+        roll(store, row.experiment_id)
+    store.insert("traces", rows[40:])
+    restart(store)
+    for filter_string in ("", "app_version = '1'"):
+        found = count_facets(store, **asked, filter_string=filter_string, fields=["state", "user"])
+        assert (found.total, values_of(found, "user")) == (120, {"u": 120})
+    mine = [hour for hour in store.hours.unseen() if hour.experiment_id.startswith(experiment_id)]
+    ranges = coverage.ranges_of(mine)
+    assert len(mine) == 80
+    assert ranges is None if hours_apart else len(ranges) == 1
 
 
 def test_changed_hours_that_lie_ages_apart_are_answered_exactly(store, experiment_id, hours):

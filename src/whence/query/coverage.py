@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from whence.store.connection import Store
 
 MAX_RANGES = 50  # more make the engine's index analysis longer than the reading
-MAX_EXPERIMENTS = 1000  # with changed hours; more are not worth telling apart
 MAX_MS = 2**63 - 1
 NAME = Field("attribute", "name")
 _STORED_NAME = Field("attribute", "trace_name")
@@ -34,7 +33,7 @@ _TIME = Field("attribute", "timestamp_ms")
 _NARROWING = ("=", "<", "<=", ">", ">=")
 _HAS_OVERRIDES = "SELECT count() FROM (SELECT 1 FROM tags WHERE key = {key:String} LIMIT 1)"
 
-Range = tuple[str | None, int, int]  # experiment (None: any), first and last request_time_ms
+Range = tuple[tuple[str, ...], int, int]  # experiments (none: any), first and last request_time_ms
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,7 @@ class Question:
 
     def time_condition(self, parameters: Parameters) -> str:
         """Return the times' SQL."""
-        return within([(None, self.from_ms, self.until_ms)], parameters) if self.bounded else "1"
+        return within([((), self.from_ms, self.until_ms)], parameters) if self.bounded else "1"
 
 
 def ask(tree: Filter | None, experiment_ids: Iterable[str], *, plain_names: bool) -> Question:
@@ -139,23 +138,20 @@ def same_fields(field: Field) -> tuple[Field, ...]:
 def within(ranges: Sequence[Range], parameters: Parameters) -> str:
     """Return the condition that a trace lies in one of these ranges, in the sort key's words."""
     parts = []
-    for experiment_id, first, last in ranges:
+    for experiments, first, last in ranges:
         until, since = parameters.bind(-last, "Int64"), parameters.bind(-first, "Int64")
         part = f"-request_time_ms BETWEEN {until} AND {since}"
-        if experiment_id is not None:
-            part = f"experiment_id = {parameters.bind(experiment_id)} AND {part}"
-        parts.append(f"({part})")
+        parts.append(f"({' AND '.join([*_of_experiments(experiments, parameters), part])})")
     return f"({' OR '.join(parts)})" if parts else "0"
 
 
 def living(cover: Cover, parameters: Parameters) -> str:
     """Return the condition that a row of a rollup counts for the question's whole hours."""
-    changed = [
-        f"experiment_id = {parameters.bind(experiment_id)} AND hour BETWEEN "
-        f"{parameters.bind(first // HOUR_MS, 'Int64')} AND "
-        f"{parameters.bind(last // HOUR_MS, 'Int64')}"
-        for experiment_id, first, last in cover.changed
-    ]
+    changed = []
+    for experiments, first, last in cover.changed:
+        numbers = [parameters.bind(end // HOUR_MS, "Int64") for end in (first, last)]
+        part = f"hour BETWEEN {' AND '.join(numbers)}"
+        changed.append(f"({' AND '.join([*_of_experiments(experiments, parameters), part])})")
     living = f"generation IN ({read_living_generations(' OR '.join(changed))})"
     if not cover.question.bounded:
         return living
@@ -166,11 +162,34 @@ def living(cover: Cover, parameters: Parameters) -> str:
     )
 
 
-def ranges_of(hours: Collection[Hour]) -> list[Range]:
-    """Return ranges that hold these hours, maybe others in between as well.
+def _of_experiments(experiments: tuple[str, ...], parameters: Parameters) -> list[str]:
+    if len(experiments) == 1:
+        return [f"experiment_id = {parameters.bind(experiments[0])}"]
+    if experiments:
+        return [f"experiment_id IN {parameters.bind(list(experiments), 'Array(String)')}"]
+    return []
 
-    They are at most `MAX_RANGES`, or one for each experiment where there are more experiments.
+
+def ranges_of(hours: Collection[Hour]) -> list[Range] | None:
+    """Return at most `MAX_RANGES` ranges that hold these hours, maybe others in between as well.
+
+    Hours of many experiments are told apart by hour; None where those are too many too.
     """
+    experiments = {hour.experiment_id for hour in hours}
+    if len(experiments) <= MAX_RANGES:
+        return _ranges_by_experiment(hours, len(experiments))
+    by_number: dict[int, set[str]] = {}
+    for hour in hours:
+        by_number.setdefault(hour.number, set()).add(hour.experiment_id)
+    if len(by_number) > MAX_RANGES:
+        return None
+    return [
+        (tuple(sorted(members)), *time_range(number, number))
+        for number, members in sorted(by_number.items())
+    ]
+
+
+def _ranges_by_experiment(hours: Collection[Hour], experiments: int) -> list[Range]:
     ordered = sorted(hours)
     gaps = sorted(
         (
@@ -180,17 +199,16 @@ def ranges_of(hours: Collection[Hour]) -> list[Range]:
         ),
         reverse=True,
     )
-    experiments = len({hour.experiment_id for hour in ordered})
     widest = gaps[max(0, MAX_RANGES - experiments)] if len(gaps) > MAX_RANGES else 1
     ranges: list[Range] = []
     for hour in ordered:
         first, last = time_range(hour.number, hour.number)
-        if ranges and ranges[-1][0] == hour.experiment_id:
+        if ranges and ranges[-1][0] == (hour.experiment_id,):
             _, start, end = ranges[-1]
             if hour.number - end // HOUR_MS <= max(widest, 1):
-                ranges[-1] = (hour.experiment_id, start, last)
+                ranges[-1] = ((hour.experiment_id,), start, last)
                 continue
-        ranges.append((hour.experiment_id, first, last))
+        ranges.append(((hour.experiment_id,), first, last))
     return ranges
 
 
@@ -216,17 +234,16 @@ def divide(store: Store, question: Question) -> Cover | None:
     first, last = question.whole_hours
     if first > last:
         return None
-    changed = {hour for hour in changed if first <= hour.number <= last}
-    if len({hour.experiment_id for hour in changed}) > MAX_EXPERIMENTS:
+    ranges = ranges_of({hour for hour in changed if first <= hour.number <= last})
+    if ranges is None:
         return None
-    ranges = tuple(ranges_of(changed))
     edges: list[Range] = []
     if question.bounded:
         if question.from_ms < first * HOUR_MS:
-            edges.append((None, question.from_ms, first * HOUR_MS - 1))
+            edges.append(((), question.from_ms, first * HOUR_MS - 1))
         if question.until_ms > (end := time_range(last, last)[1]):
-            edges.append((None, end + 1, question.until_ms))
-    return Cover(question, ranges, (*ranges, *edges))
+            edges.append(((), end + 1, question.until_ms))
+    return Cover(question, tuple(ranges), (*ranges, *edges))
 
 
 # --- Filters --------------------------------------------------------------------------------------

@@ -105,7 +105,7 @@ def draw_hours(hours: dict[Hour, int]) -> tuple[list[Range], Drawn]:
         if ranges and traces + within_block > SAMPLE_TRACES:
             break
         first, last = block[0].number, block[-1].number
-        ranges.append((block[0].experiment_id, *time_range(first, last)))
+        ranges.append(((block[0].experiment_id,), *time_range(first, last)))
         traces += within_block
         count += len(block)
     everything = sum(hours.values())

@@ -13,7 +13,6 @@ from whence import semconv
 from whence.errors import StoreError
 from whence.query.compile import SETTINGS, Parameters, in_map, metadata, nullable
 from whence.query.coverage import (
-    MAX_EXPERIMENTS,
     NAME,
     Cover,
     Question,
@@ -150,8 +149,8 @@ def _count_directly(
     if cover is not None and (question.tree is not None or question.bounded):
         hours = find_hours(store, cover)
         fits = sum(hours.values()) <= EXACT_TRACES
-        if len({hour.experiment_id for hour in hours}) <= MAX_EXPERIMENTS:
-            ranges = [*ranges_of(hours), *cover.direct]
+        found_in = ranges_of(hours)
+        ranges = None if found_in is None else [*found_in, *cover.direct]
     if fits:
         try:
             return _read(run(ranges, WHOLE, EXACT_TRACES), fields)
