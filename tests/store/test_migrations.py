@@ -63,6 +63,21 @@ def test_a_new_step_is_applied_once(url):
         assert store.query("SELECT colour, shade FROM tags").rows == [("", "a;b")]
 
 
+def test_a_step_that_another_server_applied_meanwhile_is_left_out(url):
+    """It may already write into a table that the step would put another in the place of."""
+    other = Migration(NEXT + 1, "drop_all", "DROP TABLE tags;\n")
+    listed = msgspec.structs.replace(
+        ADD_COLUMN,
+        sql=f"""\
+INSERT INTO schema_migrations (number, name, checksum, applied_at)
+    VALUES ({other.number}, '{other.name}', '{other.checksum}', now());
+""",
+    )
+    with open_store(url) as store:
+        assert migrate(store, [*KNOWN, listed, other]) == [NEXT]
+        assert store.query("EXISTS TABLE tags").rows == [(1,)]
+
+
 def test_a_store_of_the_first_step_keeps_its_rows_and_learns_the_rest(url, monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr(migrations, "read_migrations", lambda: KNOWN[:1])

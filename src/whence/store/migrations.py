@@ -2,9 +2,10 @@
 
 `schema_migrations` lists those applied. A migration's statements run one by one and each must be
 safe to run again (`IF NOT EXISTS`), because a crash may leave some of them done and the migration
-unlisted; the next start repeats it whole. Two replicas may migrate at once for the same reason, but
-for a step that copies a table or drops a column (3, 7): there, one server is upgraded alone, before
-the others start.
+unlisted; the next start repeats it whole. A step that another server has applied meanwhile is left
+out. A step that puts a table in another's place or drops a column (3, 5, 7) needs the store for
+itself: what another server writes into the old table meanwhile can be lost. There, one server is
+upgraded alone, while no other runs.
 
 Limits: a file's statements end with `;` at the end of a line, and comments are whole lines. There
 is no way back: an older program refuses a newer schema.
@@ -97,10 +98,11 @@ def migrate(store: Store, migrations: Sequence[Migration] | None = None) -> list
     """
     known = read_migrations() if migrations is None else list(migrations)
     store.command(_CREATE_TABLE)
-    applied = {number: (name, checksum) for number, name, checksum in store.query(_SELECT).rows}
-    _check_applied(store.url, known, applied)
-    missing = [migration for migration in known if migration.number not in applied]
-    for migration in missing:
+    _check_applied(store.url, known, _read_applied(store))
+    done = []
+    for migration in known:
+        if migration.number in _read_applied(store):
+            continue
         for statement in split_statements(migration.sql):
             store.command(statement)
         store.command(
@@ -112,7 +114,12 @@ def migrate(store: Store, migrations: Sequence[Migration] | None = None) -> list
                 "applied_at_ms": time.time_ns() // 1_000_000,
             },
         )
-    return [migration.number for migration in missing]
+        done.append(migration.number)
+    return done
+
+
+def _read_applied(store: Store) -> dict[int, tuple[str, str]]:
+    return {number: (name, checksum) for number, name, checksum in store.query(_SELECT).rows}
 
 
 def _check_applied(
