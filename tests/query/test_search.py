@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -13,6 +14,7 @@ from whence.errors import FilterError, InvalidInputError
 from whence.query.filters import render
 from whence.query.search import search_traces
 from whence.query.versions import sort_key
+from whence.store.rows import TagRow
 
 
 def ids(page):
@@ -403,3 +405,74 @@ def test_the_engine_takes_the_largest_filter_that_the_parser_takes(chdb_store, e
     for text in (" OR ".join([one] * 200), "NOT " * 49 + one, "(" * 49 + one + ")" * 49):
         page = search_traces(chdb_store, experiment_ids=[experiment_id], filter_string=text)
         assert len(page.traces) == (2 if text.startswith("NOT") else 0)
+
+
+class EndingBetween:
+    """A store in which a trace ends between the readings of `traces` and of `open_traces`."""
+
+    def __init__(self, store, end):
+        self._store = store
+        self._end = end
+
+    def __getattr__(self, name):
+        return getattr(self._store, name)
+
+    def query_together(self, statements, **settings):
+        found = []
+        for sql, parameters in statements:
+            found.append(self._store.query(sql, parameters, settings=settings))
+            if "FROM traces" in sql and self._end is not None:
+                self._end()
+                self._end = None
+        return found
+
+
+def test_a_trace_that_ends_while_a_page_is_read_is_found(chdb_store, experiment_id):
+    running = trace(name_of(experiment_id, 1), state="IN_PROGRESS")
+    insert(chdb_store, experiment_id, [running])
+
+    def end():
+        row = trace_row(running, experiment_id, state="OK", version=9)
+        chdb_store.insert("traces", [row])
+        chdb_store.insert("open_traces", [msgspec.structs.replace(row, version=10, deleted=1)])
+
+    page = search_traces(EndingBetween(chdb_store, end), experiment_ids=[experiment_id])
+    assert [(info.trace_id, info.state) for info in page.traces] == [(running["trace_id"], "OK")]
+
+
+def test_a_trace_is_found_by_the_name_that_a_tag_gave_it_and_no_longer_by_the_old_one(
+    store, experiment_id
+):
+    plains = [trace(name_of(experiment_id, index), name="first") for index in range(3)]
+    insert(store, experiment_id, plains)
+    renamed = plains[1]["trace_id"]
+    store.insert("tags", [TagRow(trace_id=renamed, key="mlflow.traceName", value="second")])
+    found = {
+        name: ids(
+            search_traces(store, experiment_ids=[experiment_id], filter_string=f"name = '{name}'")
+        )
+        for name in ("first", "second")
+    }
+    assert found == {
+        "first": [plains[0]["trace_id"], plains[2]["trace_id"]],
+        "second": [renamed],
+    }
+
+
+def test_versions_and_patterns_are_compared_beside_other_conditions(store, experiment_id):
+    plains = [
+        trace(
+            name_of(experiment_id, index),
+            metadata={"app_version": f"1.{index}", "mlflow.trace.user": f"u{index % 2}", "n": "5"},
+        )
+        for index in range(12)
+    ]
+    insert(store, experiment_id, plains, stale=True)
+    text = "user = 'u1' AND app_version >= '1.9' AND metadata.n > 4 AND session RLIKE '.*'"
+    search = {"experiment_ids": [experiment_id]}
+    assert ids(search_traces(store, filter_string=text, **search)) == []
+    text = text.removesuffix(" AND session RLIKE '.*'")
+    assert ids(search_traces(store, filter_string=text, **search)) == [
+        name_of(experiment_id, 9),
+        name_of(experiment_id, 11),
+    ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import msgspec
-from tests.query.rows import insert, trace
+from tests.query.rows import insert, trace, trace_row
 
 from whence.query.fields import field_values
 from whence.query.views import read_infos, read_spans_of, read_trace
@@ -129,6 +129,53 @@ def test_assessments_are_mlflows_json(store, experiment_id):
         "serialized_value": {"serialization_format": "JSON_FORMAT", "value": '{"a": 1}'}
     }
     assert issue["issue"] == {"issue_name": "slow"}
+
+
+def test_a_trace_is_read_wherever_it_lies(store, experiment_id):
+    trace_id = f"tr-{experiment_id}"
+
+    def shown():
+        info = read_trace(store, trace_id).info
+        return info.request_time_ms, info.state
+
+    def put(table, **given):
+        plain = trace(trace_id, request_time_ms=given.pop("time_ms"))
+        store.insert(table, [trace_row(plain, experiment_id, **given)])
+
+    store.insert(
+        "spans", [span_row(trace_id, "a", experiment_id=experiment_id, start_time_ns=5_000_000)]
+    )
+    put("open_traces", time_ms=5, state="IN_PROGRESS", version=1)
+    assert shown() == (5, "IN_PROGRESS")
+    put("traces", time_ms=5, version=2)
+    assert shown() == (5, "OK")
+    put("open_traces", time_ms=5, deleted=1, version=2)
+    assert shown() == (5, "OK")
+    put("traces", time_ms=5, state="ERROR", version=3)
+    assert shown() == (5, "ERROR")
+    put("traces", time_ms=5, deleted=1, version=4)
+    put("traces", time_ms=3, version=5)
+    assert shown() == (3, "OK")
+    put("traces", time_ms=3, deleted=1, version=6)
+    assert read_trace(store, trace_id) is None
+
+
+def test_of_rows_with_the_same_version_the_one_inserted_last_counts(store, experiment_id):
+    trace_id = f"tr-{experiment_id}"
+    insert(store, experiment_id, [trace(trace_id)])
+    given = {"trace_id": trace_id, "assessment_id": "a-1", "name": "good", "kind": "feedback"}
+    for number in range(3):
+        text = str(number)
+        store.insert("tags", [TagRow(trace_id=trace_id, key="k", value=text, version=7)])
+        store.insert("assessments", [AssessmentRow(value=text, version=7, **given)])
+        store.insert("spans", [span_row(trace_id, "a", name=text)])
+    shown = as_json(read_trace(store, trace_id))
+    assert shown["info"]["tags"] == {"k": "2"}
+    assert [one["feedback"]["value"] for one in shown["info"]["assessments"]] == [2]
+    assert [one["name"] for one in shown["spans"]] == ["2"]
+    for table in ("tags", "assessments", "spans"):
+        store.command(f"OPTIMIZE TABLE {table} FINAL")
+    assert as_json(read_trace(store, trace_id)) == shown
 
 
 def test_fields_that_were_seen_come_with_their_most_frequent_values(store, experiment_id):

@@ -29,6 +29,19 @@ def test_an_empty_answer_has_no_rows(store):
     assert answer.dicts() == []
 
 
+@pytest.mark.parametrize(
+    "items",
+    [
+        [],
+        [""],
+        ["tr-0a", "b.c:D_9"],
+        ["it's", "\\", "\n\t\r\0", "`", '"', "ö", "a, b", "[]", "{x:String}", "%s", "NULL", "\\N"],
+    ],
+)
+def test_a_list_arrives_as_it_is(store, items):
+    assert store.query("SELECT {x:Array(String)}", {"x": items}).rows == [(items,)]
+
+
 def test_settings_hold_for_one_query_only(store):
     sql = "SELECT getSetting('max_threads')"
     assert store.query(sql, settings={"max_threads": 1}).rows == [(1,)]

@@ -13,18 +13,19 @@ A filter that speaks of spans is the exception: the spans of candidates are read
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from whence.query.compile import SETTINGS, Parameters, compile_filter
+from whence.query.compile import SETTINGS, Parameters, compile_filter, set_costly_apart
+from whence.query.coverage import with_stored_names
 from whence.query.filters import comparisons, is_about_span
 from whence.query.order import DEFAULT, after, compile_order, sort_key_of
 from whence.store.overlay import (
-    SELECT_OVERLAY,
     Overlay,
     gather_overlay,
     merge_overlays,
     read_overlay,
+    select_overlay,
 )
 from whence.store.traces import WHOLE, list_experiment_ids, locate_traces
 
@@ -37,9 +38,18 @@ if TYPE_CHECKING:
 
 MAX_BRANCHES = 16  # experiments that are read side by side, each in the order it lies in
 
-ROW = "row"
-
 Key = tuple[str, int, str]  # experiment_id, request_time_ms, trace_id
+
+
+_VERSIONS = "SELECT trace_id, experiment_id, request_time_ms, version, deleted\nFROM traces\n"
+# The sort key finds them; asking the index of the trace ids as well takes longer.
+_VERSIONS_AT = f"""\
+{_VERSIONS}PREWHERE experiment_id IN {{experiment_ids:Array(String)}}
+    AND -request_time_ms IN {{times:Array(Int64)}}
+    AND trace_id IN {{trace_ids:Array(String)}}
+SETTINGS use_skip_indexes = 0, max_threads = 1
+"""
+_VERSIONS_OF = f"{_VERSIONS}WHERE trace_id IN {{trace_ids:Array(String)}}"
 
 
 @dataclass(frozen=True)
@@ -50,6 +60,14 @@ class Search:
     order: tuple[Term, ...]
     experiment_ids: tuple[str, ...]
     trace_ids: tuple[str, ...] | None
+    plain_names: bool = field(default=False, compare=False, repr=False)  # none was set by a tag
+
+    @property
+    def condition(self) -> Filter | None:
+        """The filter, by the stored names where they are the names."""
+        if self.filter is None or not self.plain_names:
+            return self.filter
+        return with_stored_names(self.filter)
 
     @property
     def speaks_of_spans(self) -> bool:
@@ -81,10 +99,7 @@ class Candidate:
 def read_candidates(
     store: Store, search: Search, position: Position | None, size: int, *, spans: bool
 ) -> list[Candidate]:
-    """Return the first `size` rows behind the position that match, without `spans` all of spans.
-
-    `open_traces` is read first: a trace that ends meanwhile is then seen twice rather than never.
-    """
+    """Return the first `size` rows behind the position that match, without `spans` all of spans."""
     parameters = Parameters()
     order = compile_order(search.order, parameters)
     where = ["deleted = 0"]
@@ -92,33 +107,61 @@ def read_candidates(
         where.append(after(order, position, parameters))
     if search.trace_ids is not None:
         where.append(f"trace_id IN {parameters.bind(list(search.trace_ids), 'Array(String)')}")
-    where.append(compile_filter(search.filter, parameters, spans=spans))
+    quick, costly = search.condition, None
+    if not order.joins:
+        quick, costly = set_costly_apart(quick)
+    where.append(compile_filter(quick, parameters, spans=spans))
+    late = costly and compile_filter(costly, parameters)
     limit = parameters.bind(size, "UInt64")
     whole = WHOLE.replace("packed", "'' AS packed") if search.speaks_of_spans else WHOLE
 
     def select(is_open: int, table: str, scope: str) -> str:
+        condition = f"WHERE {scope}{' AND '.join(where)}"
+        if late and is_open:
+            condition = f"{condition} AND {late}"
+        elif late:
+            # Left to itself the engine begins with the smallest column.
+            condition = f"PRE{condition}\nWHERE {late}"
         return (
             f"SELECT {is_open} AS is_open, {whole}, {order.selected}\n"
             f"FROM {table}{order.joins}\n"
-            f"WHERE {scope}{' AND '.join(where)}\n"
+            f"{condition}\n"
             f"ORDER BY {order.clause}\n"
             f"LIMIT {limit}"
         )
 
-    def read(sql: str) -> list[Candidate]:
-        return _candidates(store.query(sql, parameters.values, settings=SETTINGS).rows)
-
     scopes = _scopes(store, search, parameters)
-    running = read(select(1, "open_traces FINAL", _scope(search.experiment_ids, parameters)))
+    running_sql = select(1, "open_traces FINAL", _scope(search.experiment_ids, parameters))
     if len(scopes) == 1:
-        ended = read(select(0, "traces", scopes[0]))
+        ended_sql = select(0, "traces", scopes[0])
     else:
         union = "\nUNION ALL\n".join(f"(\n{select(0, 'traces', scope)}\n)" for scope in scopes)
-        ended = read(f"SELECT *\nFROM\n(\n{union}\n)\nORDER BY {order.clause}\nLIMIT {limit}")
+        ended_sql = f"SELECT *\nFROM\n(\n{union}\n)\nORDER BY {order.clause}\nLIMIT {limit}"
+    running, ended = _read_both(store, running_sql, ended_sql, parameters)
     if not running:
         return ended
     key = sort_key_of(order)
     return sorted([*running, *ended], key=lambda one: key(one.position))[:size]
+
+
+def _read_both(
+    store: Store, running_sql: str, ended_sql: str, parameters: Parameters
+) -> tuple[list[Candidate], list[Candidate]]:
+    """Read `open_traces`, then `traces`: what ends meanwhile is seen twice rather than never.
+
+    A trace that ends is inserted there first, and then taken from here by another insert. Where
+    none has begun, the order of reading makes no difference, and both are read side by side.
+    """
+    values = parameters.values
+    before = store.count_inserts("open_traces")
+    if before is None:
+        running = store.query(running_sql, values, settings=SETTINGS)
+    else:
+        statements = [(ended_sql, values), (running_sql, values)]
+        ended, running = store.query_together(statements, **SETTINGS)
+    if before is None or store.count_inserts("open_traces") != before:
+        ended = store.query(ended_sql, values, settings=SETTINGS)
+    return _candidates(running.rows), _candidates(ended.rows)
 
 
 def _candidates(rows: Iterable[tuple[Any, ...]]) -> list[Candidate]:
@@ -169,20 +212,19 @@ def verify_candidates(
                 keys.add((experiment_id, time_ms, trace_id))
         again = _read_again(store, search, position, keys, open_ids)
         return [], again, read_overlay(store, [one.trace_id for one in again])
-    rows = _read_versions(store, candidates)
+    rows, overlay = _read_versions(store, candidates)
     found, doubtful = _tell_apart(candidates, _newest_of(rows))
     again = _read_again(store, search, position, doubtful, ())
     changed = read_overlay(store, [one.trace_id for one in again])
-    return found, again, merge_overlays(gather_overlay(rows), changed)
+    return found, again, merge_overlays(overlay, changed)
 
 
 def _newest_of(rows: Iterable[tuple[Any, ...]]) -> dict[Key, tuple[int, bool]]:
     """Return the highest version at every key, and whether it is a tombstone."""
     newest: dict[Key, tuple[int, bool]] = {}
-    for what, trace_id, experiment_id, time_ms, version, deleted in rows:
-        if what == ROW:
-            key = experiment_id, time_ms, trace_id
-            newest[key] = max(newest.get(key, (0, False)), (version, bool(deleted)))
+    for trace_id, experiment_id, time_ms, version, deleted in rows:
+        key = experiment_id, time_ms, trace_id
+        newest[key] = max(newest.get(key, (0, False)), (version, bool(deleted)))
     return newest
 
 
@@ -206,32 +248,25 @@ def _tell_apart(
     return list(found.values()), doubtful - found.keys()
 
 
-def _read_versions(store: Store, candidates: Sequence[Candidate]) -> list[tuple[Any, ...]]:
+def _read_versions(
+    store: Store, candidates: Sequence[Candidate]
+) -> tuple[list[tuple[Any, ...]], Overlay]:
     """Read what lies at the candidates' keys, and their tags and assessments."""
     closed = [one for one in candidates if not one.is_open]
-    select = f"SELECT '{ROW}', trace_id, experiment_id, request_time_ms, version, deleted\n"
     trace_ids = list({one.trace_id for one in candidates})
-    statements: list[tuple[str, dict[str, Any]]] = [(SELECT_OVERLAY, {"trace_ids": trace_ids})]
+    statements: list[tuple[str, dict[str, Any]]] = []
     if closed:
-        # The sort key finds them; asking the index of the trace ids as well takes longer.
         at = {
             "experiment_ids": sorted({one.experiment_id for one in closed}),
             "times": sorted({-one.request_time_ms for one in closed}),
             "trace_ids": trace_ids,
         }
-        sql = (
-            f"{select}FROM traces\n"
-            "PREWHERE experiment_id IN {experiment_ids:Array(String)}"
-            " AND -request_time_ms IN {times:Array(Int64)}"
-            " AND trace_id IN {trace_ids:Array(String)}\n"
-            "SETTINGS use_skip_indexes = 0"
-        )
-        statements.append((sql, at))
+        statements.append((_VERSIONS_AT, at))
     if len(closed) < len(candidates):
         open_ids = [one.trace_id for one in candidates if one.is_open]
-        sql = f"{select}FROM traces\nWHERE trace_id IN {{open_ids:Array(String)}}"
-        statements.append((sql, {"open_ids": open_ids}))
-    return [row for found in store.query_together(statements) for row in found.rows]
+        statements.append((_VERSIONS_OF, {"trace_ids": open_ids}))
+    *versions, tags, assessments = store.query_together([*statements, *select_overlay(trace_ids)])
+    return [row for found in versions for row in found.rows], gather_overlay(tags, assessments)
 
 
 def _read_again(
@@ -249,7 +284,7 @@ def _read_again(
         return []
     among = f"trace_id IN {parameters.bind(ids, 'Array(String)')}"
     where = [_scope(search.experiment_ids, parameters) + "1"]
-    where.append(compile_filter(search.filter, parameters, among=among))
+    where.append(compile_filter(search.condition, parameters, among=among))
     if position is not None:
         where.append(after(order, position, parameters))
     # Columns of the key only: FINAL changes nothing about them, so PREWHERE may ask first.

@@ -41,8 +41,10 @@ if TYPE_CHECKING:
 # For every query that carries a filter: texts that look like numbers are read exactly, and there is
 # room for as many version comparisons as the parser takes (1.5 kB of SQL each).
 # Its cache of conditions is left alone: filters seldom repeat, and each would take its place in it.
+# Indexes are asked before reading: asked beside it, each range of granules takes 0.05 ms more.
 SETTINGS = {
     "use_query_condition_cache": 0,
+    "use_skip_indexes_on_data_read": 0,
     "precise_float_parsing": 1,
     "max_query_size": 4_000_000,
     "max_ast_elements": 500_000,
@@ -142,6 +144,26 @@ def compile_filter(
     Without `spans`, whatever is said of spans counts as true: more is found, at once.
     """
     return "1" if tree is None else _Compiler(parameters, among, spans=spans).condition(tree)
+
+
+def set_costly_apart(tree: Filter | None) -> tuple[Filter | None, Filter | None]:
+    """Return what is quickly told of a row, and what takes long: both must hold."""
+    if not isinstance(tree, And):
+        return tree, None
+    costly = tuple(one for one in tree.operands if _is_costly(one))
+    quick = tuple(one for one in tree.operands if one not in costly)
+    return (And(quick), And(costly)) if quick and costly else (tree, None)
+
+
+def _is_costly(one: Filter) -> bool:
+    """Tell whether a text is compared as a version, as a number or with a regular expression."""
+    if not isinstance(one, Comparison) or one.field.kind not in ("attribute", "metadata"):
+        return False
+    if one.operator in ("RLIKE", "NOT RLIKE"):
+        return True
+    return one.operator in ORDERING and (
+        one.field.kind == "metadata" or isinstance(one.values[0], str)
+    )
 
 
 def patterns(tree: Filter | None) -> Iterator[tuple[str, int]]:

@@ -91,7 +91,7 @@ def ask(tree: Filter | None, experiment_ids: Iterable[str], *, plain_names: bool
     elif times:
         tree = None
     if tree is not None and plain_names:
-        tree = _with_stored_names(tree)
+        tree = with_stored_names(tree)
     return Question(tuple(sorted(set(experiment_ids))), tree, from_ms, until_ms)
 
 
@@ -278,10 +278,11 @@ def _bounds(one: Comparison) -> tuple[int, int]:
     return min(max(low, 0), MAX_MS), max(min(high, MAX_MS), -1)
 
 
-def _with_stored_names(tree: Filter) -> Filter:
+def with_stored_names(tree: Filter) -> Filter:
+    """Return the filter with the stored name in place of the name, which a tag may have changed."""
     if isinstance(tree, Comparison):
         return replace(tree, field=_STORED_NAME) if tree.field == NAME else tree
     if isinstance(tree, Not):
-        return Not(_with_stored_names(tree.operand))
+        return Not(with_stored_names(tree.operand))
     kind = And if isinstance(tree, And) else Or
-    return kind(tuple(map(_with_stored_names, tree.operands)))
+    return kind(tuple(map(with_stored_names, tree.operands)))

@@ -19,6 +19,7 @@ import msgspec
 from whence.errors import FilterError, InvalidInputError, StoreError
 from whence.query.candidates import Candidate, Search, read_candidates, verify_candidates
 from whence.query.compile import Parameters, forms_of_trace_id, patterns
+from whence.query.coverage import has_renamed, speaks_of_names
 from whence.query.environments import normalise_environments
 from whence.query.order import compile_order, parse_order, sort_key_of
 from whence.query.parser import parse_filter
@@ -72,6 +73,7 @@ def search_traces(
         parse_order(order_by),
         tuple(sorted(set(experiment_ids or ()))),
         None if known is None else tuple(sorted(known)),
+        plain_names=speaks_of_names(tree) and not has_renamed(store),
     )
     position = None if cursor is None else _read_cursor(cursor, search)
     for pattern, column in patterns(search.filter):

@@ -16,18 +16,19 @@ from msgspec import UNSET, Raw, UnsetType
 from whence import semconv
 from whence.query.compile import forms_of_trace_id
 from whence.store.conflicts import SELECT_CONFLICTS
-from whence.store.overlay import SELECT_OVERLAY, gather_overlay, read_overlay
-from whence.store.rows import ConflictRow, SpanRow
-from whence.store.spans import SELECT_SPANS, read_spans
-from whence.store.traces import SELECT_WHOLE, read_traces, unpack_trace
+from whence.store.overlay import gather_overlay, read_overlay, select_overlay
+from whence.store.rows import ConflictRow
+from whence.store.spans import SELECT_SPANS, gather_spans, read_spans
+from whence.store.traces import SELECT_RUNNING, read_trace_at, read_traces
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from whence.store.connection import Store
     from whence.store.overlay import Overlay
-    from whence.store.rows import AssessmentRow, TagRow, TraceRow
+    from whence.store.rows import AssessmentRow, SpanRow, TagRow, TraceRow
 
+MAX_PLACES = 8
 _NOTHING = Raw(b"[]")
 _NULL = Raw(b"null")
 _resources = msgspec.json.Decoder(dict[str, Raw])
@@ -164,14 +165,19 @@ def read_trace(store: Store, trace_id: str) -> TraceView | None:
     """Read a trace by its id (32 bare hex digits mean ours), or None where there is none."""
     forms = forms_of_trace_id(trace_id)
     asked = {"trace_ids": forms}
-    statements = (SELECT_WHOLE, SELECT_SPANS, SELECT_OVERLAY, SELECT_CONFLICTS)
-    traces, spans, changed, conflicts = store.query_together([(sql, asked) for sql in statements])
-    rows = {row.trace_id: row for row in (unpack_trace(*one) for one in traces.rows)}
-    found = next((rows[form] for form in forms if form in rows), None)
+    statements = [(sql, asked) for sql in (SELECT_SPANS, SELECT_RUNNING, SELECT_CONFLICTS)]
+    spans, running, conflicts, *changed = store.query_together(
+        [*statements, *select_overlay(forms)], use_query_condition_cache=0, max_threads=1
+    )
+    rows = gather_spans(spans)
+    # A trace begins with its first span, nearly always; the first few are looked at.
+    begun = sorted((row.start_time_ns // 1_000_000, row.experiment_id) for row in rows)[:MAX_PLACES]
+    places = {(experiment_id, time_ms) for time_ms, experiment_id in begun}
+    found = read_trace_at(store, forms, running, places)
     if found is None:
         return None
-    info = view_infos([found], gather_overlay(changed.rows))[0]
-    spans_of = _view_spans(spans.structs(SpanRow), [found.trace_id])
+    info = view_infos([found], gather_overlay(*changed))[0]
+    spans_of = _view_spans(rows, [found.trace_id])
     refused = [one for one in conflicts.structs(ConflictRow) if one.trace_id == found.trace_id]
     return TraceView(info, spans_of[found.trace_id], _view_conflicts(refused, info))
 

@@ -21,9 +21,9 @@ import msgspec
 from whence.store.rows import TraceRow
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
-    from whence.store.connection import Store
+    from whence.store.connection import Rows, Store
 
 KEY_COLUMNS = ("experiment_id", "trace_id", "request_time_ms", "version", "deleted")
 PACKED_COLUMNS = tuple(name for name in TraceRow.__struct_fields__ if name not in KEY_COLUMNS)
@@ -63,6 +63,20 @@ LIMIT 1 BY trace_id
 _LOCATION = "trace_id, experiment_id, request_time_ms"
 SELECT_WHOLE = _select_newest(WHOLE, WHOLE)
 _LOCATE = _select_newest(f"{_LOCATION}, version", f"{_LOCATION}, complete")
+SELECT_RUNNING = f"""\
+SELECT {WHOLE}
+FROM open_traces FINAL
+WHERE trace_id IN {{trace_ids:Array(String)}} AND deleted = 0
+SETTINGS max_threads = 1
+"""
+_SELECT_AT = f"""\
+SELECT {WHOLE}, deleted
+FROM traces
+PREWHERE experiment_id IN {{experiment_ids:Array(String)}}
+    AND -request_time_ms IN {{times:Array(Int64)}}
+    AND trace_id IN {{trace_ids:Array(String)}}
+SETTINGS use_skip_indexes = 0, max_threads = 1, use_query_condition_cache = 0
+"""
 _UNSEEN = """\
 SELECT DISTINCT experiment_id
 FROM traces
@@ -90,6 +104,35 @@ def read_traces(store: Store, trace_ids: Collection[str]) -> list[TraceRow]:
         return []
     found = store.query(SELECT_WHOLE, {"trace_ids": list(trace_ids)}).rows
     return [unpack_trace(*row) for row in found]
+
+
+def read_trace_at(
+    store: Store, trace_ids: Sequence[str], running: Rows, places: Collection[tuple[str, int]]
+) -> TraceRow | None:
+    """Return the row of the first of these ids that a trace has; `running` is `SELECT_RUNNING`'s.
+
+    The `places` (experiment_id, request_time_ms) are where it probably lies: there the sort key
+    finds it. Only where it does not lie there, the index of the trace ids is asked.
+    """
+    newest: dict[str, TraceRow] = {row[1]: unpack_trace(*row) for row in running.rows}
+    at = {
+        "experiment_ids": sorted({experiment_id for experiment_id, _ in places}),
+        "times": sorted({-time_ms for _, time_ms in places}),
+        "trace_ids": list(trace_ids),
+    }
+    rows = store.query(_SELECT_AT, at).rows if places else []
+    of_key: dict[tuple[Any, ...], tuple[Any, ...]] = {}
+    for row in sorted(rows, key=lambda row: int(row[3])):
+        of_key[row[:3]] = row
+    for *whole, deleted in of_key.values():
+        earlier = newest.get(whole[1])
+        if not deleted and (earlier is None or earlier.version < whole[3]):
+            newest[whole[1]] = unpack_trace(*whole)
+    # An open trace may have ended meanwhile, at another time.
+    known = {row[1] for row in of_key.values() if not row[5]}
+    if trace_ids[0] not in known:
+        newest.update((row.trace_id, row) for row in read_traces(store, trace_ids))
+    return next((newest[one] for one in trace_ids if one in newest), None)
 
 
 def list_experiment_ids(store: Store) -> frozenset[str]:
