@@ -100,6 +100,18 @@ def test_a_rare_value_is_found_by_its_index(chdb_store, series, text, index):
     assert selected <= 8  # noqa: PLR2004
 
 
+def test_what_is_inserted_at_once_in_great_number_is_found_by_its_indexes(chdb_store):
+    experiment_id = "774251"
+    rows = [trace_row(plain_of(experiment_id, index), experiment_id) for index in range(9000)]
+    chdb_store.insert("traces", rows)
+    store = Watched(chdb_store)
+    page = search_traces(store, experiment_ids=[experiment_id], filter_string="user = 'u5'")
+    assert len(page.traces) == 13  # noqa: PLR2004
+    selected, asked = granules_by(store.plans[0], "by_user")
+    assert asked >= 9000 // 256
+    assert selected <= 13 + asked - 9000 // 256
+
+
 def test_a_page_is_read_in_order_and_by_five_statements_most_of_them_side_by_side(
     chdb_store, series
 ):

@@ -47,6 +47,7 @@ RowT = TypeVar("RowT", bound=msgspec.Struct)
 DEFAULT_READERS = 6
 DEFAULT_DISK_RESERVE_BYTES = 512 * engine.MEBIBYTE
 READER_WAIT_S = 60.0
+INDEXED_ROWS = 8192
 CLOSE_GRACE_S = 2.0
 CLOSE_WAIT_S = 10.0
 _CANCEL_QUERIES = "KILL QUERY WHERE query_id != queryID() ASYNC"
@@ -230,12 +231,15 @@ class Store:
         self._check()
         self.check_place()
         stream = write_stream(batches)
+        # A part this large waits long for a merge, and is not quickly read without its indexes.
+        large = sum(batch.num_rows for batch in batches) >= INDEXED_ROWS
+        settings = {"materialize_skip_indexes_on_insert": 1} if large else {}
         with self._writer_lock:
             self._check()
             self._inserts[table] = self._inserts.get(table, 0) + 1
             with _translated():
                 names = batches[0].schema.names
-                self._writer.raw_insert(table, names, stream, fmt="ArrowStream")
+                self._writer.raw_insert(table, names, stream, fmt="ArrowStream", settings=settings)
 
     def count_inserts(self, table: str) -> int | None:
         """Return how many inserts into a table have begun; None where others may insert as well."""
