@@ -25,7 +25,7 @@ from pathlib import Path
 import msgspec
 
 from bench import environments, results
-from bench.harness import Figure, Options
+from bench.harness import Figure, Options, write_line
 from bench.results import Outcome, Results
 
 SCENARIOS = (
@@ -233,16 +233,7 @@ def _take(lines: Path, outcome: Outcome) -> None:
 def _summarise(outcome: Outcome) -> str:
     """Return a text for the terminal."""
     lines = [f"{outcome.title}  ({outcome.name}, {outcome.seconds:.0f} s)"]
-    for one in outcome.figures:
-        size = f" at {one.size:,}" if one.size else ""
-        what = f"  {one.name}{size}"
-        if not one.values:
-            lines.append(f"{what:58} {one.subject:14} {one.note}")
-            continue
-        low, high = one.spread
-        kept = {None: "", True: "kept", False: "NOT KEPT"}[one.kept]
-        value = f"{one.median:12.4g} {one.unit} [{low:.4g} to {high:.4g}]"
-        lines.append(f"{what:58} {one.subject:14} {value} {kept}")
+    lines += map(write_line, outcome.figures)
     if outcome.error:
         lines.append(f"  FAILED: {outcome.error}")
     return "\n".join(lines)

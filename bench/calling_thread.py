@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bench.alone import run_alone
 from bench.harness import Figure, Options, Scenario
-from bench.traced import Run, programs, run_alone, run_rounds, sinking
+from bench.traced import Run, programs, run_rounds, sinking
 
 if TYPE_CHECKING:
     from collections.abc import Callable

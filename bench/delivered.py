@@ -12,9 +12,10 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.alone import run_alone
 from bench.harness import Figure, Options, Scenario
 from bench.ingest import serving
-from bench.traced import Run, programs, run_alone, run_rounds
+from bench.traced import Run, programs, run_rounds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

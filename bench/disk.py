@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from bench.alone import run_alone
 from bench.environments import OURSELVES, EnvironmentFailedError, python_of
 from bench.harness import Figure, Options, Scenario
 from bench.ingest import serving
 from bench.peers.serving import SERVERS, serving_peer, wait_until_stored
-from bench.traced import run_alone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

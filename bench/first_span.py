@@ -20,8 +20,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from bench.alone import run_alone
 from bench.harness import Figure, Options, Scenario
-from bench.traced import run_alone
 
 FILES = 50_000
 IMPORT_AT_MOST_MS = 120.0

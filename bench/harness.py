@@ -82,3 +82,15 @@ def alternate(subjects: Iterable[T], rounds: int) -> Iterator[tuple[int, T]]:
     for number in range(rounds + 1):
         for subject in order if number % 2 else reversed(order):
             yield number, subject
+
+
+def write_line(figure: Figure) -> str:
+    """Return a figure as a line for the terminal."""
+    size = f" at {figure.size:,}" if figure.size else ""
+    what = f"  {figure.name + size:58} {figure.subject:14} "
+    if not figure.values:
+        return what + figure.note
+    low, high = figure.spread
+    kept = {None: "", True: "kept", False: "NOT KEPT"}[figure.kept]
+    value = f"{figure.median:12.4g} {figure.unit} [{low:.4g} to {high:.4g}]"
+    return f"{what}{value} {kept} {figure.note}".rstrip()

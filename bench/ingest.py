@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from bench.alone import run_alone
 from bench.harness import Figure, Options, Scenario
 from bench.payloads import JSON, OPENTELEMETRY, PROTOBUF, SDK
 from bench.sender import Sent
@@ -157,16 +158,5 @@ SCENARIO = Scenario(
 )
 
 
-def main() -> None:
-    quick = "--quick" in sys.argv
-    with tempfile.TemporaryDirectory() as work:
-        options = Options(quick=quick, rounds=1 if quick else 3, work=Path(work), sizes=())
-        for figure in run(options):
-            low, high = figure.spread
-            kept = {None: "", True: "kept", False: "NOT kept"}[figure.kept]
-            value = f"{figure.median:10.1f} {figure.unit} [{low:.1f}, {high:.1f}] {kept}"
-            print(f"{figure.name:60} {value}")
-
-
 if __name__ == "__main__":
-    main()
+    run_alone(SCENARIO, rounds=3)

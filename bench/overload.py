@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import tempfile
 import threading
-import time
 from collections import Counter
 from pathlib import Path
 
+from bench.alone import run_alone
 from bench.harness import Figure, Options, Scenario
 from bench.ingest import read_rss_bytes, send_to, serving
 from bench.payloads import JSON, SDK, make_templates
@@ -124,15 +123,5 @@ SCENARIO = Scenario(
 )
 
 
-def main() -> None:
-    quick = "--quick" in sys.argv
-    started = time.perf_counter()
-    with tempfile.TemporaryDirectory() as work:
-        for figure in run(Options(quick=quick, rounds=1, work=Path(work), sizes=())):
-            kept = {None: "", True: "kept", False: "NOT kept"}[figure.kept]
-            print(f"{figure.name:65} {figure.median:10.1f} {figure.unit} {kept}")
-    print(f"{time.perf_counter() - started:.0f} s")
-
-
 if __name__ == "__main__":
-    main()
+    run_alone(SCENARIO)

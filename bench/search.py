@@ -9,20 +9,17 @@ engine's own cache of query conditions is off: the server switches it off for ev
 
 from __future__ import annotations
 
-import argparse
-import contextlib
 import http.client
 import random
-import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
 from bench import corpus
+from bench.alone import run_alone
 from bench.harness import Figure, Options, Scenario
 from bench.ingest import serving
 
@@ -226,23 +223,5 @@ SCENARIO = Scenario(
 )
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--work", type=Path)
-    parser.add_argument("--sizes", default="10000,1000000")
-    given = parser.parse_args()
-    sizes = (2000,) if given.quick else tuple(map(int, given.sizes.split(",")))
-    with contextlib.ExitStack() as stack:
-        work = given.work or Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        rounds = 1 if given.quick else given.rounds
-        for figure in run(Options(quick=given.quick, rounds=rounds, work=work, sizes=sizes)):
-            low, high = figure.spread
-            kept = {None: "", True: "kept", False: "NOT kept"}[figure.kept]
-            value = f"{figure.median:8.1f} {figure.unit} [{low:.1f}, {high:.1f}] {kept}"
-            print(f"{figure.size:>10} {figure.name:40} {value}", flush=True)
-
-
 if __name__ == "__main__":
-    main()
+    run_alone(SCENARIO, rounds=15)

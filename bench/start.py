@@ -24,9 +24,9 @@ from urllib.parse import urlsplit
 import msgspec
 
 from bench import corpus
+from bench.alone import run_alone
 from bench.harness import Figure, Options, Scenario, alternate
 from bench.ingest import serving
-from bench.traced import run_alone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from bench import corpus
+from bench.alone import run_alone
 from bench.harness import Figure, Options, Scenario, alternate
 from bench.ingest import send_to, serving
 from bench.searcher import Asked
-from bench.traced import run_alone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

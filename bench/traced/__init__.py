@@ -6,7 +6,6 @@ no package. Here is what starts it: `run_rounds`, and the 200-sink that programs
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import os
 import subprocess
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from bench.environments import python_of
-from bench.harness import Options, Scenario, alternate
+from bench.harness import Options, alternate
 from bench.peers.serving import serving_peer
 
 if TYPE_CHECKING:
@@ -137,24 +136,3 @@ def _run(options: Options, program: Program, modes: str, url: str, folder: Path)
     )
     # A library may print before the driver does.
     return msgspec.json.decode(done.stdout.splitlines()[-1], type=Run)
-
-
-def run_alone(scenario: Scenario) -> None:
-    """Measure one scenario and print its figures. Environments of peers are kept in `--work`."""
-    parser = argparse.ArgumentParser(description=scenario.title)
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "whence-bench")
-    parser.add_argument("--peers", default="opentelemetry", help="separated by commas")
-    given = parser.parse_args()
-    given.work.mkdir(exist_ok=True)
-    rounds = 1 if given.quick else given.rounds
-    peers = tuple(filter(None, given.peers.split(",")))
-    options = Options(quick=given.quick, rounds=rounds, work=given.work, sizes=(), peers=peers)
-    for one in scenario.run(options):
-        low, high = one.spread
-        bound = "" if one.kept is None else f"  {'kept' if one.kept else 'MISSED'}"
-        print(
-            f"{one.name:46} {one.subject:14} {one.median:9.2f} {one.unit:11}"
-            f"{low:9.2f} to {high:.2f}{bound}  {one.note}"
-        )

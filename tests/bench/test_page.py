@@ -7,7 +7,7 @@ from importlib.metadata import version
 
 import pytest
 from bench.growth import REASONS
-from bench.harness import Figure
+from bench.harness import Figure, write_line
 from bench.results import Outcome
 
 from bench import environments, headlines, page, pictures, results
@@ -82,3 +82,11 @@ def test_a_missed_bound_a_failure_and_a_ratio_are_told():
     assert "|  | phoenix | 12 spans/s | 10 to 14 | 1/50 |  |  |" in text
     assert "|  | mlflow | failed |  |  |  |  |" in text
     assert "- mlflow: failed: pip" in text
+
+
+def test_a_figure_that_failed_has_a_line_that_says_why():
+    failed = Figure(name="disk", subject="mlflow", unit="B", values=[], note="failed: no pip")
+    assert write_line(failed).split() == ["disk", "mlflow", "failed:", "no", "pip"]
+    missed = Figure(name="page", subject="whence", unit="ms", values=[3, 9], at_most=5, size=1000)
+    words = ["page", "at", "1,000", "whence", "6", "ms", "[3", "to", "9]", "NOT", "KEPT"]
+    assert write_line(missed).split() == words
