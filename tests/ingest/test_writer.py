@@ -8,6 +8,7 @@ import pytest
 
 from ingest.wire import batch, new_trace_hex, span
 from whence.errors import StoreError, UnavailableError
+from whence.ingest import writer
 from whence.ingest.ingestor import Ingestor
 from whence.store.known import find_positions, read_filter
 from whence.store.spans import read_spans
@@ -137,3 +138,23 @@ def test_the_filter_of_known_traces_misses_none_and_names_few_others(
 
     assert all(may_be_stored(f"tr-{trace}") for trace in traces)
     assert sum(may_be_stored(f"tr-{new_trace_hex()}") for _ in range(1000)) < 50
+
+
+def test_a_job_that_the_open_group_has_no_room_for_is_waited_for_without_looking_again(
+    faulty, experiment_id, monkeypatch
+):
+    monkeypatch.setattr(writer, "MAX_GROUP_BYTES", 40_000)
+    looks = []
+    monkeypatch.setattr(
+        writer.Writer, "_take", lambda self, take=writer.Writer._take: looks.append(1) or take(self)
+    )
+    with Ingestor(faulty) as ingestor:
+        submit = [span(new_trace_hex(), 1, name="x" * 30_000) for _ in range(3)]
+        faulty.armed = True
+        jobs = [ingestor.submit(batch(submit[0]), experiment_id=experiment_id)]
+        assert faulty.reached.wait(30)
+        jobs += [ingestor.submit(batch(one), experiment_id=experiment_id) for one in submit[1:]]
+        threading.Event().wait(0.3)  # long enough to look a thousand times
+        assert len(looks) < 20
+        faulty.go_on()
+        assert [job.result(30).accepted_spans for job in jobs] == [1, 1, 1]

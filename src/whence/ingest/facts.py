@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 Texts = dict[str, str]
 _NONE: Texts = {}
 FINAL_VERSION = 2**62 + 2**61
+MAX_KEPT_CHARS = 16_384  # of a resource and its provenance; longer ones are read every time
 
 
 class SpanFacts(msgspec.Struct, kw_only=True, gc=False):
@@ -131,15 +132,20 @@ def _extract(json_text: str, role: str) -> str | None:
     return clean(text).replace("\0", "\ufffd") if text else None
 
 
-@lru_cache(maxsize=4096)
 def _name_sources(resource: str, provenance: str) -> tuple[Texts, Texts]:
     """Return a resource's metadata, and for each key what said it."""
+    if len(resource) + len(provenance) > MAX_KEPT_CHARS:
+        return _combine.__wrapped__(resource, provenance)
+    return _combine(resource, provenance)
+
+
+@lru_cache(maxsize=1024)
+def _combine(resource: str, provenance: str) -> tuple[Texts, Texts]:
     values, named = _read_resource(resource)
     stated = unpack_provenance(provenance)[1]
     return values, {key: stated.get(key) or named[key] for key in values} if stated else named
 
 
-@lru_cache(maxsize=4096)
 def _read_resource(resource: str) -> tuple[Texts, Texts]:
     """Return a resource's metadata, one dict for all its spans, and what of it said each key."""
     layers = read_layers(read_object(resource), of="resource")

@@ -48,7 +48,7 @@ class Inserter:
         self.batch: Batch | None = None
         self._insert = insert
         self._when_done = when_done
-        self._error: Exception | None = None
+        self._error: BaseException | None = None
         self._work: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._run, name="whence-inserter", daemon=True)
@@ -75,7 +75,7 @@ class Inserter:
         self._done.clear()
         self._work.put(batch)
 
-    def collect(self) -> tuple[Batch | None, Exception | None]:
+    def collect(self) -> tuple[Batch | None, BaseException | None]:
         """Wait for the batch it has; return it, and why it could not be inserted."""
         batch = self.batch
         if batch is None:
@@ -88,7 +88,7 @@ class Inserter:
         while (batch := self._work.get()) is not None:
             try:
                 self._insert(batch)
-            except Exception as error:  # noqa: BLE001 - the writer decides what becomes of it
+            except BaseException as error:  # noqa: BLE001 - the writer decides what becomes of it
                 self._error = error
             self._done.set()
             self._when_done()

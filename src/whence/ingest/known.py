@@ -14,7 +14,6 @@ import logging
 import threading
 from typing import TYPE_CHECKING
 
-from whence.errors import WhenceError
 from whence.store.known import count_traces, find_positions, read_filter
 
 if TYPE_CHECKING:
@@ -72,8 +71,8 @@ class KnownTraces:
             while bits < min(traces * BITS_A_TRACE, MAX_BITS):
                 bits *= 2
             filled = read_filter(self._store, bits)
-        except WhenceError as error:
-            _log.info("the ids of the stored traces were not read: %s", error.message)
+        except Exception as error:  # noqa: BLE001 - without the filter, the store is asked
+            _log.info("the ids of the stored traces were not read: %s", error)
             with self._lock:
                 self._added = None
             return

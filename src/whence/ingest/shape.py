@@ -44,9 +44,14 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
     repositories: Names
 
 
+MAX_KEPT_CHARS = 4_000_000
+_kept_chars = [0]  # of the shapes read since all were forgotten
+
+
 @lru_cache(maxsize=4096)
 def read_shape(names: Names) -> Shape:
     """Return what the names of a span's attributes tell."""
+    _make_room(sum(map(len, names)))
     inputs = _first(semconv.INPUT_KEYS, names)
     outputs = _first(semconv.OUTPUT_KEYS, names)
     prefixes = (*semconv.INDEXED_INPUT_PREFIXES, *semconv.INDEXED_OUTPUT_PREFIXES)
@@ -62,6 +67,14 @@ def read_shape(names: Names) -> Shape:
         texts=texts,
         repositories=find_repositories(names),
     )
+
+
+def _make_room(chars: int) -> None:
+    """Forget all shapes where the names of those that are kept would be too long together."""
+    _kept_chars[0] += chars
+    if _kept_chars[0] > MAX_KEPT_CHARS:
+        read_shape.cache_clear()
+        _kept_chars[0] = chars
 
 
 def keep_texts(names: Names, leave: Names = _OF_RESOURCE) -> tuple[tuple[str, str], ...]:

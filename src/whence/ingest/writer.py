@@ -114,7 +114,7 @@ class Writer:
     def subscribe(self, listener: Callable[[list[str]], None]) -> Callable[[], None]:
         """Call `listener` with the ids of changed traces after every commit; return the off switch.
 
-        It runs in the writer's thread: it must be quick.
+        It runs in the inserter's thread: it must be quick.
         """
         self._listeners = [*self._listeners, listener]
 
@@ -190,26 +190,26 @@ class Writer:
     def _has_work(self) -> bool:
         if self._inserter.is_free and (self._open is not None or self._inserter.batch is not None):
             return True
-        return bool(self._queue) and not self._is_full()
+        return bool(self._queue) and self._fits(*self._measure_open())
 
-    def _is_full(self) -> bool:
+    def _measure_open(self) -> tuple[int, int]:
+        """Return the jobs and the bytes of the open group."""
         batch = self._open
-        return batch is not None and (
-            batch.size_bytes >= MAX_GROUP_BYTES or len(batch.jobs) >= MAX_GROUP_JOBS
-        )
+        return (0, 0) if batch is None else (len(batch.jobs), batch.size_bytes)
+
+    def _fits(self, jobs: int, size_bytes: int) -> bool:
+        """Tell whether the first job that waits may join a group of so many jobs and bytes."""
+        size_bytes += self._queue[0].size_bytes
+        return not jobs or (jobs < MAX_GROUP_JOBS and size_bytes <= MAX_GROUP_BYTES)
 
     def _take(self) -> list[Job[Any]]:
         """Return jobs that wait, as many as the open group has room for."""
-        batch = self._open
-        size_bytes = batch.size_bytes if batch is not None else 0
-        count = len(batch.jobs) if batch is not None else 0
+        count, size_bytes = self._measure_open()
         jobs: list[Job[Any]] = []
         with self._news:
-            while self._queue and count + len(jobs) < MAX_GROUP_JOBS:
-                size_bytes += self._queue[0].size_bytes
-                if count + len(jobs) and size_bytes > MAX_GROUP_BYTES:
-                    break
+            while self._queue and self._fits(count + len(jobs), size_bytes):
                 jobs.append(self._queue.popleft())
+                size_bytes += jobs[-1].size_bytes
         return [job for job in jobs if job.future.set_running_or_notify_cancel()]
 
     def _new_batch(self) -> Batch:

@@ -11,6 +11,8 @@ from hashlib import md5
 from struct import unpack
 from typing import TYPE_CHECKING
 
+from whence.errors import StoreError
+
 if TYPE_CHECKING:
     from whence.store.connection import Store
 
@@ -57,7 +59,10 @@ def count_traces(store: Store) -> int:
 def read_filter(store: Store, bits: int) -> bytearray:
     """Return the filter of `bits` bits, a multiple of 64, the lowest bit of a byte first."""
     parameters = {"bits": bits, "words": bits // 64}
-    return bytearray(store.query_raw(_FILTER, parameters, settings=_SETTINGS))
+    found = bytearray(store.query_raw(_FILTER, parameters, settings=_SETTINGS))
+    if len(found) * 8 != bits:
+        raise StoreError(f"the filter of known traces has {len(found)} bytes, not {bits // 8}")
+    return found
 
 
 def find_positions(trace_id: str, bits: int) -> tuple[int, int, int]:
