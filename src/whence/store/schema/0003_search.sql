@@ -2,7 +2,8 @@
 -- column, and inverted indexes on what is searched for (docs/adr says why, and what it costs).
 -- The rows are copied; a copy that broke off is thrown away and begun again.
 
-DROP TABLE IF EXISTS traces_next;
+DROP TABLE IF EXISTS traces_next SYNC
+SETTINGS max_table_size_to_drop = 0;
 
 -- packed: a row as a JSON array, without the key, `version` and `deleted` (store/traces.py reads it).
 -- by_metadata: every entry of the map as 'length of the key:key' + the value's first 256 bytes.
@@ -88,7 +89,8 @@ SETTINGS
 
 EXCHANGE TABLES traces_next AND traces;
 
-DROP TABLE traces_next;
+DROP TABLE traces_next SYNC
+SETTINGS max_table_size_to_drop = 0;
 
 -- Few rows, and replaced often: computed when it is read.
 ALTER TABLE open_traces
