@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import msgspec
+import pyarrow as pa
 
 from whence.errors import ConflictError
 from whence.ingest.assessments import INITIAL_VERSION, make_assessment_id, read_assessment
@@ -12,14 +13,14 @@ from whence.ingest.facts import FINAL_VERSION, version_of
 from whence.ingest.header import Header, Refusal, encode_header, is_absent, merge_headers
 from whence.ingest.jobs import IngestResult
 from whence.semconv import MAX_KEY_CHARS, MAX_VALUE_CHARS
+from whence.store.arrow import add_columns
 from whence.store.rows import AssessmentRow, HeaderRow
 
 if TYPE_CHECKING:
     from whence.ingest.facts import SpanFacts
     from whence.ingest.group import Group
     from whence.ingest.memory import TraceState
-    from whence.ingest.normalise import Normalised
-    from whence.store.rows import SpanRow
+    from whence.ingest.prepare import Prepared
 
 MAX_NAMED_REFUSALS = 5
 
@@ -27,56 +28,77 @@ MAX_NAMED_REFUSALS = 5
 class StoreSpans:
     """Store the spans of one request."""
 
-    def __init__(self, normalised: Normalised, facts: list[SpanFacts]) -> None:
-        self._normalised = normalised
-        self._facts = facts
+    def __init__(self, prepared: Prepared) -> None:
+        self._prepared = prepared
         self._refused: list[tuple[str, str, str]] = []  # trace_id, key, value
 
     def apply(self, group: Group) -> None:
         """Take every span that is new, and the final record in place of a pending one."""
         self._refused = []
-        for experiment_id, name in self._normalised.experiments.items():
+        prepared = self._prepared
+        for experiment_id, name in prepared.experiments.items():
             group.learn_experiment(experiment_id, name)
         now_us = group.clock.tick()
-        for document in self._normalised.documents:
+        for document in prepared.documents:
             version = FINAL_VERSION - now_us  # the first one stays
             group.add_document(
                 msgspec.structs.replace(document, received_at_us=now_us, version=version)
             )
-        for row, facts in zip(self._normalised.rows, self._facts, strict=True):
-            state = group.state(row.trace_id)
-            if state.deleted:
-                continue
-            known = state.facts.get(facts.span_id)
-            if known is not None and known.end_time_ns:
-                if facts.end_time_ns:
-                    self._refuse_second(state, known, facts)
-                group.touch(state)
-                continue
-            self._take(group, state, row, facts, now_us)
+        taken = self._take(group, now_us)
+        if taken and prepared.spans is not None:
+            rows = prepared.spans
+            if len(taken) < rows.num_rows:
+                rows = rows.take(pa.array(taken, pa.int64()))
+            facts = prepared.facts
+            versions = [version_of(facts[number], now_us) for number in taken]
+            group.add_spans(add_columns(rows, {"received_at_us": now_us, "version": versions}))
 
     def finish(self, group: Group) -> IngestResult:
         """Say what was refused: explicit values of this request that did not become the trace's."""
-        normalised = self._normalised
+        prepared = self._prepared
         refused = list(self._refused)
-        for row, facts in zip(normalised.rows, self._facts, strict=True):
-            state = group.state(row.trace_id)
-            if state.conflicts:
-                refused += [
-                    (row.trace_id, key[:MAX_KEY_CHARS], value[:MAX_VALUE_CHARS])
-                    for key, value in facts.explicit.items()
-                ]
-        messages = [normalised.message] if normalised.message else []
+        states = [group.state(trace_id) for trace_id in prepared.trace_ids]
+        if any(state.conflicts for state in states):
+            refused += [
+                (states[place].trace_id, key[:MAX_KEY_CHARS], value[:MAX_VALUE_CHARS])
+                for place, facts in zip(prepared.places, prepared.facts, strict=True)
+                if states[place].conflicts
+                for key, value in facts.explicit.items()
+            ]
+        messages = [prepared.message] if prepared.message else []
         messages += _name_refusals(group, refused)
-        return IngestResult(len(normalised.rows), "; ".join(messages))
+        return IngestResult(len(prepared.facts), "; ".join(messages))
 
-    @staticmethod
-    def _take(group: Group, state: TraceState, row: SpanRow, facts: SpanFacts, now_us: int) -> None:
-        row.received_at_us = facts.received_at_us = now_us
-        row.version = version_of(row, now_us)
-        state.facts[facts.span_id] = facts
-        group.add_span(row)
-        group.touch(state)
+    def _take(self, group: Group, now_us: int) -> list[int]:
+        """Bring the states up to date; return the numbers of the rows to store.
+
+        Of two records of one span in this request the later one: their versions may be equal.
+        """
+        prepared = self._prepared
+        states = [group.state(trace_id) for trace_id in prepared.trace_ids]
+        for state in states:
+            if not state.deleted:
+                group.touch(state)
+        taken: dict[int, SpanFacts] = {}
+        replaced: set[int] = set()  # ids of facts
+        for number, (place, facts) in enumerate(zip(prepared.places, prepared.facts, strict=True)):
+            state = states[place]
+            if state.deleted:
+                continue
+            known = state.facts.get(facts.span_id)
+            if known is not None:
+                if known.end_time_ns:
+                    if facts.end_time_ns:
+                        self._refuse_second(state, known, facts)
+                    continue
+                if known.received_at_us == now_us:
+                    replaced.add(id(known))
+            facts.received_at_us = now_us
+            state.facts[facts.span_id] = facts
+            taken[number] = facts
+        if replaced:
+            return [number for number, facts in taken.items() if id(facts) not in replaced]
+        return list(taken)
 
     def _refuse_second(self, state: TraceState, known: SpanFacts, facts: SpanFacts) -> None:
         """Keep what a second final record of a span would have changed, as conflicts."""

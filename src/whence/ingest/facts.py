@@ -68,9 +68,9 @@ class SpanFacts(msgspec.Struct, kw_only=True, gc=False):
     received_at_us: int = 0
 
 
-def version_of(row: SpanRow, received_at_us: int) -> int:
+def version_of(facts: SpanFacts, received_at_us: int) -> int:
     """Return the version that makes a later pending record, but the first final one, stay."""
-    if row.end_time_ns == 0:
+    if facts.end_time_ns == 0:
         return received_at_us
     return FINAL_VERSION - received_at_us
 

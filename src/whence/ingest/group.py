@@ -20,7 +20,6 @@ from whence.store.rows import (
     DocumentRow,
     ExperimentRow,
     HeaderRow,
-    SpanRow,
     TagRow,
     TraceRow,
 )
@@ -56,7 +55,7 @@ class Group:
         self._touched: dict[str, TraceState] = {}
         self._unfolded: dict[str, TraceState] = {}
         self._mentioned: dict[str, None] = {}
-        self._spans: dict[tuple[str, str], SpanRow] = {}
+        self._spans: list[RecordBatch] = []
         self._documents: dict[tuple[str, str], DocumentRow] = {}
         self._headers: dict[str, HeaderRow] = {}
         self._tags: dict[tuple[str, str], TagRow] = {}
@@ -66,7 +65,6 @@ class Group:
         self._experiments: dict[str, ExperimentRow] = {}
         self._traces: list[TraceRow] = []
         self._open_traces: list[TraceRow] = []
-        self._encoded_spans: list[RecordBatch] = []
         self._encoded_traces: list[RecordBatch] = []
         self._encoded = 0  # of the traces
 
@@ -84,10 +82,10 @@ class Group:
         """Note that something about the trace changed that is not in its row."""
         self._mentioned[trace_id] = None
 
-    def add_span(self, row: SpanRow) -> None:
-        """Store a span; of two records of one span encoded together the later one."""
-        self._spans[row.trace_id, row.span_id] = row
-        self.grown += 1
+    def add_spans(self, rows: RecordBatch) -> None:
+        """Store spans; of two records of one span their versions say which one stays."""
+        self._spans.append(rows)
+        self.grown += rows.num_rows
 
     def add_document(self, row: DocumentRow) -> None:
         """Store a document; of two in a group the first."""
@@ -140,10 +138,7 @@ class Group:
                 self._fold(state)
 
     def encode(self, store: Store) -> None:
-        """Encode the spans and traces staged since the last call, which are most of a group."""
-        if self._spans:
-            self._encoded_spans.append(store.encode("spans", list(self._spans.values())))
-            self._spans.clear()
+        """Encode the traces staged since the last call, which are most of what is folded."""
         if len(self._traces) > self._encoded:
             self._encoded_traces.append(store.encode("traces", self._traces[self._encoded :]))
             self._encoded = len(self._traces)
@@ -151,7 +146,7 @@ class Group:
     def insert(self, store: Store) -> None:
         """Write the encoded rows, truth first; each insert is durable when it returns."""
         store.insert("documents", list(self._documents.values()))
-        store.insert_encoded("spans", self._encoded_spans)
+        store.insert_encoded("spans", self._spans)
         store.insert("headers", list(self._headers.values()))
         store.insert("assessments", list(self._assessments.values()))
         store.insert("tags", list(self._tags.values()))

@@ -1,7 +1,7 @@
 """The door to the store for everything that writes: spans, headers, tags, assessments, deletions.
 
 Contract: a future (or a call) that ends without an error means that the rows are durable. Calls
-may come from any thread. `submit` normalises in the caller's thread, one writer thread inserts, in
+may come from any thread. `submit` prepares in the caller's thread, one writer thread inserts, in
 groups. When the writer's queue is full, every call raises UnavailableError with `retry_after_s`.
 
 Deliveries may come in any order and any number of times. What comes for a deleted trace counts as
@@ -33,12 +33,12 @@ from whence.ingest.edits import (
     SetTags,
 )
 from whence.ingest.experiments import ExperimentCache
-from whence.ingest.facts import facts_of
 from whence.ingest.header import drop_absent
-from whence.ingest.jobs import ROW_OVERHEAD_BYTES, IngestResult, Job, Refold
+from whence.ingest.jobs import IngestResult, Job, Refold
 from whence.ingest.known import KnownTraces
 from whence.ingest.memory import MAX_FACTS, TraceMemory
-from whence.ingest.normalise import MAX_INT64, normalise
+from whence.ingest.normalise import MAX_INT64
+from whence.ingest.prepare import prepare_groups
 from whence.ingest.tags import check_tag_deletion, check_tags
 from whence.ingest.writer import MAX_QUEUE_BYTES, MAX_QUEUE_JOBS, Writer
 from whence.otlp.repository_url import strip_credentials
@@ -54,6 +54,7 @@ if TYPE_CHECKING:
 
     from whence.ingest.header import Header
     from whence.ingest.jobs import Action
+    from whence.ingest.prepare import Prepared
     from whence.otlp.records import ResourceSpans
     from whence.store.connection import Store
     from whence.store.rows import AssessmentRow, ExperimentRow
@@ -108,27 +109,31 @@ class Ingestor:
         self._prepare()
         self._writer.start()
 
+    @property
+    def default_experiment_id(self) -> str:
+        """The experiment of traces that name none."""
+        return self._default_id
+
     # --- Deliveries -----------------------------------------------------------------------------
 
     def submit(
         self, batch: Iterable[ResourceSpans], *, experiment_id: str | None = None
     ) -> Future[IngestResult]:
         """Store spans; `experiment_id` is what the request's header named."""
-        normalised = normalise(
-            batch, experiment_id=experiment_id, default_experiment_id=self._default_id
-        )
-        rows, documents = normalised.rows, normalised.documents
-        if not rows and not documents:
-            done: Future[IngestResult] = Future()
-            done.set_result(IngestResult(0, normalised.message))
-            return done
-        size_bytes = sum(row.size_bytes for row in rows) + len(rows) * ROW_OVERHEAD_BYTES
-        return self._writer.submit(
-            Job(
-                StoreSpans(normalised, facts_of(rows)),
-                list(dict.fromkeys(row.trace_id for row in rows)),
-                size_bytes + sum(len(document.text) for document in documents),
+        return self.submit_prepared(
+            prepare_groups(
+                batch, experiment_id=experiment_id, default_experiment_id=self._default_id
             )
+        )
+
+    def submit_prepared(self, prepared: Prepared) -> Future[IngestResult]:
+        """Store what `prepare` made of a request, which must have known `default_experiment_id`."""
+        if not prepared.facts and not prepared.documents:
+            done: Future[IngestResult] = Future()
+            done.set_result(IngestResult(0, prepared.message))
+            return done
+        return self._writer.submit(
+            Job(StoreSpans(prepared), prepared.trace_ids, prepared.size_bytes)
         )
 
     def submit_header(self, header: Header) -> Future[IngestResult]:

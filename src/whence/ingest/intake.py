@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from whence.errors import MalformedPayloadError, StoreError, UnavailableError, WhenceError
-from whence.otlp.json import decode_request
+from whence.ingest.prepare import Envelope, prepare
 from whence.otlp.segments import commit_offset, list_segments, read_segment, remove_if_done
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ class Intake:
         self.stats = IntakeStats()
         self._ingestor = ingestor
         self._directory = directory
+        self._envelope = Envelope(default_experiment_id=ingestor.default_experiment_id)
         self._looked_at: dict[Path, int] = {}  # size of a segment when it was last read
         self._refusals: dict[Path, int] = {}
         self._busy = threading.Lock()
@@ -151,12 +152,12 @@ class Intake:
             if not line.strip():
                 continue
             try:
-                batch = decode_request(line)
+                prepared = prepare(line, self._envelope)
             except MalformedPayloadError as error:
                 _log.warning("a line of the spool can't be read: %s", error.message)
                 bad.append(line)
                 continue
-            waiting.append((line, self._ingestor.submit(batch)))
+            waiting.append((line, self._ingestor.submit_prepared(prepared)))
         return waiting
 
     def _count_refusal(self, chunk: Chunk, failure: StoreError) -> None:

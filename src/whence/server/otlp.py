@@ -15,7 +15,6 @@ protobuf `google.rpc.Status`, as OTLP says; a JSON one with our error form, whic
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -23,25 +22,16 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from whence.errors import InvalidInputError, UnsupportedMediaError, WhenceError
+from whence.ingest.prepare import CONTENT_TYPES, Envelope
 from whence.otlp import json as otlp_json
-from whence.otlp import protobuf as otlp_protobuf
 from whence.otlp.json import JSON_TYPE, PROTOBUF_TYPE
 from whence.semconv import EXPERIMENT_HEADER
-from whence.server.body import check_encoding, decompress, read_body
+from whence.server.body import check_encoding, read_body
 from whence.server.problems import headers_of, request_id_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from concurrent.futures import Future
-
-    from whence.ingest.ingestor import IngestResult
-    from whence.otlp.records import ResourceSpans
     from whence.server.services import Services
 
-DECODERS: dict[str, Callable[[bytes], list[ResourceSpans]]] = {
-    PROTOBUF_TYPE: otlp_protobuf.decode_request,
-    JSON_TYPE: otlp_json.decode_request,
-}
 RPC_CODES = {400: 3, 401: 16, 404: 5, 409: 6, 413: 8, 415: 3, 429: 8, 503: 14}
 RPC_INTERNAL = 13
 MAX_EXPERIMENT_DIGITS = 20
@@ -59,7 +49,7 @@ class OtlpStatus(msgspec.Struct, omit_defaults=True, kw_only=True):
 def otlp_router(services: Services) -> APIRouter:
     """Take OTLP requests."""
     router = APIRouter(tags=["otlp"])
-    body_kinds = {kind: {"schema": {"type": "object"}} for kind in DECODERS}
+    body_kinds = {kind: {"schema": {"type": "object"}} for kind in CONTENT_TYPES}
 
     @router.post(
         "/v1/traces",
@@ -79,23 +69,20 @@ def otlp_router(services: Services) -> APIRouter:
 
 
 async def _take(services: Services, request: Request, content_type: str) -> bytes:
-    decode = DECODERS.get(content_type)
-    if decode is None:
+    if content_type not in CONTENT_TYPES:
         raise UnsupportedMediaError(
             f"Content-Type {content_type!r} is not supported; use {PROTOBUF_TYPE} or {JSON_TYPE}"
         )
-    encoding = check_encoding(request.headers.get("content-encoding"))
-    experiment_id = read_experiment_header(request)
-    limit = services.settings.max_body_bytes
+    envelope = Envelope(
+        content_type=content_type,
+        encoding=check_encoding(request.headers.get("content-encoding")),
+        limit_bytes=services.settings.max_body_bytes,
+        experiment_id=read_experiment_header(request),
+        default_experiment_id=services.ingestor.default_experiment_id,
+    )
     with services.budget.hold() as hold:
-        body = await read_body(request, limit, hold)
-
-        def submit() -> Future[IngestResult]:
-            plain = decompress(body, encoding, limit)
-            groups = decode(plain) if plain else []
-            return services.ingestor.submit(groups, experiment_id=experiment_id)
-
-        result = await asyncio.wrap_future(await services.decode(submit))
+        body = await read_body(request, envelope.limit_bytes, hold)
+        result = await services.store_body(body, envelope)
     return otlp_json.encode_partial_success(0, result.message, content_type=content_type)
 
 

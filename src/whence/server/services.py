@@ -15,6 +15,7 @@ from whence.entities import experiment_id_of
 from whence.errors import WhenceError
 from whence.ingest.ingestor import Ingestor
 from whence.ingest.intake import Intake
+from whence.ingest.prepare import prepare
 from whence.ingest.rollups import Roller
 from whence.server.activity import Activity
 from whence.server.body import Budget
@@ -22,8 +23,11 @@ from whence.store.connection import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from concurrent.futures import Future
     from pathlib import Path
 
+    from whence.ingest.ingestor import IngestResult
+    from whence.ingest.prepare import Envelope
     from whence.server.settings import Settings
     from whence.store.connection import Store
 
@@ -70,6 +74,14 @@ class Services:
     async def decode(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run decoding work on a decoder thread."""
         return await asyncio.wrap_future(self._decoders.submit(function, *args, **kwargs))
+
+    async def store_body(self, body: bytes, envelope: Envelope) -> IngestResult:
+        """Store the spans of a request's body; returns when they are durable."""
+
+        def submit() -> Future[IngestResult]:
+            return self.ingestor.submit_prepared(prepare(body, envelope))
+
+        return await asyncio.wrap_future(await self.decode(submit))
 
     async def why_not_ready(self) -> str | None:
         """Return why the store can't take traces now, or None."""

@@ -6,6 +6,7 @@ that many rows share (`Repeated`, such as a resource) travels once, and a number
 
 from __future__ import annotations
 
+import re
 import sys
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
@@ -16,7 +17,7 @@ import pyarrow as pa
 from whence.store.rows import Repeated
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
 
 class _NoPandas:
@@ -42,6 +43,7 @@ def _leave_pandas_out() -> None:
 
 _leave_pandas_out()
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _TEXTS = pa.map_(pa.string(), pa.string())
 _REPEATED = pa.dictionary(pa.int32(), pa.string())
 _TYPES: dict[Any, pa.DataType] = {
@@ -55,17 +57,31 @@ _TYPES: dict[Any, pa.DataType] = {
 }
 
 
-def encode_rows(rows: Sequence[msgspec.Struct]) -> pa.RecordBatch:
+def encode_rows(rows: Sequence[msgspec.Struct], *, without: Collection[str] = ()) -> pa.RecordBatch:
     """Return rows of one struct as an Arrow batch whose columns are the struct's fields.
 
-    Raises UnicodeEncodeError where a text holds a lone surrogate.
+    A lone surrogate in text, which no encoding can hold, becomes U+FFFD. Raises OverflowError,
+    TypeError and ValueError where a value is not of its column's type.
     """
-    fields = _read_fields(type(rows[0]))
-    columns = zip(*map(msgspec.structs.astuple, rows), strict=True)
+    try:
+        return _encode_rows(rows, without)
+    except UnicodeEncodeError:
+        return _encode_rows([_replace_in_row(row) for row in rows], without)
+
+
+def add_columns(
+    batch: pa.RecordBatch, columns: Mapping[str, int | Sequence[int]]
+) -> pa.RecordBatch:
+    """Return a batch with further columns of integers; a single one stands for every row."""
     arrays = [
-        _encode_column(column, kind) for column, kind in zip(columns, fields.values(), strict=True)
+        pa.repeat(pa.scalar(given, pa.int64()), batch.num_rows)
+        if isinstance(given, int)
+        else pa.array(given, pa.int64())
+        for given in columns.values()
     ]
-    return pa.RecordBatch.from_arrays(arrays, names=list(fields))
+    return pa.RecordBatch.from_arrays(
+        [*batch.columns, *arrays], names=[*batch.schema.names, *columns]
+    )
 
 
 def write_stream(batches: Sequence[pa.RecordBatch]) -> bytes:
@@ -76,6 +92,32 @@ def write_stream(batches: Sequence[pa.RecordBatch]) -> bytes:
         writer.write_table(table)
     encoded: bytes = stream.getvalue().to_pybytes()
     return encoded
+
+
+def _encode_rows(rows: Sequence[msgspec.Struct], without: Collection[str]) -> pa.RecordBatch:
+    columns = zip(*map(msgspec.structs.astuple, rows), strict=True)
+    arrays = {
+        name: _encode_column(column, kind)
+        for (name, kind), column in zip(_read_fields(type(rows[0])).items(), columns, strict=True)
+        if name not in without
+    }
+    return pa.RecordBatch.from_arrays(list(arrays.values()), names=list(arrays))
+
+
+def _replace_in_row(row: msgspec.Struct) -> msgspec.Struct:
+    return type(row)(
+        **{name: _replace_in(value) for name, value in msgspec.structs.asdict(row).items()}
+    )
+
+
+def _replace_in(value: Any) -> Any:
+    if isinstance(value, str):
+        return _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", value)
+    if isinstance(value, dict):
+        return {_replace_in(key): _replace_in(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_replace_in(item) for item in value]
+    return value
 
 
 def _unify(batches: Sequence[pa.RecordBatch]) -> Sequence[pa.RecordBatch]:

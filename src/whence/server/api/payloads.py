@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
+from whence.otlp.compression import decompress
 from whence.query.compile import forms_of_trace_id
-from whence.server.body import check_encoding, decompress, read_body
+from whence.server.body import check_encoding, read_body
 from whence.server.problems import read_json
 from whence.store.traces import locate_traces
 
