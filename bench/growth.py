@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from bench import corpus
 from bench.harness import Figure, Options, Scenario, alternate
-from bench.ingest import send_to, serving
+from bench.ingest import send_something, serving
 from bench.payloads import JSON, SDK, SPANS_A_TRACE
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def _measure(size: int, options: Options) -> float:
         shutil.copytree(corpus.prepared(options.work, size), store, symlinks=True)
         with serving(store) as server:
             load = ("--encoding", JSON, "--dialect", SDK, "--seconds", seconds, "--warm-up", 2)
-            sent = send_to(server.url, *load)
+            sent = send_something(server.url, *load)
     return 1e6 * SPANS_A_TRACE / sent.spans_a_second
 
 

@@ -36,6 +36,7 @@ LOADS = (
 SHAPE = ("--spans", 500, "--connections", 16)  # OpenTelemetry's batches are of 512 spans
 HALF = {JSON: 10_000, PROTOBUF: 7_500}  # spans a second
 PROBE_P99_MS = 60
+PATIENCE_S = 30
 
 
 class Server(msgspec.Struct, frozen=True):
@@ -65,6 +66,24 @@ def send_to(url: str, *options: object) -> Sent:
     command = [sys.executable, "-m", "bench.sender", url, *map(str, options)]
     done = subprocess.run(command, check=True, capture_output=True, cwd=Path(__file__).parents[1])
     return msgspec.json.decode(done.stdout, type=Sent)
+
+
+def send_something(url: str, *options: object) -> Sent:
+    """Send, and once more for half a minute where nothing was acknowledged in the measured time."""
+    sent = send_to(url, *options)
+    if not sent.spans:
+        sent = send_to(url, *options, "--seconds", PATIENCE_S)  # the last one counts
+    check_sent(url, sent)
+    return sent
+
+
+def check_sent(url: str, sent: Sent) -> None:
+    """Raise RuntimeError where nothing was acknowledged: a rate of 0 is no figure."""
+    if not sent.spans:
+        raise RuntimeError(
+            f"{url} acknowledged nothing within {sent.seconds:g} s ({sent.refused} requests were "
+            f"refused, {sent.failed} failed); SIGUSR1 makes the server say what it is doing"
+        )
 
 
 def read_cpu_s(pid: int) -> float:

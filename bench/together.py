@@ -21,7 +21,7 @@ import msgspec
 from bench import corpus
 from bench.alone import run_alone
 from bench.harness import Figure, Options, Scenario, alternate
-from bench.ingest import send_to, serving
+from bench.ingest import check_sent, send_to, serving
 from bench.searcher import Asked
 
 if TYPE_CHECKING:
@@ -90,6 +90,7 @@ def _run(load: str, users: str, size: int, seed: int, options: Options) -> Seen:
                 asked = _ask(server.url, SEARCH_RATES[users], seconds, size, seed)
             if load in RATES:
                 sender.join()
+                check_sent(server.url, seen["sent"])
             return Seen(seen.get("sent"), asked)
 
 

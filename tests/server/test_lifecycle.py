@@ -125,6 +125,23 @@ def test_a_signal_ends_an_idle_server_at_once_and_quietly(tmp_path, number):
     assert url in line and str(tmp_path) in line
 
 
+def test_sigusr1_says_what_every_thread_does_and_the_server_goes_on(tmp_path):
+    command = [sys.executable, "-m", "whence", "server", "--store", str(tmp_path), "--port", "0"]
+    with subprocess.Popen(
+        command, env=clean_environment(), stderr=subprocess.PIPE, text=True
+    ) as process:
+        url = wait_until_served(tmp_path, process)
+        process.send_signal(signal.SIGUSR1)
+        lines = [process.stderr.readline()]
+        while "(most recent call first)" not in lines[-1] or "Current" not in lines[-1]:
+            lines.append(process.stderr.readline())
+        assert httpx.get(f"{url}/health").status_code == 200
+        process.terminate()
+        rest = process.stderr.read()
+    assert '/ingest/inserter.py", line' in "".join(lines)
+    assert "run.py" in rest
+
+
 def test_a_listener_of_the_live_tail_does_not_hold_up_the_end(tmp_path):
     with serving(tmp_path / "store") as running:
         with httpx.stream("GET", f"{running.url}/api/v1/traces/live", timeout=30) as stream:

@@ -163,8 +163,22 @@ print(store.query("SELECT 42").rows)
     assert done.returncode == 0
 
 
-@pytest.mark.parametrize("way", ["close", "exit", "SIGTERM handler"])
-def test_a_process_ends_cleanly_while_a_query_runs(tmp_path, way):
+LONG = "SELECT sum(sipHash64(number)) FROM numbers(100000000000) SETTINGS max_threads = 1"
+ALONE = f"store.query({LONG!r})"
+TOGETHER = f"store.query_together([({LONG!r}, {{}}), ({LONG!r}, {{}})])"
+
+
+@pytest.mark.parametrize(
+    ("way", "statement", "running"),
+    [
+        ("close", ALONE, 1),
+        ("exit", ALONE, 1),
+        ("exit", TOGETHER, 2),
+        ("SIGTERM handler", ALONE, 1),
+    ],
+    ids=["close", "exit", "exit, two side by side", "SIGTERM handler"],
+)
+def test_a_process_ends_cleanly_while_queries_run(tmp_path, way, statement, running):
     endings = {
         "close": "store.close()",
         "exit": "sys.exit(0)",
@@ -175,18 +189,28 @@ def test_a_process_ends_cleanly_while_a_query_runs(tmp_path, way):
 store = open_store(directory)
 def run_for_long():
     try:
-        store.query("SELECT sum(sipHash64(number)) FROM numbers(100000000000)", settings={{"max_threads": 1}})
+        {statement}
     except StoreError as error:
         print(error.name, flush=True)
 thread = threading.Thread(target=run_for_long, daemon=True)
 thread.start()
-while store.query("SELECT count() FROM system.processes WHERE query LIKE '%sipHash64%'").rows != [(2,)]:
+count = "SELECT count() FROM system.processes WHERE query LIKE '%sipHash64%'"
+while store.query(count).rows != [({running} + 1,)]:
     pass
 {endings[way]}
 """
     done = run(tmp_path, program)
     assert done.stdout == "QUERY_WAS_CANCELLED\n", done.stderr
     assert done.returncode == 0
+
+
+def test_a_program_may_end_without_closing_its_store(tmp_path):
+    program = """
+store = open_store(directory)
+print(store.query_together([("SELECT 1", {}), ("SELECT 2", {}), ("SELECT 3", {})])[2].rows)
+"""
+    done = run(tmp_path, program)
+    assert (done.returncode, done.stdout) == (0, "[(3,)]\n"), done.stderr
 
 
 def test_sigterm_without_a_handler_ends_at_once(tmp_path):

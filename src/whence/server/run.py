@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import faulthandler
 import logging
 import math
 import os
@@ -43,6 +44,7 @@ KEEP_ALIVE_S = 75
 def run_server(settings: Settings) -> NoReturn:
     """Serve until told to stop; ends the process."""
     configure_log(settings.log_level, access=settings.access_log)
+    faulthandler.register(signal.SIGUSR1)  # what every thread is doing, for when nothing happens
     code = 1
     try:
         code = _serve(settings)

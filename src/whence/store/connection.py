@@ -6,7 +6,9 @@
 Contract: a call blocks until the engine has answered. An insert that returns is durable: its rows
 are fsynced. Calls may come from any thread; queries run side by side, each on a client of its own,
 and inserts one after another. Where the engine refuses, StoreError carries its code and name;
-what may succeed later (full disk, out of memory, no connection) is UnavailableError.
+what may succeed later (full disk, out of memory, no connection) is UnavailableError. A statement
+waits for its turn, at most `TURN_WAIT_S`; one that takes long in the engine is logged
+(`store/underway.py`), and an insert that has taken `STUCK_S` makes the store not ready.
 
 Limits: one directory per process, and no use in a forked child (a StoreError, where the engine
 itself would hang).
@@ -21,8 +23,8 @@ import re
 import shutil
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -34,6 +36,8 @@ from whence.store import engine, migrations
 from whence.store.arrow import encode_rows, write_stream
 from whence.store.directory import DirectoryLock
 from whence.store.hours import ChangedHours
+from whence.store.underway import THE_ENGINE, Underway
+from whence.store.workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -46,7 +50,8 @@ RowT = TypeVar("RowT", bound=msgspec.Struct)
 
 DEFAULT_READERS = 6
 DEFAULT_DISK_RESERVE_BYTES = 512 * engine.MEBIBYTE
-READER_WAIT_S = 60.0
+TURN_WAIT_S = 60.0
+STUCK_S = 60.0
 INDEXED_ROWS = 8192
 CLOSE_GRACE_S = 2.0
 CLOSE_WAIT_S = 10.0
@@ -55,7 +60,6 @@ _CANCEL_QUERIES = "KILL QUERY WHERE query_id != queryID() ASYNC"
 # A ClickHouse server takes a form field of 128 KiB (`http_max_field_value_size`). Longer lists are
 # cut into several parameters; every string may double in size when it is escaped.
 MAX_PARAMETER_BYTES = 120_000
-_SURROGATE = re.compile("[\ud800-\udfff]")
 _TO_ESCAPE = re.compile(r"[^0-9A-Za-z_.:-]")
 _ARRAY_PLACEHOLDER = re.compile(r"\{(\w+):Array\(String\)\}")
 
@@ -148,10 +152,11 @@ class Store:
         self._closed = False
         self._writer = open_client()
         self._writer_lock = threading.Lock()
+        self._underway = Underway()
         self._inserts: dict[str, int] = {}
         self._reader_count = max(1, readers)
         # For statements that are run side by side; each waits for a client of its own.
-        self._threads = ThreadPoolExecutor(self._reader_count, thread_name_prefix="whence-query")
+        self._threads = Workers(self._reader_count, "whence-query")
         # Filled with None: clients are opened on demand, and the last one used is the next.
         self._readers: queue.LifoQueue[Client | None] = queue.LifoQueue()
         for _ in range(self._reader_count):
@@ -175,7 +180,7 @@ class Store:
         A list for `{name:Array(String)}` may be of any length. `settings` hold for this query only.
         """
         sql, values = _split_long_arrays(sql, parameters or {})
-        with self._lend_reader() as client, _translated():
+        with self._lend_reader(sql) as client, _translated():
             result = client.query(sql, parameters=values, settings=dict(settings or {}))
             return Rows(tuple(result.column_names), list(map(tuple, result.result_rows)))
 
@@ -187,7 +192,7 @@ class Store:
         settings: Mapping[str, Any] | None = None,
     ) -> bytes:
         """Run a SELECT; return its values in the engine's RowBinary format."""
-        with self._lend_reader() as client, _translated():
+        with self._lend_reader(sql) as client, _translated():
             return client.raw_query(
                 sql,
                 parameters=dict(parameters or {}),
@@ -200,7 +205,7 @@ class Store:
     ) -> list[Rows]:
         """Run SELECTs side by side, each with its parameters; return their rows in this order."""
         others = [
-            self._threads.submit(self.query, sql, parameters, settings=settings)
+            self._threads.submit(partial(self.query, sql, parameters, settings=settings))
             for sql, parameters in statements[1:]
         ]
         first = [self.query(*one, settings=settings) for one in statements[:1]]
@@ -217,10 +222,7 @@ class Store:
     def encode(self, table: str, rows: Sequence[msgspec.Struct]) -> RecordBatch:
         """Return rows as `insert_encoded` takes them, so that the work is done beforehand."""
         try:
-            try:
-                return encode_rows(rows)
-            except UnicodeEncodeError:
-                return encode_rows([_replace_in_row(row) for row in rows])
+            return encode_rows(rows)
         except (OverflowError, TypeError, ValueError) as error:
             raise StoreError(f"a row of {table} holds what no column can: {error}") from error
 
@@ -234,8 +236,7 @@ class Store:
         # A part this large waits long for a merge, and is not quickly read without its indexes.
         large = sum(batch.num_rows for batch in batches) >= INDEXED_ROWS
         settings = {"materialize_skip_indexes_on_insert": 1} if large else {}
-        with self._writer_lock:
-            self._check()
+        with self._take_writer(f"INSERT INTO {table}"):
             self._inserts[table] = self._inserts.get(table, 0) + 1
             with _translated():
                 names = batches[0].schema.names
@@ -250,11 +251,8 @@ class Store:
 
         Parameters travel in a URL: cut a long list with `split_list`, and run one command a part.
         """
-        self._check()
-        with self._writer_lock:
-            self._check()
-            with _translated():
-                self._writer.command(sql, parameters=dict(parameters or {}))
+        with self._take_writer(sql), _translated():
+            self._writer.command(sql, parameters=dict(parameters or {}))
 
     def derive(
         self,
@@ -265,7 +263,7 @@ class Store:
     ) -> None:
         """Run an INSERT … SELECT or a DELETE on derived tables, beside the inserts of rows."""
         self.check_place()
-        with self._lend_reader() as client, _translated():
+        with self._lend_reader(sql) as client, _translated():
             client.command(sql, parameters=dict(parameters or {}), settings=dict(settings or {}))
 
     def check_place(self) -> None:
@@ -284,6 +282,11 @@ class Store:
         """Return when the store can take inserts, raise UnavailableError when it can't."""
         self._check()
         self.check_place()
+        write = self._underway.find_oldest_write()
+        if write is not None and write.age_s > STUCK_S:
+            raise UnavailableError(
+                f"the store takes no inserts now: {write}", retry_after_s=engine.RETRY_AFTER_S
+            )
         if self._lock is not None:
             free = shutil.disk_usage(self.url).free
             if free < self._disk_reserve_bytes:
@@ -306,7 +309,8 @@ class Store:
             return
         self._closed = True
         atexit.unregister(self.close)
-        self._threads.shutdown(wait=False)
+        self._underway.close()
+        self._threads.close()
         idle = self._collect_readers(self._reader_count, CLOSE_GRACE_S)
         with self._writer_lock:
             if len(idle) < self._reader_count and self._lock is not None:
@@ -346,22 +350,42 @@ class Store:
             raise StoreError("this store has been closed; open it again")
 
     @contextmanager
-    def _lend_reader(self) -> Iterator[Client]:
+    def _lend_reader(self, sql: str) -> Iterator[Client]:
         self._check()
-        try:
-            reader = self._readers.get(timeout=READER_WAIT_S)
-        except queue.Empty:
-            raise UnavailableError(
-                f"all {self._reader_count} readers of the store have been busy for "
-                f"{READER_WAIT_S:.0f} s; narrow the queries, or open it with more readers"
-            ) from None
-        try:
-            self._check()
-            if reader is None:
-                reader = self._open_client()
-            yield reader
-        finally:
-            self._readers.put(reader)
+        with self._underway.doing(sql) as work:
+            work.waits_for = "a reader"
+            try:
+                reader = self._readers.get(timeout=TURN_WAIT_S)
+            except queue.Empty:
+                raise UnavailableError(
+                    f"all {self._reader_count} readers of the store have been busy for "
+                    f"{TURN_WAIT_S:.0f} s; narrow the queries, or open it with more readers"
+                ) from None
+            try:
+                self._check()
+                work.waits_for = THE_ENGINE
+                if reader is None:
+                    reader = self._open_client()
+                yield reader
+            finally:
+                self._readers.put(reader)
+
+    @contextmanager
+    def _take_writer(self, sql: str) -> Iterator[None]:
+        self._check()
+        with self._underway.doing(sql, writes=True) as work:
+            work.waits_for = "the writer"
+            if not self._writer_lock.acquire(timeout=TURN_WAIT_S):
+                raise UnavailableError(
+                    f"the store takes no inserts now: {self._underway.find_oldest_write()}",
+                    retry_after_s=engine.RETRY_AFTER_S,
+                )
+            try:
+                self._check()
+                work.waits_for = THE_ENGINE
+                yield
+            finally:
+                self._writer_lock.release()
 
 
 @contextmanager
@@ -422,19 +446,3 @@ def split_list(items: Iterable[str]) -> list[list[str]]:
         parts[-1].append(item)
         room -= size
     return parts
-
-
-def _replace_in_row(row: msgspec.Struct) -> msgspec.Struct:
-    return type(row)(
-        **{name: _replace_in(value) for name, value in msgspec.structs.asdict(row).items()}
-    )
-
-
-def _replace_in(value: Any) -> Any:
-    if isinstance(value, str):
-        return _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", value)
-    if isinstance(value, dict):
-        return {_replace_in(key): _replace_in(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_replace_in(item) for item in value]
-    return value

@@ -25,12 +25,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from whence.errors import UnavailableError
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
     from whence.store.connection import Store
 
 HOUR_MS = 3_600_000
+GATE_WAIT_S = 60.0
 RENEW_AFTER_S = 60.0
 ABANDONED_AFTER_S = 600.0
 
@@ -84,18 +87,18 @@ class ChangedHours:
     def changing(self, store: Store, places: Iterable[tuple[str, int]]) -> Iterator[None]:
         """Insert traces at these (experiment_id, request_time_ms) in this block."""
         hours = {Hour(experiment_id, time_ms // HOUR_MS) for experiment_id, time_ms in places}
-        with self._gate:
+        with self._enter():
             self._mark(store, hours)
             yield
 
     def mark(self, store: Store, hours: Collection[Hour]) -> None:
         """Have these hours rolled up again."""
-        with self._gate:
+        with self._enter():
             self._mark(store, hours)
 
     def begin(self, store: Store, hours: Collection[Hour]) -> int:
         """Begin to compute these hours; return the version up to which our marks are seen."""
-        with self._gate:
+        with self._enter():
             for hour in hours:
                 self._marked.pop(hour, None)
             return self._tick(store)
@@ -126,6 +129,18 @@ class ChangedHours:
         if not self.trusted:
             return None
         return read_unseen(store) if self.shared else set(self.unseen())
+
+    @contextmanager
+    def _enter(self) -> Iterator[None]:
+        if not self._gate.acquire(timeout=GATE_WAIT_S):
+            raise UnavailableError(
+                f"another insert of traces has been under way for {GATE_WAIT_S:.0f} s; "
+                "the log of the server says what it waits for"
+            )
+        try:
+            yield
+        finally:
+            self._gate.release()
 
     def _mark(self, store: Store, hours: Collection[Hour]) -> None:
         now = time.monotonic()
