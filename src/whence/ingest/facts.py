@@ -36,7 +36,7 @@ FINAL_VERSION = 2**62 + 2**61
 MAX_KEPT_CHARS = 16_384  # of a resource and its provenance; longer ones are read every time
 
 
-class SpanFacts(msgspec.Struct, kw_only=True, gc=False):
+class SpanFacts(msgspec.Struct, kw_only=True, gc=False, array_like=True):
     """One span as assembly sees it. `end_time_ns` 0: a pending record.
 
     The writer stamps it (`received_at_us`); nothing else of it ever changes.
@@ -81,7 +81,7 @@ def facts_of(rows: Sequence[SpanRow]) -> list[SpanFacts]:
     Of inputs and outputs only those of roots and local roots are read, for the previews that the
     program did not state.
     """
-    return [_read_facts(row, *_name_sources(row.resource_json, row.provenance)) for row in rows]
+    return [_read_facts(row, *name_sources(row.resource_json, row.provenance)) for row in rows]
 
 
 def _read_facts(row: SpanRow, resource: Texts, resource_sources: Texts) -> SpanFacts:
@@ -132,7 +132,7 @@ def _extract(json_text: str, role: str) -> str | None:
     return clean(text).replace("\0", "\ufffd") if text else None
 
 
-def _name_sources(resource: str, provenance: str) -> tuple[Texts, Texts]:
+def name_sources(resource: str, provenance: str) -> tuple[Texts, Texts]:
     """Return a resource's metadata, and for each key what said it."""
     if len(resource) + len(provenance) > MAX_KEPT_CHARS:
         return _combine.__wrapped__(resource, provenance)

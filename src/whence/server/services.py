@@ -1,7 +1,9 @@
 """What a running server holds: store, ingestor, intake, and the threads that work for requests.
 
 The event loop only moves bytes. Queries run on `readers` threads (the store gives each its own
-client), decoding on `decoders` threads, all inserts on the ingestor's one writer thread.
+client), all inserts on the ingestor's one writer thread. Large bodies are prepared by `decoders`
+processes, each with threads that wait for it; small ones here, so that none waits behind a large
+one.
 """
 
 from __future__ import annotations
@@ -16,7 +18,9 @@ from whence.errors import WhenceError
 from whence.ingest.ingestor import Ingestor
 from whence.ingest.intake import Intake
 from whence.ingest.prepare import prepare
+from whence.ingest.processes import ASKED_AT_ONCE, Processes
 from whence.ingest.rollups import Roller
+from whence.otlp.compression import IDENTITY
 from whence.server.activity import Activity
 from whence.server.body import Budget
 from whence.store.connection import open_store
@@ -35,6 +39,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 SPOOL_NAME = "spool"
 EDITORS = 16  # they only wait; the writer takes the changes of all in one group
+SMALL_DECODERS = 2  # threads for bodies that are not worth the way to another process
+LARGE_BYTES, LARGE_COMPRESSED_BYTES = 32 << 10, 4 << 10
 SPARE_READERS = 2  # for the writer's own questions and for health checks
 VERSION = version("whence")
 
@@ -61,7 +67,11 @@ class Services:
         self.leaving = asyncio.Event()  # set when the server stops: listeners of the tail end
         self._readers = ThreadPoolExecutor(settings.readers, thread_name_prefix="whence-reader")
         self._editors = ThreadPoolExecutor(EDITORS, thread_name_prefix="whence-editor")
-        self._decoders = ThreadPoolExecutor(settings.decoders, thread_name_prefix="whence-decoder")
+        self._decoders = ThreadPoolExecutor(SMALL_DECODERS, thread_name_prefix="whence-decoder")
+        self._processes = Processes(settings.decoder_processes)
+        self._askers = ThreadPoolExecutor(
+            ASKED_AT_ONCE * max(1, settings.decoder_processes), thread_name_prefix="whence-asker"
+        )
 
     async def read(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a query on a reader thread."""
@@ -79,9 +89,14 @@ class Services:
         """Store the spans of a request's body; returns when they are durable."""
 
         def submit() -> Future[IngestResult]:
-            return self.ingestor.submit_prepared(prepare(body, envelope))
+            return self.ingestor.submit_prepared(take(body, envelope))
 
-        return await asyncio.wrap_future(await self.decode(submit))
+        large = LARGE_BYTES if envelope.encoding == IDENTITY else LARGE_COMPRESSED_BYTES
+        if len(body) < large:
+            threads, take = self._decoders, prepare
+        else:
+            threads, take = self._askers, self._processes.prepare
+        return await asyncio.wrap_future(await asyncio.wrap_future(threads.submit(submit)))
 
     async def why_not_ready(self) -> str | None:
         """Return why the store can't take traces now, or None."""
@@ -106,8 +121,9 @@ class Services:
             self.intake.close()
         self.ingestor.close()
         self.roller.close()
-        for threads in (self._readers, self._editors, self._decoders):
+        for threads in (self._readers, self._editors, self._decoders, self._askers):
             threads.shutdown(wait=False, cancel_futures=True)
+        self._processes.close()
 
 
 def open_services(settings: Settings, directory: Path | None) -> Services:

@@ -8,6 +8,7 @@ fresh.
 from __future__ import annotations
 
 import ipaddress
+import os
 from typing import Annotated, Any
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
@@ -18,6 +19,7 @@ from whence.semconv import normalise_environment
 
 MIB = 1 << 20
 ENV_PREFIX = "WHENCE_"
+MAX_DECODERS = 4  # of those that are not asked for
 
 
 class Settings(BaseSettings):
@@ -86,8 +88,13 @@ class Settings(BaseSettings):
     readers: int = Field(
         6, ge=1, le=64, description="Threads that read from the store, each with its own client."
     )
-    decoders: int = Field(
-        2, ge=1, le=64, description="Threads that decompress and decode OTLP bodies."
+    decoders: int | None = Field(
+        None,
+        ge=0,
+        le=64,
+        description="Processes that decompress and decode OTLP bodies; they start with the first "
+        "large body. Unset: one less than there are cores, from 1 to 4. 0: the server's own "
+        "process does it.",
     )
     memory_bytes: int | None = Field(
         None,
@@ -142,6 +149,13 @@ class Settings(BaseSettings):
     def aliases(self) -> dict[str, str]:
         """The user's own spellings of environments: lower case → the name they mean."""
         return dict(self.environment_aliases)
+
+    @property
+    def decoder_processes(self) -> int:
+        """How many processes decode bodies."""
+        if self.decoders is not None:
+            return self.decoders
+        return min(max(1, (os.cpu_count() or 1) - 1), MAX_DECODERS)
 
     @property
     def is_loopback(self) -> bool:
