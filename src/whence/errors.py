@@ -12,6 +12,7 @@
     ├── UnsupportedMediaError      INVALID_PARAMETER_VALUE   415
     ├── UnauthenticatedError       UNAUTHENTICATED           401
     ├── UnavailableError           TEMPORARILY_UNAVAILABLE   503  try again, after `retry_after_s`
+    ├── QueryTimeoutError          DEADLINE_EXCEEDED         504  a query took longer than it may
     └── StoreError                 INTERNAL_ERROR            500  the engine refused
         └── StoreInUseError        INVALID_STATE             500  the directory is taken
 
@@ -100,6 +101,13 @@ class UnavailableError(WhenceError):
     def __init__(self, message: str, *, retry_after_s: float = 1.0) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class QueryTimeoutError(WhenceError):
+    """A query took longer than queries may; ask for less, or allow more time."""
+
+    error_code = "DEADLINE_EXCEEDED"
+    http_status = 504
 
 
 class StoreError(WhenceError):

@@ -20,13 +20,7 @@ from whence.query.compile import SETTINGS, Parameters, compile_filter, set_costl
 from whence.query.coverage import with_stored_names
 from whence.query.filters import comparisons, is_about_span
 from whence.query.order import DEFAULT, after, compile_order, sort_key_of
-from whence.store.overlay import (
-    Overlay,
-    gather_overlay,
-    merge_overlays,
-    read_overlay,
-    select_overlay,
-)
+from whence.store.overlay import Overlay, ask_overlay, merge_overlays, read_overlay
 from whence.store.traces import WHOLE, list_experiment_ids, locate_traces
 
 if TYPE_CHECKING:
@@ -265,8 +259,10 @@ def _read_versions(
     if len(closed) < len(candidates):
         open_ids = [one.trace_id for one in candidates if one.is_open]
         statements.append((_VERSIONS_OF, {"trace_ids": open_ids}))
-    *versions, tags, assessments = store.query_together([*statements, *select_overlay(trace_ids)])
-    return [row for found in versions for row in found.rows], gather_overlay(tags, assessments)
+    asked = ask_overlay(store, trace_ids)
+    found = store.query_together([*statements, *asked.statements])
+    versions, changed = found[: len(statements)], found[len(statements) :]
+    return [row for one in versions for row in one.rows], asked.gather(changed)
 
 
 def _read_again(

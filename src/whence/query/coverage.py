@@ -97,6 +97,9 @@ def ask(tree: Filter | None, experiment_ids: Iterable[str], *, plain_names: bool
 
 def has_renamed(store: Store) -> bool:
     """Tell whether any trace's name was set by a tag after it was recorded."""
+    known: bool | None = store.kept.has_key("tags", semconv.TRACE_NAME_TAG)
+    if known is not None:
+        return known
     return bool(store.query(_HAS_OVERRIDES, {"key": semconv.TRACE_NAME_TAG}).rows[0][0])
 
 

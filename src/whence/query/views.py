@@ -15,8 +15,8 @@ from msgspec import UNSET, Raw, UnsetType
 
 from whence import semconv
 from whence.query.compile import forms_of_trace_id
-from whence.store.conflicts import SELECT_CONFLICTS
-from whence.store.overlay import gather_overlay, read_overlay, select_overlay
+from whence.store.conflicts import SELECT_CONFLICTS, find_conflicts
+from whence.store.overlay import ask_overlay, read_overlay
 from whence.store.rows import ConflictRow
 from whence.store.spans import SELECT_SPANS, gather_spans, read_spans
 from whence.store.traces import SELECT_RUNNING, read_trace_at, read_traces
@@ -165,10 +165,14 @@ def read_trace(store: Store, trace_id: str) -> TraceView | None:
     """Read a trace by its id (32 bare hex digits mean ours), or None where there is none."""
     forms = forms_of_trace_id(trace_id)
     asked = {"trace_ids": forms}
-    statements = [(sql, asked) for sql in (SELECT_SPANS, SELECT_RUNNING, SELECT_CONFLICTS)]
-    spans, running, conflicts, *changed = store.query_together(
-        [*statements, *select_overlay(forms)], use_query_condition_cache=0, max_threads=1
+    refused, overlay = find_conflicts(store, forms), ask_overlay(store, forms)
+    statements = [(SELECT_SPANS, asked), (SELECT_RUNNING, asked)]
+    statements += [(SELECT_CONFLICTS, asked)] * (refused is None)
+    spans, running, *changed = store.query_together(
+        [*statements, *overlay.statements], use_query_condition_cache=0, max_threads=1
     )
+    if refused is None:
+        refused = changed.pop(0).structs(ConflictRow)
     rows = gather_spans(spans)
     # A trace begins with its first span, nearly always; the first few are looked at.
     begun = sorted((row.start_time_ns // 1_000_000, row.experiment_id) for row in rows)[:MAX_PLACES]
@@ -176,9 +180,9 @@ def read_trace(store: Store, trace_id: str) -> TraceView | None:
     found = read_trace_at(store, forms, running, places)
     if found is None:
         return None
-    info = view_infos([found], gather_overlay(*changed))[0]
+    info = view_infos([found], overlay.gather(changed))[0]
     spans_of = _view_spans(rows, [found.trace_id])
-    refused = [one for one in conflicts.structs(ConflictRow) if one.trace_id == found.trace_id]
+    refused = [one for one in refused if one.trace_id == found.trace_id]
     return TraceView(info, spans_of[found.trace_id], _view_conflicts(refused, info))
 
 

@@ -24,6 +24,7 @@ from whence.otlp.compression import IDENTITY
 from whence.server.activity import Activity
 from whence.server.body import Budget
 from whence.store.connection import open_store
+from whence.store.time_limit import limit_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,8 +75,13 @@ class Services:
         )
 
     async def read(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a query on a reader thread."""
-        return await asyncio.wrap_future(self._readers.submit(function, *args, **kwargs))
+        """Run a query on a reader thread, within the time that queries may take."""
+
+        def run() -> T:
+            with limit_time(self.settings.query_seconds):
+                return function(*args, **kwargs)
+
+        return await asyncio.wrap_future(self._readers.submit(run))
 
     async def edit(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a change that ends when it is durable, on a thread that may wait for it."""

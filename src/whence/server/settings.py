@@ -96,6 +96,12 @@ class Settings(BaseSettings):
         "large body. Unset: one less than there are cores, from 1 to 4. 0: the server's own "
         "process does it.",
     )
+    query_seconds: float = Field(
+        30.0,
+        gt=0,
+        description="How long the queries of one request may take. Above it: 504. Taking traces "
+        "in has no such limit.",
+    )
     memory_bytes: int | None = Field(
         None,
         ge=256 * MIB,

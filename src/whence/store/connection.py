@@ -24,6 +24,7 @@ import shutil
 import threading
 import time
 from contextlib import contextmanager, suppress
+from contextvars import copy_context
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -36,6 +37,8 @@ from whence.store import engine, migrations
 from whence.store.arrow import encode_rows, write_stream
 from whence.store.directory import DirectoryLock
 from whence.store.hours import ChangedHours
+from whence.store.kept import KeptTables
+from whence.store.time_limit import explain_timeout, read_time_left_s
 from whence.store.underway import THE_ENGINE, Underway
 from whence.store.workers import Workers
 
@@ -148,6 +151,7 @@ class Store:
         self._lock = lock
         self._disk_reserve_bytes = disk_reserve_bytes
         self.hours = ChangedHours(shared=lock is None)
+        self.kept = KeptTables(self.query, shared=lock is None)
         self._pid = os.getpid()
         self._closed = False
         self._writer = open_client()
@@ -181,7 +185,7 @@ class Store:
         """
         sql, values = _split_long_arrays(sql, parameters or {})
         with self._lend_reader(sql) as client, _translated():
-            result = client.query(sql, parameters=values, settings=dict(settings or {}))
+            result = client.query(sql, parameters=values, settings=_within_time(settings))
             return Rows(tuple(result.column_names), list(map(tuple, result.result_rows)))
 
     def query_raw(
@@ -205,7 +209,9 @@ class Store:
     ) -> list[Rows]:
         """Run SELECTs side by side, each with its parameters; return their rows in this order."""
         others = [
-            self._threads.submit(partial(self.query, sql, parameters, settings=settings))
+            self._threads.submit(
+                partial(copy_context().run, self.query, sql, parameters, settings=settings)
+            )
             for sql, parameters in statements[1:]
         ]
         first = [self.query(*one, settings=settings) for one in statements[:1]]
@@ -238,7 +244,7 @@ class Store:
         settings = {"materialize_skip_indexes_on_insert": 1} if large else {}
         with self._take_writer(f"INSERT INTO {table}"):
             self._inserts[table] = self._inserts.get(table, 0) + 1
-            with _translated():
+            with self.kept.inserting(table, batches), _translated():
                 names = batches[0].schema.names
                 self._writer.raw_insert(table, names, stream, fmt="ArrowStream", settings=settings)
 
@@ -393,7 +399,16 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except EngineError as error:
+        if error.code == engine.TIMEOUT_EXCEEDED:
+            raise explain_timeout() from error
         raise engine.explain(error) from error
+
+
+def _within_time(settings: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the settings of a query, with the time that it may take."""
+    left_s = read_time_left_s()
+    limit = {} if left_s is None else {"max_execution_time": round(left_s, 3) or 0.001}
+    return {**limit, **(settings or {})}
 
 
 def _split_long_arrays(sql: str, parameters: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:

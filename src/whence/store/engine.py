@@ -41,6 +41,7 @@ INTERFACES: dict[str, str | None] = {
 }
 
 UNKNOWN_DATABASE = 81
+TIMEOUT_EXCEEDED = 159
 # What passes by itself, or when somebody makes room: the same statement may succeed later.
 UNAVAILABLE_CODES: dict[int, str] = {
     202: "TOO_MANY_SIMULTANEOUS_QUERIES",

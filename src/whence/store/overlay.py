@@ -15,7 +15,7 @@ from whence.store.newest import newest_rows
 from whence.store.rows import AssessmentRow, TagRow
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable, Sequence
 
     from whence.store.connection import Rows, Store
 
@@ -41,26 +41,48 @@ class Overlay(msgspec.Struct, frozen=True):
     assessments: dict[str, list[AssessmentRow]]
 
 
-def select_overlay(trace_ids: Collection[str]) -> list[tuple[str, dict[str, Any]]]:
-    """Return the statements, side by side, whose rows `gather_overlay` takes."""
+class AskedOverlay(msgspec.Struct, frozen=True):
+    """What is known of traces at once, and the statements that tell the rest."""
+
+    tags: list[TagRow] | None
+    assessments: list[AssessmentRow] | None
+    statements: list[tuple[str, dict[str, Any]]]
+
+    def gather(self, found: Sequence[Rows]) -> Overlay:
+        """Make an overlay, with what the statements found."""
+        rest = list(found)
+        tags, assessments = self.tags, self.assessments
+        if tags is None:
+            tags = newest_rows(rest.pop(0), TagRow, ("trace_id", "key"))
+        if assessments is None:
+            assessments = newest_rows(rest.pop(0), AssessmentRow, ("trace_id", "assessment_id"))
+        return _arrange(tags, assessments)
+
+
+def ask_overlay(store: Store, trace_ids: Collection[str]) -> AskedOverlay:
+    """Ask what was changed about traces; the statements may be run beside others."""
     asked = {"trace_ids": list(trace_ids)}
-    return [(SELECT_TAGS, asked), (SELECT_ASSESSMENTS, asked)]
+    tags = store.kept.find("tags", trace_ids)
+    assessments = store.kept.find("assessments", trace_ids)
+    statements = [(SELECT_TAGS, asked)] * (tags is None)
+    statements += [(SELECT_ASSESSMENTS, asked)] * (assessments is None)
+    return AskedOverlay(tags, assessments, statements)
 
 
 def read_overlay(store: Store, trace_ids: Collection[str]) -> Overlay:
     """Return what was changed about these traces."""
     if not trace_ids:
         return Overlay({}, {})
-    return gather_overlay(*store.query_together(select_overlay(trace_ids)))
+    asked = ask_overlay(store, trace_ids)
+    return asked.gather(store.query_together(asked.statements))
 
 
-def gather_overlay(tags: Rows, assessments: Rows) -> Overlay:
-    """Make an overlay of what the two statements found."""
+def _arrange(tags: Iterable[TagRow], assessments: Iterable[AssessmentRow]) -> Overlay:
     writes: dict[str, list[TagRow]] = {}
-    for tag in newest_rows(tags, TagRow, ("trace_id", "key")):
+    for tag in tags:
         writes.setdefault(tag.trace_id, []).append(tag)
     judged: dict[str, list[AssessmentRow]] = {}
-    for row in newest_rows(assessments, AssessmentRow, ("trace_id", "assessment_id")):
+    for row in assessments:
         if not row.deleted:
             judged.setdefault(row.trace_id, []).append(row)
     for of_trace in writes.values():

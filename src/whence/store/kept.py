@@ -1,0 +1,204 @@
+"""The small tables that every page and every trace asks for, held in memory while they are small.
+
+`tags`, `assessments` and `conflicts` have a row or two about a hundred traces, if any, and asking
+the engine takes 2 to 4 ms a table. So where the store belongs to this process, their newest rows
+are read once, and kept up to date by the inserts that pass through here.
+
+Contract: what is found is what the engine would say. Nothing is found (None) where the table is too
+large, is written by others as well, or is just being written: then the engine must be asked.
+
+Limits: `MAX_ROWS` rows or `MAX_BYTES` a table; a larger one is asked for as long as the store is
+open.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from whence.store.rows import AssessmentRow, ConflictRow, TagRow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from pyarrow import RecordBatch
+
+    from whence.store.connection import Rows
+
+MAX_ROWS = 20_000
+MAX_BYTES = 16 << 20
+RETRY_S = 2.0  # after a reading that an insert overtook
+
+_SIZE = """\
+SELECT sum(rows), sum(data_uncompressed_bytes)
+FROM system.parts
+WHERE active AND database = currentDatabase() AND table = {table:String}
+"""
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """Which rows a table has, and which of them replace each other: same key, highest version."""
+
+    row_type: type[msgspec.Struct]
+    key: tuple[str, ...]  # besides the trace id
+    version: str = "version"
+
+    def names(self) -> tuple[str, ...]:
+        return self.row_type.__struct_fields__
+
+
+_SHAPES = {
+    "tags": _Shape(TagRow, ("key",)),
+    "assessments": _Shape(AssessmentRow, ("assessment_id",)),
+    "conflicts": _Shape(ConflictRow, ("key", "refused"), "at_us"),
+}
+
+_Row = Any  # a TagRow, an AssessmentRow or a ConflictRow
+_ByKey = dict[tuple[Any, ...], _Row]
+
+
+@dataclass
+class _Table:
+    """What is held of a table: its rows by trace id and key, None where they aren't known."""
+
+    rows: dict[str, _ByKey] | None = None
+    count: int = 0
+    size: int = 0  # bytes, roughly
+    keys: set[str] = field(default_factory=set)
+    inserts: int = 0
+    inserting: bool = False
+    reading: bool = False
+    too_large: bool = False
+    not_before: float = 0.0
+
+
+class KeptTables:
+    """The small tables of one store, from any thread; `shared`: others write as well."""
+
+    def __init__(self, query: Callable[..., Rows], *, shared: bool) -> None:
+        self._query = query
+        self._lock = threading.Lock()
+        self._tables = {} if shared else {name: _Table() for name in _SHAPES}
+
+    def find(self, table: str, trace_ids: Iterable[str]) -> list[_Row] | None:
+        """Return the newest rows of these traces, the deleted ones among them; None: ask."""
+        held = self._held(table)
+        if held is None:
+            return None
+        with self._lock:
+            if held.rows is None or held.inserting:
+                return None
+            found = [held.rows[one] for one in trace_ids if one in held.rows]
+            return [row for by_key in found for row in by_key.values()]
+
+    def has_key(self, table: str, key: str) -> bool | None:
+        """Tell whether any row, deleted or not, is of this key; None: ask."""
+        held = self._held(table)
+        if held is None:
+            return None
+        with self._lock:
+            return None if held.rows is None or held.inserting else key in held.keys
+
+    @contextmanager
+    def inserting(self, table: str, batches: Sequence[RecordBatch]) -> Iterator[None]:
+        """Take what is inserted meanwhile; one insert at a time."""
+        held = self._tables.get(table)
+        if held is None:
+            yield
+            return
+        with self._lock:
+            held.inserts += 1
+            held.inserting = True
+        rows: list[_Row] | None = None  # it isn't known what the engine has taken
+        try:
+            yield
+            with suppress(TypeError):  # columns that aren't the struct's
+                rows = [row for batch in batches for row in _rows_of(_SHAPES[table], batch)]
+        finally:
+            with self._lock:
+                held.inserting = False
+                if rows is None:
+                    held.rows = None
+                elif held.rows is not None:
+                    _add(held, _SHAPES[table], rows)
+                    _check_size(held)
+
+    def _held(self, table: str) -> _Table | None:
+        """Return a table whose rows are known, reading them where that hasn't been done."""
+        held = self._tables.get(table)
+        if held is None:
+            return None
+        with self._lock:
+            if held.rows is not None:
+                return held
+            now = time.monotonic()
+            if held.too_large or held.inserting or held.reading or now < held.not_before:
+                return None
+            held.reading = True
+            inserts = held.inserts
+        try:
+            read = self._read(table)
+        finally:
+            with self._lock:
+                held.reading = False
+                held.not_before = time.monotonic() + RETRY_S
+        with self._lock:
+            if read is None:
+                held.too_large = True
+            elif held.inserts == inserts:
+                held.rows, held.count, held.size, held.keys = {}, 0, 0, set()
+                _add(held, _SHAPES[table], read)
+                _check_size(held)
+            return held if held.rows is not None else None
+
+    def _read(self, table: str) -> list[_Row] | None:
+        """Read a table whole; None where it is too large."""
+        rows, size = self._query(_SIZE, {"table": table}).rows[0]
+        if rows > MAX_ROWS or size > MAX_BYTES:
+            return None
+        shape = _SHAPES[table]
+        columns = ", ".join(f"`{name}`" for name in shape.names())
+        return self._query(f"SELECT {columns}\nFROM {table} FINAL").structs(shape.row_type)
+
+
+def _rows_of(shape: _Shape, batch: RecordBatch) -> list[_Row]:
+    """Return a batch's rows as structs; a map comes as pairs."""
+    kinds = {one.name: one.type for one in msgspec.structs.fields(shape.row_type)}
+    maps = [name for name in shape.names() if str(kinds[name]).startswith("dict")]
+    rows = batch.to_pylist()
+    for row in rows:
+        row.update({name: dict(row[name] or ()) for name in maps})
+    return [shape.row_type(**row) for row in rows]
+
+
+def _add(held: _Table, shape: _Shape, rows: Iterable[_Row]) -> None:
+    """Take rows in the order of their inserts: of equal versions the last one counts."""
+    if held.rows is None:
+        return
+    for row in rows:
+        by_key = held.rows.setdefault(row.trace_id, {})
+        key = tuple(getattr(row, name) for name in shape.key)
+        earlier = by_key.get(key)
+        if earlier is not None and getattr(earlier, shape.version) > getattr(row, shape.version):
+            continue
+        by_key[key] = row
+        held.count += earlier is None
+        held.size += _size_of(row)
+        if shape.row_type is TagRow:
+            held.keys.add(row.key)
+
+
+def _size_of(row: _Row) -> int:
+    texts = (value for value in msgspec.structs.astuple(row) if isinstance(value, str))
+    return sum(map(len, texts))
+
+
+def _check_size(held: _Table) -> None:
+    if held.count > MAX_ROWS or held.size > 2 * MAX_BYTES:
+        held.rows, held.keys, held.too_large = None, set(), True
