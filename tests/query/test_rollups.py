@@ -24,7 +24,9 @@ from whence.ingest.ingestor import Ingestor
 from whence.ingest.rollups import Roller
 from whence.query.facets import DEFAULT_FIELDS, count_facets
 from whence.query.version_table import read_versions
-from whence.store.hours import HOUR_MS, ChangedHours, Hour, read_unseen
+from whence.store import hours as hours_module
+from whence.store import rollups as rollups_module
+from whence.store.hours import HOUR_MS, ChangedHours, Hour, read_unseen, remove_seen_marks
 from whence.store.rollups import find_unrolled, remove_old_generations, roll_up, runs_of
 
 T0 = 490_000 * HOUR_MS
@@ -363,6 +365,36 @@ def test_another_living_process_is_not_said_to_be_seen(clickhouse_store):
         store.hours = other
         roll_up(store, (*hour, hour.number), now_us=1)
         assert hour not in read_unseen(store)
+    finally:
+        store.hours = before
+
+
+def test_marks_of_processes_that_ended_are_removed_once_they_were_seen(
+    clickhouse_store, monkeypatch
+):
+    store, before = clickhouse_store, clickhouse_store.hours
+    of_hour = "SELECT count() FROM dirty_hours FINAL WHERE experiment_id = {id:String}"
+    hour = Hour(str(int.from_bytes(os.urandom(7), "big")), 490_000)
+    scope = {"id": hour.experiment_id}
+    try:
+        for _ in range(3):
+            store.hours = ChangedHours(shared=True)
+            store.hours.mark(store, [hour])
+            time.sleep(0.001)
+        remove_seen_marks(store)
+        assert store.query(of_hour, scope).rows == [(3,)]  # young
+        monkeypatch.setattr(hours_module, "ABANDONED_AFTER_S", 0.0)
+        monkeypatch.setattr(rollups_module, "ABANDONED_AFTER_S", 0.0)
+        remove_seen_marks(store)
+        assert store.query(of_hour, scope).rows == [(3,)]  # not seen
+        for _ in range(2):
+            roll_up(store, (*hour, hour.number), now_us=1)
+            remove_seen_marks(store)
+            assert store.query(of_hour, scope).rows == [(0,)]
+        sees = "SELECT mapKeys(seen) FROM rolled_hours FINAL WHERE experiment_id = {id:String}"
+        assert store.query(sees, scope).rows == [([store.hours.writer],)]
+        store.hours.mark(store, [hour])
+        assert hour in read_unseen(store)
     finally:
         store.hours = before
 

@@ -17,7 +17,7 @@ import time
 from typing import TYPE_CHECKING
 
 from whence.errors import StoreError, WhenceError
-from whence.store.hours import Hour, read_ownerless, read_unseen
+from whence.store.hours import Hour, read_ownerless, read_unseen, remove_seen_marks
 from whence.store.rollups import find_unrolled, remove_old_generations, roll_up, runs_of
 
 if TYPE_CHECKING:
@@ -154,3 +154,4 @@ class Roller:
             self._cleaned_at = now
             now_us = time.time_ns() // 1000
             remove_old_generations(self._store, now_us=now_us, at_least=CLEAN_AT_LEAST)
+            remove_seen_marks(self._store, at_least=CLEAN_AT_LEAST)

@@ -49,6 +49,22 @@ LEFT JOIN
 WHERE mark.version > rolled.seen[mark.writer] AND mark.version <= {latest:UInt64}
 """
 _ANY = 2**64 - 1
+# Older rows of a key, not merged yet, may stay: what is newer has been seen, and so have they.
+_SEEN = """\
+SELECT mark.experiment_id, mark.hour, mark.writer, mark.version
+FROM dirty_hours AS mark
+INNER JOIN
+(
+    SELECT experiment_id, hour, seen
+    FROM rolled_hours FINAL
+) AS rolled ON rolled.experiment_id = mark.experiment_id AND rolled.hour = mark.hour
+WHERE mark.version <= rolled.seen[mark.writer] AND mark.version <= {latest:UInt64}
+"""
+_COUNT_SEEN = f"SELECT count() FROM ({_SEEN})"
+_REMOVE_SEEN = f"""\
+DELETE FROM dirty_hours
+WHERE (experiment_id, hour, writer, version) IN ({_SEEN})
+"""
 
 
 class Hour(NamedTuple):
@@ -184,5 +200,24 @@ def read_ownerless(store: Store) -> set[Hour]:
     """Return the hours whose marks nobody else will see to: all of a store that only we write."""
     if not store.hours.shared:
         return read_unseen(store)
-    latest_us = time.time_ns() // 1000 - int(ABANDONED_AFTER_S * 1_000_000)
-    return read_unseen(store, latest=latest_us)
+    return read_unseen(store, latest=_abandoned_us())
+
+
+def remove_seen_marks(store: Store, *, at_least: int = 1) -> int:
+    """Remove marks that are old and seen, once there are so many; return how many went.
+
+    Every process that ever wrote has left some. A store that only we write has one an hour at most.
+    """
+    if not store.hours.shared:
+        return 0
+    values = {"latest": _abandoned_us()}
+    count = int(store.query(_COUNT_SEEN, values).rows[0][0])
+    if count < at_least:
+        return 0
+    store.derive(_REMOVE_SEEN, values)
+    return count
+
+
+def _abandoned_us() -> int:
+    """Return the version below which a mark is nobody's any more."""
+    return time.time_ns() // 1000 - int(ABANDONED_AFTER_S * 1_000_000)

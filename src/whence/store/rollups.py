@@ -226,7 +226,8 @@ def roll_up(store: Store, run: tuple[str, int, int], *, now_us: int) -> None:
     scope = {"experiment_id": experiment_id, "first": first, "last": last}
     times = {"from_ms": from_ms, "until_ms": until_ms}
     # Everything that the computation claims to have seen is read before it.
-    seen = _read_seen(store, scope, seen_version)
+    marks = _read_marks(store, scope)
+    abandoned = seen_version - int(ABANDONED_AFTER_S * 1_000_000)
     known = {hour: _Known(*rest) for hour, *rest in store.query(_KNOWN, scope).rows}
     newest = dict(store.query(_NEWEST, {**scope, **times}).rows)
     generation = secrets.randbits(_DRAWN_BITS) * MAX_SPAN
@@ -236,7 +237,11 @@ def roll_up(store: Store, run: tuple[str, int, int], *, now_us: int) -> None:
     rows = []
     for number in range(first, last + 1):
         before = known.get(number, _Known({}, 0))
-        sees = {**before.seen, **seen.get(number, {}), tracked.writer: seen_version}
+        of_hour = marks.get(number, {})
+        # Of a living process we can't tell what is on its way: that stays as it was said to be.
+        sees = {writer: seen for writer, seen in before.seen.items() if writer in of_hour}
+        sees |= {writer: mark for writer, mark in of_hour.items() if mark <= abandoned}
+        sees[tracked.writer] = seen_version
         rows.append(
             RolledHourRow(
                 experiment_id=experiment_id,
@@ -251,19 +256,11 @@ def roll_up(store: Store, run: tuple[str, int, int], *, now_us: int) -> None:
     tracked.finish(hours)
 
 
-def _read_seen(
-    store: Store, scope: dict[str, object], seen_version: int
-) -> dict[int, dict[str, int]]:
-    """Return the marks of other processes that nobody renews any more: {hour: {writer: version}}.
-
-    Ours are seen up to `seen_version`; of a living process we can't tell what is on its way.
-    """
-    if not store.hours.shared:
-        return {}
-    abandoned = seen_version - int(ABANDONED_AFTER_S * 1_000_000)
+def _read_marks(store: Store, scope: dict[str, object]) -> dict[int, dict[str, int]]:
+    """Return the marks of every process: {hour: {writer: version}}; none where we are alone."""
     found: dict[int, dict[str, int]] = {}
-    for hour, writer, version in store.query(_MARKS, scope).rows:
-        if version <= abandoned:
+    if store.hours.shared:
+        for hour, writer, version in store.query(_MARKS, scope).rows:
             found.setdefault(hour, {})[writer] = version
     return found
 
