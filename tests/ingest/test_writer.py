@@ -25,6 +25,8 @@ class Faulty:
         self._error = None
         self.reached = threading.Event()
         self.armed = False
+        self.fails = []  # what the following inserts into `spans` raise
+        self.inserted = []  # table and trace ids of each insert
 
     def __getattr__(self, name):
         return getattr(self._store, name)
@@ -36,6 +38,11 @@ class Faulty:
             assert self._told.wait(30)
             if self._error is not None:
                 raise self._error
+        elif table == "spans" and self.fails and self.reached.is_set():
+            raise self.fails.pop()
+        self.inserted.append(
+            (table, [one for each in batches for one in each["trace_id"].to_pylist()])
+        )
         self._store.insert_encoded(table, batches)
 
     def go_on(self, error=None):
@@ -158,3 +165,97 @@ def test_a_job_that_the_open_group_has_no_room_for_is_waited_for_without_looking
         assert len(looks) < 20
         faulty.go_on()
         assert [job.result(30).accepted_spans for job in jobs] == [1, 1, 1]
+
+
+class Crossing:
+    """A small delivery that comes while a large one is being inserted, which hangs until told."""
+
+    def __init__(self, faulty, ingestor, experiment_id):
+        self._faulty, self._ingestor, self._experiment_id = faulty, ingestor, experiment_id
+        self.inserted = faulty.inserted = []
+        self.large_trace, self.small_trace = new_trace_hex(), new_trace_hex()
+        self.submit(span(new_trace_hex(), 1)).result(30)  # the experiment is known
+        self.inserted.clear()
+        faulty.armed = True
+        self.large = self.submit(span(self.large_trace, 1))
+        assert faulty.reached.wait(30)
+        self.small = self.submit(span(self.small_trace, 1))
+        while not ingestor._writer._hurried:
+            threading.Event().wait(0.01)
+
+    def submit(self, *spans):
+        return self._ingestor.submit(batch(*spans), experiment_id=self._experiment_id)
+
+    def counts(self, store):
+        ids = [f"tr-{self.large_trace}", f"tr-{self.small_trace}"]
+        rows = {row.trace_id: row.span_count for row in read_traces(store, ids)}
+        return [rows.get(trace_id) for trace_id in ids]
+
+
+@pytest.fixture
+def crossing(faulty, experiment_id, monkeypatch):
+    monkeypatch.setattr(writer, "LARGE_GROUP_BYTES", 0)
+    with Ingestor(faulty) as ingestor:
+        yield Crossing(faulty, ingestor, experiment_id)
+
+
+def test_a_small_delivery_is_inserted_between_two_statements_of_a_large_one(
+    crossing, faulty, chdb_store
+):
+    faulty.go_on()
+    assert [one.result(30).accepted_spans for one in (crossing.large, crossing.small)] == [1, 1]
+    large, small = f"tr-{crossing.large_trace}", f"tr-{crossing.small_trace}"
+    order = [(table, trace_id) for table, ids in crossing.inserted for trace_id in ids]
+    assert order == [("spans", large), ("spans", small), ("traces", small), ("traces", large)]
+    assert crossing.counts(chdb_store) == [1, 1]
+
+
+def test_what_concerns_a_hurried_trace_waits_for_it(crossing, faulty, chdb_store):
+    late = [crossing.submit(span(crossing.small_trace, number, 1)) for number in (2, 3)]
+    other = crossing.submit(span(crossing.large_trace, 2, 1))
+    faulty.go_on()
+    assert all(one.result(30).accepted_spans == 1 for one in (*late, other, crossing.small))
+    assert crossing.counts(chdb_store) == [2, 3]
+
+
+def test_a_small_delivery_does_not_fail_with_the_large_one(crossing, faulty, chdb_store):
+    faulty.go_on(UnavailableError("the disk is full"))
+    with pytest.raises(UnavailableError):
+        crossing.large.result(30)
+    assert crossing.small.result(30).accepted_spans == 1
+    assert crossing.counts(chdb_store) == [None, 1]
+    crossing.submit(span(crossing.large_trace, 1)).result(30)
+    assert crossing.counts(chdb_store) == [1, 1]
+
+
+def test_a_small_delivery_that_fails_is_tried_again_alone(crossing, faulty, chdb_store):
+    faulty.fails = [StoreError("broken")]
+    late = crossing.submit(span(crossing.small_trace, 2, 1))
+    faulty.go_on()
+    for one in (crossing.large, crossing.small, late):
+        assert one.result(30).accepted_spans == 1
+    assert faulty.fails == []
+    assert crossing.counts(chdb_store) == [1, 2]
+
+
+def test_a_small_delivery_for_which_there_is_no_room_says_so(crossing, faulty, chdb_store):
+    faulty.fails = [UnavailableError("the disk is full")]
+    faulty.go_on()
+    with pytest.raises(UnavailableError):
+        crossing.small.result(30)
+    assert crossing.large.result(30).accepted_spans == 1
+    crossing.submit(span(crossing.small_trace, 2)).result(30)
+    assert crossing.counts(chdb_store) == [1, 1]
+
+
+def test_a_small_delivery_to_a_new_experiment_waits_for_its_turn(
+    faulty, experiment_id, monkeypatch, chdb_store
+):
+    monkeypatch.setattr(writer, "LARGE_GROUP_BYTES", 0)
+    with Ingestor(faulty) as ingestor:
+        crossing = Crossing(faulty, ingestor, experiment_id)
+        new = [f"{experiment_id}{digit}" for digit in "12"]
+        jobs = [ingestor.submit(batch(span(new_trace_hex(), 1)), experiment_id=one) for one in new]
+        assert len(ingestor._writer._hurried) == 1
+        faulty.go_on()
+        assert [job.result(30).accepted_spans for job in (*jobs, crossing.small)] == [1, 1, 1]

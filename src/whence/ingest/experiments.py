@@ -36,11 +36,11 @@ class ExperimentCache:
         An experiment that was only ever named by its id bears the id as its name until a better
         one arrives; a name never changes otherwise.
         """
+        if not self.is_news(experiment_id, name):
+            return None
         if not name and experiment_id == DEFAULT_EXPERIMENT_ID:
             name = DEFAULT_EXPERIMENT_NAME
         known = self._known.get(experiment_id)
-        if known is not None and (not name or known.name != experiment_id or name == known.name):
-            return None
         now_ms = time.time_ns() // 1_000_000
         row = ExperimentRow(
             experiment_id=experiment_id,
@@ -52,6 +52,13 @@ class ExperimentCache:
         )
         self._known[experiment_id] = row
         return row
+
+    def is_news(self, experiment_id: str, name: str) -> bool:
+        """Tell whether `learn` would return a row."""
+        if not name and experiment_id == DEFAULT_EXPERIMENT_ID:
+            name = DEFAULT_EXPERIMENT_NAME
+        known = self._known.get(experiment_id)
+        return known is None or (bool(name) and known.name == experiment_id and name != known.name)
 
     def find_by_name(self, name: str) -> ExperimentRow | None:
         """Return the experiment of this name; the one whose id is made of the name first."""

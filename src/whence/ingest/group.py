@@ -25,7 +25,7 @@ from whence.store.rows import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from pyarrow import RecordBatch
 
@@ -113,6 +113,10 @@ class Group:
         if row is not None:
             self._experiments[experiment_id] = row
 
+    def stages_experiment(self, experiment_id: str) -> bool:
+        """Tell whether this group will store the experiment."""
+        return experiment_id in self._experiments
+
     def staged_tags(self, trace_id: str) -> list[TagRow]:
         """Return the tag rows of this trace that are in this group."""
         return [row for row in self._tags.values() if row.trace_id == trace_id]
@@ -143,8 +147,11 @@ class Group:
             self._encoded_traces.append(store.encode("traces", self._traces[self._encoded :]))
             self._encoded = len(self._traces)
 
-    def insert(self, store: Store) -> None:
-        """Write the encoded rows, truth first; each insert is durable when it returns."""
+    def insert(self, store: Store, between: Callable[[], None]) -> None:
+        """Write the encoded rows, truth first; each insert is durable when it returns.
+
+        `between` is called after what is true, and before what is derived.
+        """
         store.insert("documents", list(self._documents.values()))
         store.insert_encoded("spans", self._spans)
         store.insert("headers", list(self._headers.values()))
@@ -153,6 +160,7 @@ class Group:
         store.insert("deletions", self._deletions)
         store.insert("conflicts", self._conflicts)
         store.insert("experiments", list(self._experiments.values()))
+        between()
         with store.hours.changing(
             store, ((row.experiment_id, row.request_time_ms) for row in self._traces)
         ):

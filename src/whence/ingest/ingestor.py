@@ -133,7 +133,12 @@ class Ingestor:
             done.set_result(IngestResult(0, prepared.message))
             return done
         return self._writer.submit(
-            Job(StoreSpans(prepared), prepared.trace_ids, prepared.size_bytes)
+            Job(
+                StoreSpans(prepared),
+                prepared.trace_ids,
+                prepared.size_bytes,
+                experiments=None if prepared.documents else prepared.experiments,
+            )
         )
 
     def submit_header(self, header: Header) -> Future[IngestResult]:

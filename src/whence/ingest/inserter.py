@@ -1,13 +1,15 @@
 """The thread that inserts one group while the writer prepares the next.
 
 It does nothing but insert, answer who waits, and say that it is done: states, retries and the
-memory of traces belong to the writer's thread. One batch at a time.
+memory of traces belong to the writer's thread. One batch at a time; a hurried one, which concerns
+nothing of the others, comes between two statements of the batch at work.
 """
 
 from __future__ import annotations
 
 import queue
 import threading
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from whence.errors import WhenceError
@@ -28,6 +30,8 @@ class Batch:
         self.outcomes: list[Any] = []
         self.trace_ids: dict[str, None] = {}
         self.size_bytes = 0
+        self.done = threading.Event()  # of a hurried one, and why it could not be inserted
+        self.error: BaseException | None = None
 
     def answer(self) -> None:
         """Tell everybody; the rows are durable."""
@@ -43,13 +47,21 @@ class Batch:
 class Inserter:
     """A thread that runs `insert` on the batches given to it."""
 
-    def __init__(self, insert: Callable[[Batch], None], when_done: Callable[[], None]) -> None:
-        """Prepare; `start` starts the thread. `when_done` is called after each batch."""
+    def __init__(
+        self, insert: Callable[[Batch, Callable[[], None]], None], when_done: Callable[[], None]
+    ) -> None:
+        """Prepare; `start` starts the thread.
+
+        `insert` calls its second argument between two statements, where that does no harm.
+        `when_done` is called after each batch.
+        """
         self.batch: Batch | None = None
         self._insert = insert
         self._when_done = when_done
         self._error: BaseException | None = None
-        self._work: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
+        self._hurried: deque[Batch] = deque()
+        # A batch; False: only look for hurried ones; None: end.
+        self._work: queue.SimpleQueue[Batch | bool | None] = queue.SimpleQueue()
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._run, name="whence-inserter", daemon=True)
 
@@ -75,6 +87,11 @@ class Inserter:
         self._done.clear()
         self._work.put(batch)
 
+    def hurry(self, batch: Batch) -> None:
+        """Insert a batch that concerns no trace of the others, as soon as a statement ends."""
+        self._hurried.append(batch)
+        self._work.put(False)
+
     def collect(self) -> tuple[Batch | None, BaseException | None]:
         """Wait for the batch it has; return it, and why it could not be inserted."""
         batch = self.batch
@@ -86,9 +103,25 @@ class Inserter:
 
     def _run(self) -> None:
         while (batch := self._work.get()) is not None:
+            if isinstance(batch, Batch):
+                try:
+                    self._insert(batch, self._insert_hurried)
+                except BaseException as error:  # noqa: BLE001 - the writer decides what becomes of it
+                    self._error = error
+                self._done.set()
+                self._when_done()
+            self._insert_hurried()
+
+    def _insert_hurried(self) -> None:
+        for _ in range(len(self._hurried)):  # those that come meanwhile are not before the others
+            batch = self._hurried.popleft()
             try:
-                self._insert(batch)
-            except BaseException as error:  # noqa: BLE001 - the writer decides what becomes of it
-                self._error = error
-            self._done.set()
+                self._insert(batch, _do_nothing)
+            except BaseException as error:  # noqa: BLE001 - as above
+                batch.error = error
+            batch.done.set()
             self._when_done()
+
+
+def _do_nothing() -> None:
+    """Let nothing come between the statements of a hurried batch."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from whence.ingest.group import Group
 
@@ -42,9 +42,11 @@ class Job(Generic[ResultT]):
     """An action in the queue: which traces it needs, how much it weighs, who waits for it.
 
     `reads_store`: it asks the store while it is applied, so everything before must be stored.
+    `experiments` (id → name or ''): it changes nothing but its traces, which are in these; None:
+    it may change more.
     """
 
-    __slots__ = ("action", "future", "reads_store", "size_bytes", "trace_ids")
+    __slots__ = ("action", "experiments", "future", "reads_store", "size_bytes", "trace_ids")
 
     def __init__(
         self,
@@ -53,7 +55,9 @@ class Job(Generic[ResultT]):
         size_bytes: int = 0,
         *,
         reads_store: bool = False,
+        experiments: Mapping[str, str] | None = None,
     ) -> None:
+        self.experiments = experiments
         self.reads_store = reads_store
         self.action = action
         self.trace_ids = trace_ids

@@ -30,6 +30,7 @@ from whence.ingest.prepare import Envelope, read_body
 
 YOUNG_OBJECTS = 50_000  # requests make containers without cycles: the collector looks rarely
 GENERATIONS = 20
+NICENESS = 10  # whoever asks something or sends little comes first
 
 _envelopes = msgspec.msgpack.Decoder(Envelope)
 
@@ -38,6 +39,7 @@ def main() -> None:
     """Answer one request after the other."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
+    os.nice(NICENESS)
     answers = os.dup(1)
     os.dup2(2, 1)  # whatever is printed must not get between the frames
     gc.freeze()

@@ -5,6 +5,11 @@ being inserted the next one gathers, prepared already, so nobody waits for a tim
 requests cost a few inserts. A job is answered when its group is durable. Jobs that read the store
 themselves (`Job.reads_store`) are prepared when nothing is under way.
 
+A small delivery that comes while a large group is inserted doesn't wait for the next one: where it
+concerns no trace and no experiment of what is under way, it is in a group of its own, inserted
+between two statements. Until that is stored, whatever concerns its traces waits. There is one such
+group at a time, so that many small deliveries still share their inserts.
+
 Where anything fails, what is under way is dropped from the memory of traces, and its jobs are
 committed again, one group after the other: a group that the engine refuses is tried in halves,
 down to the one job at fault; a store that is full or away (UnavailableError) fails it at once.
@@ -17,7 +22,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import deque
+from collections import ChainMap, deque
 from typing import TYPE_CHECKING, Any
 
 from whence.errors import StoreError, UnavailableError, WhenceError
@@ -40,6 +45,8 @@ MAX_QUEUE_BYTES = 256 << 20
 MAX_QUEUE_JOBS = 10_000
 MAX_GROUP_BYTES = 64 << 20
 MAX_GROUP_JOBS = 2_000
+MAX_HURRIED_BYTES = 128 << 10  # of a delivery that needn't wait for
+LARGE_GROUP_BYTES = 512 << 10  # some 200 spans
 RETRY_AFTER_S = 1.0
 
 _log = logging.getLogger(__name__)
@@ -77,6 +84,7 @@ class Writer:
         self._closed = False
         self._listeners: list[Callable[[list[str]], None]] = []
         self._open: Batch | None = None  # prepared, and not yet given to the inserter
+        self._hurried: deque[Batch] = deque()  # given to the inserter, between its statements
         self._inserter = Inserter(self._insert, self._wake)
         self._thread = threading.Thread(target=self._run, name="whence-writer", daemon=True)
 
@@ -139,7 +147,7 @@ class Writer:
         batch = self._new_batch()
         try:
             self._prepare(batch, jobs)
-            self._insert(batch)
+            self._insert(batch, lambda: None)
         except Exception as error:  # noqa: BLE001 - a bug in one job must not stop the writer
             self._recover(_ids_of(jobs))
             if len(jobs) > 1 and not isinstance(error, UnavailableError):
@@ -164,6 +172,7 @@ class Writer:
 
     def _run(self) -> None:
         while self._wait():
+            self._settle_hurried(wait=False)
             if self._inserter.is_free:
                 self._collect()
                 self._give()
@@ -172,7 +181,7 @@ class Writer:
                 self._finish_all()
                 self.commit(jobs)
             elif jobs:
-                self._prepare_ahead(jobs)
+                self._prepare_ahead(self._hurry(jobs))
         self._finish_all()
         self._inserter.close()
 
@@ -189,6 +198,8 @@ class Writer:
 
     def _has_work(self) -> bool:
         if self._inserter.is_free and (self._open is not None or self._inserter.batch is not None):
+            return True
+        if self._hurried and self._hurried[0].done.is_set():
             return True
         return bool(self._queue) and self._fits(*self._measure_open())
 
@@ -238,8 +249,68 @@ class Writer:
         batch.jobs += jobs
         batch.size_bytes += sum(job.size_bytes for job in jobs)
 
+    def _hurry(self, jobs: list[Job[Any]]) -> list[Job[Any]]:
+        """Let small jobs that stand alone be inserted at once; return the others."""
+        hurried: list[Job[Any]] = []
+        others: list[Job[Any]] = []
+        under_way = self._inserter.batch
+        if under_way is None or under_way.size_bytes < LARGE_GROUP_BYTES or self._hurried:
+            others = jobs
+        else:
+            for job in jobs:
+                (hurried if self._stands_alone(job) else others).append(job)
+        if hurried:
+            batch = self._new_batch()
+            try:
+                self._prepare(batch, hurried)
+            except Exception:  # noqa: BLE001 - committed again, it tells whose it is
+                self._recover(_ids_of(hurried))
+                self._finish_all()
+                self.commit(hurried)
+            else:
+                self._hurried.append(batch)
+                self._inserter.hurry(batch)
+        if any(one in batch.trace_ids for batch in self._hurried for one in _ids_of(others)):
+            self._settle_hurried(wait=True)
+        return others
+
+    def _stands_alone(self, job: Job[Any]) -> bool:
+        """Tell whether a job is small, and depends on nothing under way, nor that on it."""
+        if self._shared or job.experiments is None or job.size_bytes > MAX_HURRIED_BYTES:
+            return False
+        under_way = self._list_under_way()
+        return not any(
+            one in batch.trace_ids for one in job.trace_ids for batch in under_way
+        ) and not any(
+            self._experiments.is_news(one, name)
+            or any(batch.group.stages_experiment(one) for batch in under_way)
+            for one, name in job.experiments.items()
+        )
+
+    def _list_under_way(self) -> list[Batch]:
+        """Return the groups that are prepared and not known to be stored."""
+        groups = (self._open, self._inserter.batch, *self._hurried)
+        return [batch for batch in groups if batch is not None]
+
+    def _settle_hurried(self, *, wait: bool) -> None:
+        """See to hurried groups that are inserted, or all of them; commit again what failed."""
+        while self._hurried and (wait or self._hurried[0].done.is_set()):
+            self._hurried[0].done.wait()
+            batch = self._hurried.popleft()
+            if batch.error is None:
+                self._settle(batch)
+                continue
+            self._recover(list(batch.trace_ids))
+            if isinstance(batch.error, UnavailableError):
+                _fail(batch.jobs, batch.error)
+            else:
+                self._finish_all()
+                self.commit(batch.jobs)
+
     def _prepare_ahead(self, jobs: list[Job[Any]]) -> None:
         """Prepare jobs while the inserter works; give them to it when it is free."""
+        if not jobs:
+            return
         batch = self._open or self._new_batch()
         try:
             self._prepare(batch, jobs)
@@ -265,6 +336,7 @@ class Writer:
         self._collect()
         self._give()
         self._collect()
+        self._settle_hurried(wait=True)
 
     def _collect(self) -> None:
         """Wait for the inserter's group; where it failed, commit again all that is under way."""
@@ -276,23 +348,24 @@ class Writer:
             return
         ahead, self._open = self._open, None
         self._recover([*batch.trace_ids, *(ahead.trace_ids if ahead is not None else ())])
+        self._settle_hurried(wait=True)
         if isinstance(error, UnavailableError):
-            for job in batch.jobs:
-                job.future.set_exception(error)
+            _fail(batch.jobs, error)
         else:
             self.commit(batch.jobs)
         if ahead is not None:
             self.commit(ahead.jobs)
 
-    def _insert(self, batch: Batch) -> None:
-        """Make a batch durable, and tell everybody."""
-        batch.group.insert(self._store)
+    def _insert(self, batch: Batch, between: Callable[[], None]) -> None:
+        """Make a batch durable, and tell everybody; `between` is called between statements."""
+        batch.group.insert(self._store, between)
         batch.answer()
         self._announce(batch.group.changed)
 
     def _settle(self, batch: Batch) -> None:
         """Let the memory know that a batch is stored; what is under way stays as it is."""
-        ahead = self._open.trace_ids if self._open is not None else {}
+        others = [one.trace_ids for one in self._list_under_way() if one is not batch]
+        ahead = ChainMap(*others)
         self._memory.settle([state.trace_id for state in batch.group.touched])
         self._memory.shrink(batch.group.grown, keep=ahead)
         if self._shared:
@@ -319,6 +392,12 @@ class Writer:
 
 def _ids_of(jobs: list[Job[Any]]) -> list[str]:
     return list(dict.fromkeys(one for job in jobs for one in job.trace_ids))
+
+
+def _fail(jobs: list[Job[Any]], error: BaseException) -> None:
+    for job in jobs:
+        if not job.future.done():
+            job.future.set_exception(error)
 
 
 def _attempt(function: Callable[[Group], Any], group: Group) -> Any:

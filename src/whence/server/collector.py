@@ -12,7 +12,7 @@ import sys
 
 YOUNG_OBJECTS = 50_000  # a group of some 3,000 spans
 GENERATIONS = 20
-SWITCH_INTERVAL_S = 0.002  # how long a thread that computes keeps a request waiting
+SWITCH_INTERVAL_S = 0.0005  # how long a thread that computes keeps a request waiting
 
 
 def calm_collector() -> None:
