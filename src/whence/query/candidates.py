@@ -20,14 +20,16 @@ from whence.query.compile import SETTINGS, Parameters, compile_filter, set_costl
 from whence.query.coverage import with_stored_names
 from whence.query.filters import comparisons, is_about_span
 from whence.query.order import DEFAULT, after, compile_order, sort_key_of
+from whence.query.reach import kind_of, reaches_of
 from whence.store.overlay import Overlay, ask_overlay, merge_overlays, read_overlay
 from whence.store.traces import WHOLE, list_experiment_ids, locate_traces
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from whence.query.filters import Filter
     from whence.query.order import Position, Term
+    from whence.query.reach import Kind
     from whence.store.connection import Store
 
 MAX_BRANCHES = 16  # experiments that are read side by side, each in the order it lies in
@@ -36,6 +38,9 @@ Key = tuple[str, int, str]  # experiment_id, request_time_ms, trace_id
 
 
 _VERSIONS = "SELECT trace_id, experiment_id, request_time_ms, version, deleted\nFROM traces\n"
+# Without a buffer between reading and merging, which is filled before anything is merged: that is a
+# fifth to a third of the time of sparse pages at ten million traces.
+_IN_ORDER = {**SETTINGS, "read_in_order_use_buffering": 0}
 # The sort key finds them; asking the index of the trace ids as well takes longer.
 _VERSIONS_AT = f"""\
 {_VERSIONS}PREWHERE experiment_id IN {{experiment_ids:Array(String)}}
@@ -109,8 +114,8 @@ def read_candidates(
     limit = parameters.bind(size, "UInt64")
     whole = WHOLE.replace("packed", "'' AS packed") if search.speaks_of_spans else WHOLE
 
-    def select(is_open: int, table: str, scope: str) -> str:
-        condition = f"WHERE {scope}{' AND '.join(where)}"
+    def select(is_open: int, table: str, scope: str, times: str = "") -> str:
+        condition = f"WHERE {scope}{times}{' AND '.join(where)}"
         if late and is_open:
             condition = f"{condition} AND {late}"
         elif late:
@@ -125,36 +130,87 @@ def read_candidates(
         )
 
     scopes = _scopes(store, search, parameters)
+
+    def select_ended(times: str) -> str:
+        branches = [select(0, "traces", scope, times) for scope in scopes]
+        return _unite(branches, f"ORDER BY {order.clause}\nLIMIT {limit}")
+
     running_sql = select(1, "open_traces FINAL", _scope(search.experiment_ids, parameters))
-    if len(scopes) == 1:
-        ended_sql = select(0, "traces", scopes[0])
+    kind = _kind_of(search, size)
+    if kind is None:
+        running, ended = _read_both(store, running_sql, select_ended(""), parameters.values)
     else:
-        union = "\nUNION ALL\n".join(f"(\n{select(0, 'traces', scope)}\n)" for scope in scopes)
-        ended_sql = f"SELECT *\nFROM\n(\n{union}\n)\nORDER BY {order.clause}\nLIMIT {limit}"
-    running, ended = _read_both(store, running_sql, ended_sql, parameters)
+        from_ms = None if position is None else -position[0]
+        running, ended = _read_within_reach(
+            store, kind, from_ms, size, running_sql, select_ended, parameters
+        )
     if not running:
         return ended
     key = sort_key_of(order)
     return sorted([*running, *ended], key=lambda one: key(one.position))[:size]
 
 
+def _unite(branches: Sequence[str], clauses: str) -> str:
+    if len(branches) == 1:
+        return branches[0]
+    union = "\nUNION ALL\n".join(f"(\n{branch}\n)" for branch in branches)
+    return f"SELECT *\nFROM\n(\n{union}\n)\n{clauses}"
+
+
+def _kind_of(search: Search, size: int) -> Kind | None:
+    """Return the kind of a search whose pages reach back in time."""
+    if search.order != DEFAULT or search.trace_ids is not None or search.speaks_of_spans:
+        return None
+    return kind_of(search.filter, search.experiment_ids, size)
+
+
+def _read_within_reach(
+    store: Store,
+    kind: Kind,
+    from_ms: int | None,
+    size: int,
+    running_sql: str,
+    select_ended: Callable[[str], str],
+    parameters: Parameters,
+) -> tuple[list[Candidate], list[Candidate]]:
+    """Read as `_read_both` does, first of all no further back than such pages usually reach."""
+    reaches, values = reaches_of(store), parameters.values
+    until_ms = reaches.guess_ms(kind, from_ms)
+    if until_ms is None:
+        running, ended = _read_both(store, running_sql, select_ended(""), values)
+    else:
+        until = parameters.bind(-until_ms, "Int64")
+        before = store.count_inserts("traces")
+        within = select_ended(f"-request_time_ms <= {until} AND ")
+        running, ended = _read_both(store, running_sql, within, values)
+        if len(ended) < size:
+            rest = select_ended(f"-request_time_ms > {until} AND ")
+            beyond = store.query(rest, values, settings=_IN_ORDER).rows
+            ended = [*ended, *_candidates(beyond)][:size]
+            # A trace may have moved from beyond to within, and was seen at neither time.
+            if before is None or store.count_inserts("traces") != before:
+                running, ended = _read_both(store, running_sql, select_ended(""), values)
+    began = [one.request_time_ms for one in ended]
+    reaches.learn(kind, from_ms, began, full=len(ended) == size)
+    return running, ended
+
+
 def _read_both(
-    store: Store, running_sql: str, ended_sql: str, parameters: Parameters
+    store: Store, running_sql: str, ended_sql: str, values: dict[str, Any]
 ) -> tuple[list[Candidate], list[Candidate]]:
     """Read `open_traces`, then `traces`: what ends meanwhile is seen twice rather than never.
 
     A trace that ends is inserted there first, and then taken from here by another insert. Where
     none has begun, the order of reading makes no difference, and both are read side by side.
     """
-    values = parameters.values
     before = store.count_inserts("open_traces")
     if before is None:
-        running = store.query(running_sql, values, settings=SETTINGS)
+        running = store.query(running_sql, values, settings=_IN_ORDER)
     else:
         statements = [(ended_sql, values), (running_sql, values)]
-        ended, running = store.query_together(statements, **SETTINGS)
+        ended, running = store.query_together(statements, **_IN_ORDER)
     if before is None or store.count_inserts("open_traces") != before:
-        ended = store.query(ended_sql, values, settings=SETTINGS)
+        ended = store.query(ended_sql, values, settings=_IN_ORDER)
     return _candidates(running.rows), _candidates(ended.rows)
 
 
