@@ -2,7 +2,7 @@
 
     python -m bench.disk [--quick]
 
-The five-span traces of `bench/programs/answers.py`, once with short texts and once with what a
+The five-span traces of `bench/traced/answers.py`, once with short texts and once with what a
 retrieval app sends to a model, recorded by four versions of a program, one after the other. The
 store is weighed twice: as the last trace was acknowledged, and after the engine has merged and
 removed what it replaced. Every file in the directory counts, the engine's own with them.
@@ -30,12 +30,14 @@ from bench.peers.serving import SERVERS, serving_peer, wait_until_stored
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PROGRAM = Path(__file__).with_name("programs") / "answers.py"
+FOLDER = Path(__file__).parent
+PROGRAM = FOLDER / "traced" / "answers.py"
 PROCESSES = 4
 SPANS = 5  # of a trace
 MLFLOW_BYTES = 11_000
 LISTED_BYTES = 5  # a trace: what takes less is not listed
 LIMIT_S = 1800
+MERGE_WAIT_S = 120
 FAILURES = (EnvironmentFailedError, RuntimeError, subprocess.SubprocessError)
 
 
@@ -48,21 +50,16 @@ class Amount(msgspec.Struct, frozen=True):
 
 
 class Peer(msgspec.Struct, frozen=True):
-    """How a library is told where to send, as the program's environment."""
+    """The program that traces with a library, and how much."""
 
-    library: str
-    variables: dict[str, str]
+    script: Path
     amount: Amount
 
 
 PEERS = {
-    OURSELVES: Peer("whence", {"WHENCE_URL": "{url}"}, Amount(short=5000, chat=750)),
-    "mlflow": Peer("mlflow", {"MLFLOW_TRACKING_URI": "{url}"}, Amount(short=250, chat=75)),
-    "phoenix": Peer(
-        "otlp",
-        {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "{url}/v1/traces"},
-        Amount(short=500, chat=75),
-    ),
+    OURSELVES: Peer(FOLDER / "traced" / "by_whence.py", Amount(short=5000, chat=750)),
+    "mlflow": Peer(FOLDER / "peers" / "by_mlflow.py", Amount(short=250, chat=75)),
+    "phoenix": Peer(FOLDER / "peers" / "by_phoenix.py", Amount(short=500, chat=75)),
 }
 PAYLOADS = ("short", "chat")
 PAYLOAD_NOTES = {
@@ -111,7 +108,7 @@ def _weigh(subject: str, payload: str, options: Options) -> Iterator[Figure]:
             note=note,
         )
         if subject == OURSELVES:
-            ask(MERGE, folder)
+            ask(MERGE, folder, 0 if options.quick else MERGE_WAIT_S)
         merged = weigh(folder)
         yield Figure(
             name=f"disk, {payload}",
@@ -144,16 +141,15 @@ def _serve(subject: str, folder: Path, work: Path) -> Iterator[str]:
 
 def record(subject: str, payload: str, url: str, version: int, traces: int, work: Path) -> int:
     """Run the traced program once; return the bytes of its payloads."""
-    peer = PEERS[subject]
-    variables = {name: value.format(url=url) for name, value in peer.variables.items()}
-    variables |= {
+    variables = {
         "WHENCE_APP_VERSION": f"1.{version}.0",
         "WHENCE_ENVIRONMENT": "staging" if version % 2 else "production",
         "OTEL_RESOURCE_ATTRIBUTES": f"service.name=answers,service.version=1.{version}.0",
     }
-    command = [python_of(subject, work), str(PROGRAM), peer.library, "--payload", payload]
+    command = [python_of(subject, work), str(PROGRAM), str(PEERS[subject].script), "--url", url]
+    amount = ["--payload", payload, "--traces", str(traces), "--seed", str(version + 1)]
     done = subprocess.run(
-        [*command, "--traces", str(traces), "--seed", str(version + 1)],
+        [*command, *amount],
         env=os.environ | variables,
         stdout=subprocess.PIPE,
         timeout=LIMIT_S,
@@ -188,7 +184,7 @@ tables = [name for (name,) in store.query(
 MERGE = """
 for table in tables:
     store.command(f"OPTIMIZE TABLE {table} FINAL")
-ends = time.monotonic() + 120
+ends = time.monotonic() + int(sys.argv[2])
 while time.monotonic() < ends:
     if not store.query("SELECT count() FROM system.parts WHERE NOT active").rows[0][0]:
         break
@@ -217,9 +213,9 @@ print(json.dumps(dict(sorted(found.items(), key=lambda item: -item[1]))), flush=
 """
 
 
-def ask(program: str, folder: Path) -> Any:
+def ask(program: str, folder: Path, *options: int) -> Any:
     """Run a program over the store that no server has open; return what it prints as JSON."""
-    command = [sys.executable, "-c", LIST + program, str(folder)]
+    command = [sys.executable, "-c", LIST + program, str(folder), *map(str, options)]
     done = subprocess.run(command, stdout=subprocess.PIPE, timeout=LIMIT_S, check=True)
     return json.loads(done.stdout.splitlines()[-1])
 

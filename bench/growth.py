@@ -79,7 +79,8 @@ REASONS: dict[str, str] = {
 def run(options: Options) -> Iterator[Figure]:
     """Send to a copy of each store, as fast as it goes; yield microseconds a trace."""
     found: dict[int, list[float]] = {size: [] for size in options.sizes}
-    for number, size in alternate(options.sizes, min(options.rounds, MAX_ROUNDS)):
+    rounds = min(options.rounds, MAX_ROUNDS)
+    for number, size in alternate(options.sizes, rounds, warm_up=not options.quick):
         if number:  # every server is fresh and every sender warms up
             found[size].append(_measure(size, options))
     for size, values in found.items():

@@ -76,10 +76,12 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     subjects: tuple[str, ...] = ("whence",)  # environments that it needs
 
 
-def alternate(subjects: Iterable[T], rounds: int) -> Iterator[tuple[int, T]]:
+def alternate(
+    subjects: Iterable[T], rounds: int, *, warm_up: bool = True
+) -> Iterator[tuple[int, T]]:
     """Yield (round, subject), the order turned round every time; round 0 is the warm-up."""
     order = list(subjects)
-    for number in range(rounds + 1):
+    for number in range(0 if warm_up else 1, rounds + 1):
         for subject in order if number % 2 else reversed(order):
             yield number, subject
 

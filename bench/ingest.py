@@ -87,13 +87,33 @@ def check_sent(url: str, sent: Sent) -> None:
 
 
 def read_cpu_s(pid: int) -> float:
-    """Return the CPU time of a process, all threads, user and system."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    """Return the CPU time of a process and its children that run, user and system."""
+    ticks = 0
+    for one in list_family(pid):
+        fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def read_rss_bytes(pid: int, which: str = "VmRSS") -> int:
-    """Return the memory of a process that is resident; `VmHWM` is the most there ever was."""
+    """Return the memory of a process and its children that is resident; `VmHWM` is the most ever.
+
+    What they share, such as libraries, counts for each.
+    """
+    return sum(_read_memory(one, which) for one in list_family(pid))
+
+
+def list_family(pid: int) -> list[int]:
+    """Return a process and its children."""
+    family = [pid]
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it ended meanwhile
+            if int(stat.read_text().rpartition(")")[2].split()[1]) == pid:
+                family.append(int(stat.parent.name))
+    return family
+
+
+def _read_memory(pid: int, which: str) -> int:
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith(which + ":"):
             return int(line.split()[1]) * 1024

@@ -58,9 +58,8 @@ def measure(options: Options) -> Iterator[Figure]:
         folder = Path(name)
         starts = [*_commands(environment), *_servers(options, folder, environment)]
         found: list[dict[str, list[float]]] = [{} for _ in starts]
-        for number, (start, known) in alternate(
-            list(zip(starts, found, strict=True)), options.rounds
-        ):
+        pairs = list(zip(starts, found, strict=True))
+        for number, (start, known) in alternate(pairs, options.rounds, warm_up=not options.quick):
             for figure, value in start.measure().items():
                 if number:
                     known.setdefault(figure, []).append(value)
@@ -93,13 +92,13 @@ def _servers(options: Options, folder: Path, environment: dict[str, str]) -> lis
     with serving(empty):
         pass
     bound = None if options.quick else HEALTHY_AT_MOST_S
+    how = (environment, 0.0 if options.quick else REST_S)
     stores = {size: corpus.prepared(options.work, size) for size in options.sizes}
     return [
-        Start("server, new store", partial(_serve_new, fresh, environment), bound, "s"),
-        Start("server healthy", partial(_serve, empty, environment), bound, "s", size=0),
+        Start("server, new store", partial(_serve_new, fresh, *how), bound, "s"),
         *(
-            Start("server healthy", partial(_serve, store, environment), bound, "s", size=size)
-            for size, store in stores.items()
+            Start("server healthy", partial(_serve, store, *how), bound, "s", size=size)
+            for size, store in {0: empty, **stores}.items()
         ),
     ]
 
@@ -117,12 +116,12 @@ def _run(command: list[str], environment: dict[str, str]) -> dict[str, float]:
     return {"": (time.perf_counter() - started) * 1000}
 
 
-def _serve_new(store: Path, environment: dict[str, str]) -> dict[str, float]:
+def _serve_new(store: Path, environment: dict[str, str], rest_s: float) -> dict[str, float]:
     shutil.rmtree(store, ignore_errors=True)
-    return _serve(store, environment)
+    return _serve(store, environment, rest_s)
 
 
-def _serve(store: Path, environment: dict[str, str]) -> dict[str, float]:
+def _serve(store: Path, environment: dict[str, str], rest_s: float) -> dict[str, float]:
     """Return the seconds until the server is healthy, and its memory some seconds later."""
     started = time.perf_counter()
     with serving(store, **environment) as server:
@@ -131,7 +130,7 @@ def _serve(store: Path, environment: dict[str, str]) -> dict[str, float]:
             time.sleep(0.005)
         healthy_s = time.perf_counter() - started
         connection.close()
-        time.sleep(REST_S)
+        time.sleep(rest_s)
         return {"": healthy_s, "memory at rest": _read_memory_mb(server.pid)}
 
 

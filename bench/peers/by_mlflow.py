@@ -29,8 +29,10 @@ def setup(url: str) -> None:
     mlflow.set_experiment("bench")
 
 
-def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-    traced: Callable[..., Any] = mlflow.trace(function)
+def decorate(function: Callable[..., Any], kind: str = "") -> Callable[..., Any]:
+    traced: Callable[..., Any] = (
+        mlflow.trace(function, span_type=kind) if kind else mlflow.trace(function)
+    )
     return traced
 
 

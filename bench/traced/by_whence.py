@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
 
 import whence
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 VERSION = version("whence")
 ATTRIBUTES = "inputs and outputs"
 
-decorate = whence.trace
-
 
 def setup(url: str) -> None:
     whence.configure(url=url)
+
+
+def decorate(function: Callable[..., Any], kind: str = "") -> Callable[..., Any]:
+    return whence.trace(function, span_type=kind) if kind else whence.trace(function)
 
 
 def say(metadata: dict[str, str]) -> None:

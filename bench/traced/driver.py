@@ -5,7 +5,8 @@
 A program is a module with these names, and needs nothing but its library:
 
 - `setup(url)` starts tracing to this server, as the library's documentation asks for production;
-- `decorate(function)` returns the function traced, its arguments and result captured;
+- `decorate(function)` returns the function traced, its arguments and result captured; where a
+  store is weighed (`answers.py`), a second argument says what kind of step it is;
 - `say(metadata)` adds two metadata keys to the trace around it;
 - `finish()` returns once everything is delivered, and raises where it was not;
 - `ATTRIBUTES`, if it has any, is what the library puts on a span by hand (for the page);

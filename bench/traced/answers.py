@@ -1,16 +1,15 @@
 """The traced program whose store is weighed: five spans a trace, with texts that never repeat.
 
-    python answers.py LIBRARY --traces 2000 [--payload short|chat] [--seed 1] [--first 0]
+    python answers.py PROGRAM.py --url URL --traces 2000 [--payload short|chat] [--seed 1]
 
-Runs in the environment of the library it names, and imports no other. What it traces is the same
-for all: a root with three children and a grandchild, arguments and result captured on each, two
-metadata keys on the trace. `short` is a question of a dozen words and an answer of thirty; `chat`
-is what a retrieval app sends to a model: a long system prompt, the conversation so far, passages.
+The program is a library's, as `driver.py` says, and runs in the environment of its library. What
+is traced is the same for all: a root with three children and a grandchild, arguments and result
+captured on each, two metadata keys on the trace. `short` is a question of a dozen words and an
+answer of thirty; `chat` is what a retrieval app sends to a model: a long system prompt, the
+conversation so far, passages.
 The text is made from the language's own help pages, word pair by word pair, so that it compresses
 like English and never comes twice. Prints one line of JSON: `traces`, `payload_bytes` (inputs and
 outputs as JSON, all five spans) and `seconds`, once everything is delivered.
-
-Where the traces go is said by the library's own environment variables.
 """
 
 from __future__ import annotations
@@ -23,73 +22,16 @@ import random
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from pathlib import Path
 from pydoc_data.topics import topics
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any
+
+from driver import load
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 Function = Callable[..., Any]
-
-
-class Library(NamedTuple):
-    """What the program needs of a tracing library."""
-
-    trace: Callable[[Function, str], Function]  # a function and its kind of step → traced
-    describe: Callable[[dict[str, str]], None]  # metadata of the current trace
-    flush: Callable[[], object]
-
-
-def whence_library() -> Library:
-    import whence
-
-    whence.set_experiment("bench-disk")
-    return Library(
-        trace=lambda function, kind: whence.trace(function, span_type=kind),
-        describe=lambda metadata: whence.update_current_trace(metadata=metadata),
-        flush=whence.flush_trace_async_logging,
-    )
-
-
-def mlflow_library() -> Library:
-    import mlflow
-
-    mlflow.set_experiment("bench-disk")
-    return Library(
-        trace=lambda function, kind: mlflow.trace(function, span_type=kind),
-        describe=lambda metadata: mlflow.update_current_trace(metadata=metadata),
-        flush=mlflow.flush_trace_async_logging,
-    )
-
-
-def otlp_library() -> Library:
-    """The OpenTelemetry SDK with OpenInference's names, as Phoenix documents it."""
-    from opentelemetry import trace
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-    from opentelemetry.sdk.trace import TracerProvider
-    from opentelemetry.sdk.trace.export import BatchSpanProcessor
-
-    provider = TracerProvider()
-    processor = BatchSpanProcessor(OTLPSpanExporter(), max_queue_size=100_000)
-    provider.add_span_processor(processor)
-    tracer = provider.get_tracer("bench")
-
-    def traced(function: Function, kind: str) -> Function:
-        @functools.wraps(function)
-        def call(**given: Any) -> Any:
-            with tracer.start_as_current_span(function.__name__) as span:
-                span.set_attribute("openinference.span.kind", kind)
-                span.set_attribute("input.value", json.dumps(given))
-                result = function(**given)
-                span.set_attribute("output.value", json.dumps(result))
-                return result
-
-        return call
-
-    def describe(metadata: dict[str, str]) -> None:
-        trace.get_current_span().set_attribute("metadata", json.dumps(metadata))
-
-    return Library(traced, describe, provider.force_flush)
-
-
-LIBRARIES = {"whence": whence_library, "mlflow": mlflow_library, "otlp": otlp_library}
 
 
 class Text:
@@ -119,7 +61,7 @@ class Text:
         return " ".join(text)
 
 
-def build_app(library: Library, text: Text, payload: str) -> tuple[Function, Callable[[], int]]:
+def build_app(program: ModuleType, text: Text, payload: str) -> tuple[Function, Callable[[], int]]:
     """Return the traced function, and how many bytes of payload its spans have had so far."""
     long = payload == "chat"
     draw = text.draw
@@ -135,7 +77,8 @@ def build_app(library: Library, text: Text, payload: str) -> tuple[Function, Cal
                 seen += len(json.dumps(given)) + len(json.dumps(result))
                 return result
 
-            return library.trace(counted, kind)
+            traced: Function = program.decorate(counted, kind)
+            return traced
 
         return decorate
 
@@ -170,7 +113,7 @@ def build_app(library: Library, text: Text, payload: str) -> tuple[Function, Cal
 
     @step("AGENT")
     def answer(*, question: str, user: str) -> str:  # noqa: ARG001
-        library.describe({"tenant": f"tenant-{draw.randrange(200)}", "channel": "web"})
+        program.say({"tenant": f"tenant-{draw.randrange(200)}", "channel": "web"})
         passages = retrieve(question=question, limit=5 if long else 3)
         rerank(question=question, ids=[one["id"] for one in passages])
         history = [
@@ -191,21 +134,23 @@ def build_app(library: Library, text: Text, payload: str) -> tuple[Function, Cal
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("library", choices=LIBRARIES)
+    parser.add_argument("program", type=Path)
+    parser.add_argument("--url", required=True)
     parser.add_argument("--traces", type=int, default=2000)
     parser.add_argument("--payload", choices=("short", "chat"), default="short")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--pause-every", type=int, default=200, help="flush after so many traces")
     options = parser.parse_args()
     text = Text(options.seed)
-    library = LIBRARIES[options.library]()
-    answer, count_bytes = build_app(library, text, options.payload)
+    program = load(options.program)
+    program.setup(options.url)
+    answer, count_bytes = build_app(program, text, options.payload)
     started = time.perf_counter()
     for number in range(options.traces):
         answer(question=text.write(12), user=f"user-{text.draw.randrange(500)}")
         if number % options.pause_every == options.pause_every - 1:
-            library.flush()
-    library.flush()
+            program.finish()
+    program.finish()
     found = {
         "traces": options.traces,
         "payload_bytes": count_bytes(),
