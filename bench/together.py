@@ -8,11 +8,12 @@ The users search a copy of the store of `bench.search`; the sender is the one of
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import subprocess
 import sys
 import tempfile
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,9 +67,11 @@ def measure(options: Options) -> Iterator[Figure]:
     ]
     found: dict[tuple[str, str], list[Seen]] = {one: [] for one in runs}
     rounds = max(1, min(options.rounds, 3))
-    for number, (load, users) in alternate(runs, rounds, warm_up=not options.quick):
-        if number:  # every server is fresh, and everybody warms up
-            found[load, users].append(_run(load, users, size, number, options))
+    # Every server is fresh, and everybody warms up; a quick run takes one server for all.
+    with _served(size, options) if options.quick else contextlib.nullcontext() as shared:
+        for number, (load, users) in alternate(runs, rounds, warm_up=False):
+            with contextlib.nullcontext(shared) if shared else _served(size, options) as url:
+                found[load, users].append(_run(url, load, users, size, number, options.quick))
     yield from _report_ingest(found, size)
     yield from _report_searches(found, size)
 
@@ -78,41 +81,33 @@ def corpus_size(options: Options) -> int:
     return 2_000 if options.quick else DEFAULT_SIZE
 
 
-def _run(load: str, users: str, size: int, seed: int, options: Options) -> Seen:
-    for seconds, warm_up_s in QUICK_TIMES if options.quick else TIMES:
-        seen = _run_for(load, users, size, seed, options, (seconds, warm_up_s))
+@contextlib.contextmanager
+def _served(size: int, options: Options) -> Iterator[str]:
+    """Run a server on a copy of the store; yield its URL."""
+    with tempfile.TemporaryDirectory(dir=options.work, ignore_cleanup_errors=True) as name:
+        store = Path(name) / "store"
+        shutil.copytree(corpus.prepared(options.work, size), store, symlinks=True)
+        with serving(store) as server:
+            yield server.url
+
+
+def _run(url: str, load: str, users: str, size: int, seed: int, quick: bool) -> Seen:
+    for seconds, warm_up_s in QUICK_TIMES if quick else TIMES:
+        given = ("--seconds", seconds, "--warm-up", warm_up_s)
+        asking = ("--rate", SEARCH_RATES.get(users, 0), "--traces", size, "--seed", seed)
+        with ThreadPoolExecutor() as threads:
+            sent = asked = None
+            if load in RATES:
+                sent = threads.submit(send_to, url, *given, "--rate", RATES[load])
+            if users in SEARCH_RATES:
+                asked = threads.submit(_ask, url, *given, *asking)
+        seen = Seen(sent and sent.result(), asked and asked.result())
         if seen.is_whole:
             return seen
     raise RuntimeError(
         f"within {seconds} s of {load} beside {users} nothing was acknowledged, or no search was "
         f"answered: {seen}"
     )
-
-
-def _run_for(
-    load: str, users: str, size: int, seed: int, options: Options, times: tuple[int, int]
-) -> Seen:
-    seconds, warm_up_s = times
-    given = ("--seconds", seconds, "--warm-up", warm_up_s)
-    with tempfile.TemporaryDirectory(dir=options.work, ignore_cleanup_errors=True) as name:
-        store = Path(name) / "store"
-        shutil.copytree(corpus.prepared(options.work, size), store, symlinks=True)
-        with serving(store) as server:
-            seen: dict[str, Sent] = {}
-
-            def send() -> None:
-                seen["sent"] = send_to(server.url, *given, "--rate", RATES[load])
-
-            sender = threading.Thread(target=send)
-            if load in RATES:
-                sender.start()
-            asked = None
-            if users in SEARCH_RATES:
-                rate = SEARCH_RATES[users]
-                asked = _ask(server.url, *given, "--rate", rate, "--traces", size, "--seed", seed)
-            if load in RATES:
-                sender.join()
-            return Seen(seen.get("sent"), asked)
 
 
 def _ask(url: str, *options: object) -> Asked:
