@@ -25,6 +25,7 @@ from whence.store.connection import open_store
 MIB = 1 << 20
 SPANS = 500
 CONNECTIONS = 64
+SECONDS = 40
 LIMITS = {
     "WHENCE_MAX_INFLIGHT_BYTES": str(24 * MIB),
     "WHENCE_MAX_QUEUE_BYTES": str(24 * MIB),
@@ -39,7 +40,7 @@ GROUP BY number
 
 def run(options: Options) -> list[Figure]:
     """Overload a server of small limits for a while, kill it, and look for what it acknowledged."""
-    seconds = 4 if options.quick else 40
+    seconds = 4 if options.quick else SECONDS
     load = ("--encoding", JSON, "--dialect", SDK, "--spans", SPANS, "--connections", CONNECTIONS)
     with tempfile.TemporaryDirectory(dir=options.work) as work:
         store, log = Path(work, "store"), Path(work, "acknowledged")
@@ -90,7 +91,7 @@ class Watch:
         return self.highest_bytes
 
     def _run(self) -> None:
-        while not self._closing.wait(0.05):
+        while not self._closing.wait(0.2):
             self.highest_bytes = max(self.highest_bytes, read_rss_bytes(self._pid))
 
 
@@ -117,7 +118,7 @@ SCENARIO = Scenario(
         "may hold 24 MiB of bodies and 24 MiB of decoded spans. What is too much is refused with "
         "503 and Retry-After, and sent again. In the end the server is killed with SIGKILL, and "
         "the store is searched for every span that was acknowledged. The memory is what is "
-        "resident in the server's process, the engine's caches and its 1 GiB included."
+        "resident in the server's processes, the engine's caches and its 1 GiB included."
     ),
     run=run,
 )

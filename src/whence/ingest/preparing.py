@@ -30,7 +30,7 @@ from whence.ingest.prepare import Envelope, read_body
 
 YOUNG_OBJECTS = 50_000  # requests make containers without cycles: the collector looks rarely
 GENERATIONS = 20
-NICENESS = 10  # whoever asks something or sends little comes first
+NICENESS = 5  # whoever asks something or sends little comes first, and this still gets its share
 
 _envelopes = msgspec.msgpack.Decoder(Envelope)
 
