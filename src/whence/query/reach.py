@@ -3,9 +3,8 @@
 The engine reads ahead in every part of `traces`, also in parts that are older than the whole page.
 A bound on the time spares that: two thirds of the time of a page of one name, at ten million
 traces. How far a page reaches, nobody knows beforehand; but pages of filters that differ only in
-their values reach about as far. So a bound is guessed where most of the last ones had been read
-whole within it, and what a page lacks is read behind the bound: a wrong guess costs a statement,
-and never a trace.
+their values reach about as far. So a bound is guessed where the last ones were full, and what a
+page lacks is read behind the bound: a wrong guess costs a statement, and never a trace.
 
 Limits: what is learned is lost with the process. Filters that speak of times are left alone.
 """
@@ -30,8 +29,7 @@ if TYPE_CHECKING:
 MAX_KINDS = 256
 REMEMBERED = 8  # pages of a kind
 NEEDED = 3
-MISSES = 4  # one guess in so many may be wrong
-ROOM = 1.5  # how much further than a page of this kind usually reaches
+ROOM = 1.5  # how much further than the farthest of them
 MIN_REACH_MS = 1000
 FARTHEST_MS = 10**14
 TIMES = ("timestamp_ms", "end_time_ms")
@@ -75,11 +73,10 @@ class Reaches:
             if pages is None or len(pages.reaches) < NEEDED:
                 return None
             start_ms = pages.newest_ms if from_ms is None else from_ms
-            reaches = sorted(pages.reaches)
-        usual = reaches[len(reaches) - 1 - len(reaches) // MISSES]
-        if start_ms is None or max(usual, abs(start_ms)) > FARTHEST_MS:
+            farthest = max(pages.reaches)
+        if start_ms is None or max(farthest, abs(start_ms)) > FARTHEST_MS:
             return None
-        return start_ms - int(max(usual, MIN_REACH_MS) * ROOM)
+        return start_ms - int(max(farthest, MIN_REACH_MS) * ROOM)
 
     def learn(
         self, kind: Kind, from_ms: int | None, times_ms: Sequence[int], *, full: bool
