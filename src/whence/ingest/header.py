@@ -99,6 +99,9 @@ def encode_header(header: Header) -> str:
     return msgspec.json.encode(header).decode()
 
 
+_decoder = msgspec.json.Decoder(Header)  # made before any thread: see `whence.otlp.json`
+
+
 def decode_header(text: str) -> Header:
     """Read a stored header."""
-    return msgspec.json.decode(text, type=Header)
+    return _decoder.decode(text)

@@ -244,9 +244,12 @@ def _judge(response: http.client.HTTPResponse, answer: bytes) -> Outcome:
     return Outcome("refused", message)
 
 
+_answers = msgspec.json.Decoder(_Answer)  # made before any thread: see `whence.otlp.json`
+
+
 def _read_answer(answer: bytes) -> _Answer:
     try:
-        return msgspec.json.decode(answer, type=_Answer)
+        return _answers.decode(answer)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return _Answer()  # not ours: a proxy's page, a protobuf message
 
