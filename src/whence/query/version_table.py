@@ -209,6 +209,9 @@ def _sources(store: Store, question: Question, parameters: Parameters) -> list[s
     return parts
 
 
+msgspec.json.Decoder(VersionRow)  # compiles it before any thread: see `whence.otlp.json`
+
+
 def _read_row(row: Mapping[str, object]) -> VersionRow:
     value: dict[str, object] = dict(row)
     ended, errors = int(str(value["traces"])), int(str(value["errors"]))

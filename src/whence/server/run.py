@@ -19,6 +19,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 IDLE_CHECK_S = 1.0
 PLACE_CHECK_S = 0.5
+CLOSE_WAIT_S = 60.0
 _log = logging.getLogger(__name__)
 KEEP_ALIVE_S = 75
 
@@ -74,8 +76,17 @@ def _serve(settings: Settings) -> int:
     finally:
         if presence is not None:
             presence.withdraw()
-        services.close()
+        _close(services)
     return 0
+
+
+def _close(services: Services) -> None:
+    """Close, or give up where the engine doesn't answer: nothing that was acknowledged is lost."""
+    closing = threading.Thread(target=services.close, name="whence-close", daemon=True)
+    closing.start()
+    closing.join(CLOSE_WAIT_S)
+    if closing.is_alive():
+        _log.error("the store could not be closed within %.0f s; leaving", CLOSE_WAIT_S)
 
 
 def local_directory(store: str) -> Path | None:

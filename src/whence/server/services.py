@@ -14,7 +14,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from whence.entities import experiment_id_of
-from whence.errors import WhenceError
+from whence.errors import UnavailableError, WhenceError
 from whence.ingest.ingestor import Ingestor
 from whence.ingest.intake import Intake
 from whence.ingest.prepare import prepare
@@ -42,6 +42,8 @@ SPOOL_NAME = "spool"
 EDITORS = 16  # they only wait; the writer takes the changes of all in one group
 SMALL_DECODERS = 2  # threads for bodies that are not worth the way to another process
 LARGE_BYTES, LARGE_COMPRESSED_BYTES = 32 << 10, 4 << 10
+DURABLE_WAIT_S = 60.0  # how long a request waits for its spans to be durable
+RETRY_AFTER_S = 5.0
 SPARE_READERS = 2  # for the writer's own questions and for health checks
 VERSION = version("whence")
 
@@ -68,6 +70,7 @@ class Services:
         self.leaving = asyncio.Event()  # set when the server stops: listeners of the tail end
         self._readers = ThreadPoolExecutor(settings.readers, thread_name_prefix="whence-reader")
         self._editors = ThreadPoolExecutor(EDITORS, thread_name_prefix="whence-editor")
+        self._health = ThreadPoolExecutor(1, thread_name_prefix="whence-health")
         self._decoders = ThreadPoolExecutor(SMALL_DECODERS, thread_name_prefix="whence-decoder")
         self._processes = Processes(settings.decoder_processes)
         self._askers = ThreadPoolExecutor(
@@ -102,14 +105,22 @@ class Services:
             threads, take = self._decoders, prepare
         else:
             threads, take = self._askers, self._processes.prepare
-        return await asyncio.wrap_future(await asyncio.wrap_future(threads.submit(submit)))
+        stored = asyncio.wrap_future(await asyncio.wrap_future(threads.submit(submit)))
+        try:
+            return await asyncio.wait_for(stored, DURABLE_WAIT_S)
+        except asyncio.TimeoutError:  # the spans may still be stored: a second time does no harm
+            raise UnavailableError(
+                f"the spans were not on the disk within {DURABLE_WAIT_S:.0f} s; the log of the "
+                "server says what it waits for; send them again",
+                retry_after_s=RETRY_AFTER_S,
+            ) from None
 
     async def why_not_ready(self) -> str | None:
         """Return why the store can't take traces now, or None."""
         if self.leaving.is_set():
             return "the server is stopping"
         try:
-            await self.edit(self.store.ready)
+            await asyncio.wrap_future(self._health.submit(self.store.ready))
         except WhenceError as error:
             return error.message
         return None
@@ -127,7 +138,13 @@ class Services:
             self.intake.close()
         self.ingestor.close()
         self.roller.close()
-        for threads in (self._readers, self._editors, self._decoders, self._askers):
+        for threads in (
+            self._readers,
+            self._editors,
+            self._health,
+            self._decoders,
+            self._askers,
+        ):
             threads.shutdown(wait=False, cancel_futures=True)
         self._processes.close()
 

@@ -1,0 +1,51 @@
+"""While the engine does not answer, requests end with a 503 that says so."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+
+from otlp_requests import body, new_trace_id, span
+from whence.errors import UnavailableError
+from whence.ingest.ingestor import Ingestor
+from whence.ingest.prepare import Envelope
+from whence.ingest.rollups import Roller
+from whence.server import services as services_module
+from whence.server.services import Services
+from whence.server.settings import load_settings
+from whence.store import connection
+
+
+@pytest.fixture
+def services(chdb_store, tmp_path):
+    with Ingestor(chdb_store) as ingestor, Roller(chdb_store) as roller:
+        settings = load_settings(store=str(tmp_path), decoder_processes=0)
+        yield Services(settings, chdb_store, ingestor, None, roller)
+
+
+@pytest.fixture
+def stuck(chdb_store, services):  # which writes at its start
+    """A statement that holds the writer for a while."""
+    sleeping = threading.Thread(target=chdb_store.command, args=("SELECT sleep(2)",))
+    sleeping.start()
+    while chdb_store._underway.find_oldest_write() is None:
+        assert sleeping.is_alive()
+    yield
+    sleeping.join()
+
+
+@pytest.mark.usefixtures("stuck")
+def test_spans_that_do_not_get_to_the_disk_are_refused_in_the_end(services, monkeypatch):
+    monkeypatch.setattr(services_module, "DURABLE_WAIT_S", 0.2)
+    content = body(span(new_trace_id(), f"{1:016x}"))
+    with pytest.raises(UnavailableError, match="not on the disk within 0 s; .* send them again"):
+        asyncio.run(services.store_body(content, Envelope()))
+
+
+@pytest.mark.usefixtures("stuck")
+def test_a_server_whose_store_is_stuck_says_that_it_is_not_ready(services, monkeypatch):
+    monkeypatch.setattr(connection, "STUCK_S", 0.0)
+    reason = asyncio.run(services.why_not_ready())
+    assert "the store takes no inserts now: 'SELECT sleep(2)'" in reason
