@@ -8,6 +8,7 @@ exception is answered without its text, which stands in the log under the same r
 from __future__ import annotations
 
 import math
+import threading
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -94,10 +95,21 @@ def headers_of(error: WhenceError) -> dict[str, str]:
     return {}
 
 
+_decoders: dict[type[Any], msgspec.json.Decoder[Any]] = {}
+_compiling = threading.Lock()  # one thread at a time: see `whence.otlp.json`
+
+
+def _decoder_of(kind: type[Any]) -> msgspec.json.Decoder[Any]:
+    with _compiling:
+        if kind not in _decoders:
+            _decoders[kind] = msgspec.json.Decoder(kind)
+        return _decoders[kind]
+
+
 def read_json(body: bytes, kind: type[Any]) -> Any:
     """Decode a request's JSON into a struct; `InvalidInputError` names the place of a mistake."""
     try:
-        return msgspec.json.decode(body or b"{}", type=kind)
+        return _decoder_of(kind).decode(body or b"{}")
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidInputError(f"the request body can't be read: {error}") from None
 
