@@ -28,20 +28,37 @@ from whence.sdk.configure import configure, get_tracking_uri, set_tracking_uri
 
 if TYPE_CHECKING:
     from whence import web
+    from whence.sdk.reading.assessments import (
+        delete_assessment,
+        get_assessment,
+        log_assessment,
+        log_expectation,
+        log_feedback,
+        log_issue,
+        override_feedback,
+        update_assessment,
+    )
     from whence.sdk.reading.client import get_trace, search_traces
     from whence.sdk.reading.flush import flush, flush_trace_async_logging
 
 __all__ = [
     "configure",
+    "delete_assessment",
     "delete_trace_tag",
     "entities",
     "flush",
     "flush_trace_async_logging",
     "get_active_trace_id",
+    "get_assessment",
     "get_current_active_span",
     "get_last_active_trace_id",
     "get_trace",
     "get_tracking_uri",
+    "log_assessment",
+    "log_expectation",
+    "log_feedback",
+    "log_issue",
+    "override_feedback",
     "search_traces",
     "set_experiment",
     "set_trace_tag",
@@ -50,6 +67,7 @@ __all__ = [
     "start_span_no_context",
     "trace",
     "tracing",
+    "update_assessment",
     "update_current_trace",
     "web",
 ]
@@ -57,11 +75,23 @@ __all__ = [
 # Loaded at first use (PEP 562): the client, the exporter and the web middlewares bring modules that
 # capture can do without.
 _LAZY = {
-    "flush": "whence.sdk.reading.flush",
-    "flush_trace_async_logging": "whence.sdk.reading.flush",
-    "get_trace": "whence.sdk.reading.client",
-    "search_traces": "whence.sdk.reading.client",
-    "web": "whence.web",  # the module itself
+    name: module
+    for module, names in {
+        "whence.sdk.reading.assessments": (
+            "delete_assessment",
+            "get_assessment",
+            "log_assessment",
+            "log_expectation",
+            "log_feedback",
+            "log_issue",
+            "override_feedback",
+            "update_assessment",
+        ),
+        "whence.sdk.reading.client": ("get_trace", "search_traces"),
+        "whence.sdk.reading.flush": ("flush", "flush_trace_async_logging"),
+        "whence.web": ("web",),  # the module itself
+    }.items()
+    for name in names
 }
 
 

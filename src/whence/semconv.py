@@ -73,6 +73,9 @@ CLIENT_REQUEST_ID = "whence.client_request_id"
 REQUEST_PREVIEW = "whence.request_preview"
 RESPONSE_PREVIEW = "whence.response_preview"
 TRACE_STATE = "whence.state"  # OK or ERROR, set by update_current_trace(state=…)
+ASSESSMENTS = (
+    "whence.assessments"  # JSON text: a list in MLflow's form; `"deleted": true` withdraws
+)
 LOCAL_ROOT = "whence.local_root"  # true: our topmost span under a parent that we did not record
 PROVENANCE = "whence.provenance"  # JSON text {metadata key: where its value comes from}
 PENDING = "whence.pending"  # true: the span has not ended; a later record replaces this one

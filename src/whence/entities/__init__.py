@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         ExpectationValue,
         Feedback,
         FeedbackValue,
+        IssueReference,
     )
     from whence.entities.assessment_source import (
         AssessmentError,
@@ -52,6 +53,7 @@ __all__ = [
     "Experiment",
     "Feedback",
     "FeedbackValue",
+    "IssueReference",
     "Link",
     "MlflowExperimentLocation",
     "Span",
@@ -81,6 +83,7 @@ _MODULE_OF = {
             "ExpectationValue",
             "Feedback",
             "FeedbackValue",
+            "IssueReference",
         ),
         "assessment_source": ("AssessmentError", "AssessmentSource", "AssessmentSourceType"),
         "document": ("Document",),

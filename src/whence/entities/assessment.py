@@ -1,4 +1,4 @@
-"""A judgement on a trace: feedback (how good was it) or an expectation (what was right).
+"""A judgement on a trace: feedback (how good was it), an expectation (what was right), an issue.
 
 The JSON form is MLflow's. An expectation that is a list or a dict travels as JSON text, under
 `serialized_value`, as MLflow's server demands it.
@@ -40,8 +40,15 @@ class ExpectationValue:
 
 
 @dataclass
+class IssueReferenceValue:
+    """The title of an issue."""
+
+    issue_name: str
+
+
+@dataclass
 class Assessment:
-    """What feedback and expectations have in common. Times are milliseconds since the epoch."""
+    """What all judgements have in common. Times are milliseconds since the epoch."""
 
     name: str
     source: AssessmentSource
@@ -56,7 +63,7 @@ class Assessment:
     error: AssessmentError | None = None
     expectation: ExpectationValue | None = None
     feedback: FeedbackValue | None = None
-    issue: dict[str, Any] | None = None
+    issue: IssueReferenceValue | None = None
     overrides: str | None = None
     valid: bool | None = None
 
@@ -95,7 +102,6 @@ class Assessment:
             "metadata": self.metadata,
             "overrides": self.overrides,
             "valid": self.valid,
-            "issue": self.issue,
         }
         if self.feedback is not None:
             form["feedback"] = {"value": self.feedback.value}
@@ -103,11 +109,13 @@ class Assessment:
                 form["feedback"]["error"] = self.feedback.error.to_dict()
         if self.expectation is not None:
             form["expectation"] = _write_expectation(self.expectation.value)
+        if self.issue is not None:
+            form["issue"] = {"issue_name": self.issue.issue_name}
         return {key: value for key, value in form.items() if value is not None}
 
     @staticmethod
     def from_dict(data: dict[str, Any]) -> Assessment:
-        """Read MLflow's JSON form, as `Feedback`, `Expectation` or (an issue) `Assessment`."""
+        """Read MLflow's JSON form, as `Feedback`, `Expectation` or `IssueReference`."""
         common: dict[str, Any] = {
             "source": AssessmentSource.from_dict(data.get("source") or {}),
             "trace_id": data.get("trace_id"),
@@ -129,7 +137,8 @@ class Assessment:
         elif (expectation := data.get("expectation")) is not None:
             assessment = Expectation(name=name, value=_read_expectation(expectation), **common)
         else:
-            assessment = Assessment(name=name, issue=data.get("issue") or {}, **common)
+            title = (data.get("issue") or {}).get("issue_name")
+            assessment = IssueReference(name, str(title or ""), **common)
         assessment.rationale = data.get("rationale")
         assessment.overrides = data.get("overrides")
         assessment.assessment_id = data.get("assessment_id")
@@ -249,3 +258,45 @@ class Expectation(Assessment):
     def value(self) -> Any:
         """What would have been right."""
         return self.expectation.value if self.expectation else None
+
+
+class IssueReference(Assessment):
+    """That a trace shows an issue which is kept elsewhere: its id is the assessment's name."""
+
+    def __init__(
+        self,
+        issue_id: str,
+        issue_name: str,
+        source: AssessmentSource | None = None,
+        trace_id: str | None = None,
+        run_id: str | None = None,
+        rationale: str | None = None,
+        metadata: dict[str, str] | None = None,
+        span_id: str | None = None,
+        create_time_ms: int | None = None,
+        last_update_time_ms: int | None = None,
+    ) -> None:
+        if not isinstance(issue_id, str) or not issue_id:
+            raise InvalidInputError("`issue_id` must be a non-empty string.")
+        super().__init__(
+            name=issue_id,
+            source=AssessmentSource(AssessmentSourceType.LLM_JUDGE) if source is None else source,
+            trace_id=trace_id,
+            run_id=run_id,
+            rationale=rationale,
+            metadata=metadata,
+            span_id=span_id,
+            create_time_ms=create_time_ms,
+            last_update_time_ms=last_update_time_ms,
+            issue=IssueReferenceValue(issue_name),
+        )
+
+    @property
+    def issue_id(self) -> str:
+        """The id of the issue."""
+        return self.name
+
+    @property
+    def issue_name(self) -> str:
+        """The title of the issue."""
+        return self.issue.issue_name if self.issue else ""

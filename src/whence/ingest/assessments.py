@@ -4,7 +4,7 @@
 "expectation": {"value"} | {"serialized_value": {"value"}} | "issue": {"issue_name"}, "rationale"?,
 "metadata"?, "span_id"?, "overrides"?, "valid"?, "assessment_id"?, "create_time"?,
 "last_update_time"?}`. Times are RFC 3339 or left out. An id is made where none is given: from the
-content for one inside a header, so that a retry makes the same.
+content for one inside a header or on a root, so that a retry makes the same.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ import uuid
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from whence.errors import InvalidInputError
-from whence.ingest.jsontext import clean, keep_json, to_json
+from whence.ingest.jsontext import clean, from_json, keep_json, to_json
 from whence.store.rows import AssessmentRow
 
 if TYPE_CHECKING:
@@ -23,7 +25,9 @@ if TYPE_CHECKING:
 
 KINDS = ("feedback", "expectation", "issue")
 MAX_STACK_TRACE_CHARS = 10_000
-INITIAL_VERSION = 1  # of one inside a header: whatever an API call writes outranks it
+# Of one inside a header, or on a root that is still open or has ended: whatever an API call writes
+# outranks it.
+INITIAL_VERSION, FINAL_INITIAL_VERSION = 1, 2
 
 
 def make_assessment_id(seed: Mapping[str, Any] | None = None) -> str:
@@ -61,6 +65,28 @@ def read_assessment(
         valid=int(payload.get("valid") is not False),
         version=version,
     )
+
+
+def read_initial(trace_id: str, text: Any, *, is_final: bool, now_ms: int) -> list[AssessmentRow]:
+    """Make the rows of the list that a root carries (`semconv.ASSESSMENTS`), deleted ones too.
+
+    Raises InvalidInputError where any of it can't be read.
+    """
+    payloads = from_json(text) if isinstance(text, str) else text
+    if not isinstance(payloads, list) or not all(isinstance(one, dict) for one in payloads):
+        raise InvalidInputError("they must be a JSON list of objects")
+    rows = []
+    for payload in payloads:
+        row = read_assessment(
+            trace_id,
+            payload,
+            assessment_id=_read_text(payload, "assessment_id") or make_assessment_id(payload),
+            now_ms=now_ms,
+            version=FINAL_INITIAL_VERSION if is_final else INITIAL_VERSION,
+        )
+        deleted = int(payload.get("deleted") is True)
+        rows.append(msgspec.structs.replace(row, deleted=deleted))
+    return rows
 
 
 def _read_judgement(payload: Mapping[str, Any]) -> tuple[str, str, str]:

@@ -44,6 +44,9 @@ class StoreSpans:
             group.add_document(
                 msgspec.structs.replace(document, received_at_us=now_us, version=version)
             )
+        for assessment in prepared.assessments:
+            if not group.state(assessment.trace_id).deleted:
+                group.add_assessment(assessment)
         taken = self._take(group, now_us)
         if taken and prepared.spans is not None:
             rows = prepared.spans

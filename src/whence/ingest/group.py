@@ -100,8 +100,10 @@ class Group:
         self._tags[row.trace_id, row.key] = row
 
     def add_assessment(self, row: AssessmentRow) -> None:
-        """Store an assessment, or its tombstone."""
-        self._assessments[row.trace_id, row.assessment_id] = row
+        """Store an assessment, or its tombstone; of two in one group the later version."""
+        staged = self._assessments.setdefault((row.trace_id, row.assessment_id), row)
+        if staged.version <= row.version:
+            self._assessments[row.trace_id, row.assessment_id] = row
 
     def add_deletion(self, row: DeletionRow) -> None:
         """Store a trace's tombstone."""
@@ -153,9 +155,10 @@ class Group:
         `between` is called after what is true, and before what is derived.
         """
         store.insert("documents", list(self._documents.values()))
+        # Before their trace: where a crash comes between, the retry of the trace brings them again.
+        store.insert("assessments", list(self._assessments.values()))
         store.insert_encoded("spans", self._spans)
         store.insert("headers", list(self._headers.values()))
-        store.insert("assessments", list(self._assessments.values()))
         store.insert("tags", list(self._tags.values()))
         store.insert("deletions", self._deletions)
         store.insert("conflicts", self._conflicts)

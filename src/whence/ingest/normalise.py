@@ -18,6 +18,8 @@ import msgspec
 
 from whence import semconv
 from whence.entities import experiment_id_of
+from whence.errors import InvalidInputError
+from whence.ingest.assessments import read_initial
 from whence.ingest.cost import read_cost
 from whence.ingest.dialects import read_payload, read_span_type, read_text
 from whence.ingest.documents import read_document
@@ -27,7 +29,7 @@ from whence.ingest.shape import Shape, find_repositories, keep_texts, read_shape
 from whence.ingest.tokens import read_usage
 from whence.otlp.records import KIND_NAMES, STATUS_NAMES, Event, ResourceSpans, SpanRecord
 from whence.otlp.repository_url import strip_credentials
-from whence.store.rows import DocumentRow, SpanRow
+from whence.store.rows import AssessmentRow, DocumentRow, SpanRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -42,6 +44,7 @@ class Normalised(msgspec.Struct):
     rows: list[SpanRow]
     experiments: dict[str, str]
     documents: list[DocumentRow] = []
+    assessments: list[AssessmentRow] = []
     message: str = ""
 
 
@@ -69,6 +72,8 @@ def normalise(
         stated = resource.get(semconv.PROVENANCE)
         for record in group.spans:
             found.rows.append(_make_row(record, experiment, text, stated))
+            if semconv.ASSESSMENTS in record.attributes:
+                _take_assessments(record, found)
     return found
 
 
@@ -77,6 +82,22 @@ def _take_document(resource: Mapping[str, Any], found: Normalised) -> None:
     if document is not None:
         found.documents = [*found.documents, document]
     found.message = found.message or problem
+
+
+def _take_assessments(record: SpanRecord, found: Normalised) -> None:
+    """Take what a root says was judged of its trace; one that can't be read is left out."""
+    if not _is_root(record):
+        return
+    is_final = record.end_time_ns > 0 and record.attributes.get(semconv.PENDING) is not True
+    now_ms = (record.end_time_ns or record.start_time_ns) // 1_000_000
+    trace_id = TRACE_ID_PREFIX + record.trace_id
+    text = record.attributes[semconv.ASSESSMENTS]
+    try:
+        rows = read_initial(trace_id, text, is_final=is_final, now_ms=now_ms)
+    except InvalidInputError as error:
+        found.message = found.message or f"trace {trace_id}: assessments were left out: {error}"
+        return
+    found.assessments.extend(rows)
 
 
 def _read_experiment(resource: Mapping[str, Any]) -> tuple[str | None, str]:

@@ -21,7 +21,7 @@ import pyarrow as pa
 from whence.ingest.facts import SpanFacts, name_sources
 from whence.ingest.prepare import Prepared
 from whence.ingest.provenance import unpack_provenance
-from whence.store.rows import DocumentRow  # noqa: TC001 - read when the decoder is made
+from whence.store.rows import AssessmentRow, DocumentRow  # noqa: TC001 - read when the decoder is made
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,6 +44,7 @@ class _Contents(msgspec.Struct, array_like=True):
     source_of: list[int]
     experiments: dict[str, str]
     documents: list[DocumentRow]
+    assessments: list[AssessmentRow]
     message: str
     size_bytes: int
 
@@ -69,6 +70,7 @@ def pack(prepared: Prepared, rows: Sequence[SpanRow]) -> tuple[bytes, Buffer]:
         source_of=source_of,
         experiments=prepared.experiments,
         documents=prepared.documents,
+        assessments=prepared.assessments,
         message=prepared.message,
         size_bytes=prepared.size_bytes,
     )
@@ -98,6 +100,7 @@ def unpack(contents: Buffer, spans: Buffer) -> Prepared:
         spans=_read_batch(spans),
         experiments=read.experiments,
         documents=read.documents,
+        assessments=read.assessments,
         message=read.message,
         size_bytes=read.size_bytes,
     )

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pyarrow import RecordBatch
 
     from whence.otlp.records import ResourceSpans
-    from whence.store.rows import DocumentRow, SpanRow
+    from whence.store.rows import AssessmentRow, DocumentRow, SpanRow
 
 CONTENT_TYPES = (PROTOBUF_TYPE, JSON_TYPE)
 STAMPS = ("received_at_us", "version")  # the columns that the writer adds
@@ -60,6 +60,7 @@ class Prepared(msgspec.Struct, kw_only=True):
     spans: RecordBatch | None
     experiments: dict[str, str]
     documents: list[DocumentRow]
+    assessments: list[AssessmentRow]
     message: str
     size_bytes: int
 
@@ -114,6 +115,7 @@ def _prepare(
         spans=encode_rows(rows, without=STAMPS) if rows else None,
         experiments=normalised.experiments,
         documents=documents,
+        assessments=normalised.assessments,
         message=normalised.message,
         size_bytes=size_bytes + sum(len(document.text) for document in documents),
     )

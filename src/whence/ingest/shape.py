@@ -26,7 +26,7 @@ REPOSITORY_KEYS = frozenset(
     for name in REPOSITORY_NAMES
 )
 # What speaks of the whole process or trace, and is no attribute of a span or of its resource.
-_OF_SPAN = (semconv.PROVENANCE,)
+_OF_SPAN = (semconv.PROVENANCE, semconv.ASSESSMENTS)
 _OF_RESOURCE = (semconv.PROVENANCE, *DOCUMENT_ATTRIBUTES)
 
 

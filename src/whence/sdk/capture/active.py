@@ -40,6 +40,7 @@ class ActiveTrace:
     """One trace, from the start of its topmost span to its end."""
 
     __slots__ = (
+        "assessments",
         "client_request_id",
         "clock_offset_ns",
         "experiment",
@@ -70,6 +71,8 @@ class ActiveTrace:
         # Where values come from that the program did not state for this very trace.
         self.sources = scope.sources.copy()
         self.client_request_id = scope.client_request_id
+        # What was judged of the trace while it is open, in MLflow's JSON form, by id.
+        self.assessments: dict[str, dict[str, Any]] | None = None
         self.request_preview: str | None = None
         self.response_preview: str | None = None
         self.state: str | None = None
@@ -113,6 +116,13 @@ class ActiveTrace:
         if self.refuses_writes("tags"):
             return
         self.tags.update(clean(given, "tags")[0])
+        self.revision += 1
+
+    def add_assessment(self, form: dict[str, Any]) -> None:
+        """Take a judgement in MLflow's JSON form, in place of the one with its id."""
+        if self.assessments is None:
+            self.assessments = {}
+        self.assessments[form["assessment_id"]] = form
         self.revision += 1
 
     def say(self, **said: str | None) -> None:
@@ -222,6 +232,9 @@ def describe(trace: ActiveTrace) -> dict[str, Any]:
         attributes[semconv.METADATA_PREFIX + semconv.TRUNCATED] = ",".join(sorted(trace.truncated))
     if trace.sources:
         attributes[semconv.PROVENANCE] = json_encode(trace.sources.copy()).decode()
+    if trace.assessments:
+        texts = json_encode(list(trace.assessments.copy().values()))
+        attributes[semconv.ASSESSMENTS] = texts.decode()
     if trace.is_local:
         attributes[semconv.LOCAL_ROOT] = True
     return attributes
