@@ -24,10 +24,18 @@ from whence.sdk.capture.current import (
 )
 from whence.sdk.capture.decorator import trace
 from whence.sdk.capture.scope import start_span, start_span_no_context
-from whence.sdk.configure import configure, get_tracking_uri, set_tracking_uri
+from whence.sdk.configure import (
+    configure,
+    get_tracking_uri,
+    is_tracking_uri_set,
+    set_tracking_uri,
+)
 
 if TYPE_CHECKING:
-    from whence import web
+    from whence import client, exceptions, tracking, web
+    from whence.client import MlflowClient
+    from whence.sdk.capture.copying import add_trace, log_trace
+    from whence.sdk.capture.target import clear_active_model, get_active_model_id, set_active_model
     from whence.sdk.reading.assessments import (
         delete_assessment,
         get_assessment,
@@ -39,34 +47,67 @@ if TYPE_CHECKING:
         update_assessment,
     )
     from whence.sdk.reading.client import get_trace, search_traces
-    from whence.sdk.reading.flush import flush, flush_trace_async_logging
+    from whence.sdk.reading.experiments import (
+        create_experiment,
+        delete_experiment,
+        get_experiment,
+        get_experiment_by_name,
+        search_experiments,
+        set_experiment_tag,
+        set_experiment_tags,
+    )
+    from whence.sdk.reading.flush import (
+        flush,
+        flush_async_logging,
+        flush_trace_async_logging,
+    )
+    from whence.sdk.reading.sessions import search_sessions
 
 __all__ = [
+    "MlflowClient",
+    "add_trace",
+    "clear_active_model",
+    "client",
     "configure",
+    "create_experiment",
     "delete_assessment",
+    "delete_experiment",
     "delete_trace_tag",
     "entities",
+    "exceptions",
     "flush",
+    "flush_async_logging",
     "flush_trace_async_logging",
+    "get_active_model_id",
     "get_active_trace_id",
     "get_assessment",
     "get_current_active_span",
+    "get_experiment",
+    "get_experiment_by_name",
     "get_last_active_trace_id",
     "get_trace",
     "get_tracking_uri",
+    "is_tracking_uri_set",
     "log_assessment",
     "log_expectation",
     "log_feedback",
     "log_issue",
+    "log_trace",
     "override_feedback",
+    "search_experiments",
+    "search_sessions",
     "search_traces",
+    "set_active_model",
     "set_experiment",
+    "set_experiment_tag",
+    "set_experiment_tags",
     "set_trace_tag",
     "set_tracking_uri",
     "start_span",
     "start_span_no_context",
     "trace",
     "tracing",
+    "tracking",
     "update_assessment",
     "update_current_trace",
     "web",
@@ -74,6 +115,7 @@ __all__ = [
 
 # Loaded at first use (PEP 562): the client, the exporter and the web middlewares bring modules that
 # capture can do without.
+MODULES = ("client", "exceptions", "tracking", "web")
 _LAZY = {
     name: module
     for module, names in {
@@ -88,11 +130,27 @@ _LAZY = {
             "update_assessment",
         ),
         "whence.sdk.reading.client": ("get_trace", "search_traces"),
-        "whence.sdk.reading.flush": ("flush", "flush_trace_async_logging"),
-        "whence.web": ("web",),  # the module itself
+        "whence.sdk.reading.flush": ("flush", "flush_async_logging", "flush_trace_async_logging"),
+        "whence.client": ("MlflowClient",),
+        "whence.sdk.capture.copying": ("add_trace", "log_trace"),
+        "whence.sdk.capture.target": (
+            "clear_active_model",
+            "get_active_model_id",
+            "set_active_model",
+        ),
+        "whence.sdk.reading.experiments": (
+            "create_experiment",
+            "delete_experiment",
+            "get_experiment",
+            "get_experiment_by_name",
+            "search_experiments",
+            "set_experiment_tag",
+            "set_experiment_tags",
+        ),
+        "whence.sdk.reading.sessions": ("search_sessions",),
     }.items()
     for name in names
-}
+} | {name: f"whence.{name}" for name in MODULES}
 
 
 def __getattr__(name: str) -> Any:

@@ -5,7 +5,8 @@
     WhenceError                    code, message, http_status
     ├── InvalidInputError          INVALID_PARAMETER_VALUE   400  an argument or a request is wrong
     │   ├── FilterError            with the column in the filter text
-    │   └── MalformedPayloadError  an OTLP body that can't be read, with the position
+    │   ├── MalformedPayloadError  an OTLP body that can't be read, with the position
+    │   └── AlreadyExistsError     RESOURCE_ALREADY_EXISTS   400
     ├── NotFoundError              RESOURCE_DOES_NOT_EXIST   404
     ├── ConflictError              RESOURCE_CONFLICT         409  it contradicts immutable metadata
     ├── PayloadTooLargeError       RESOURCE_EXHAUSTED        413
@@ -55,6 +56,12 @@ class FilterError(InvalidInputError):
 
 class MalformedPayloadError(InvalidInputError):
     """An OTLP body can't be read; the message names the position."""
+
+
+class AlreadyExistsError(InvalidInputError):
+    """There is one of this name already."""
+
+    error_code = "RESOURCE_ALREADY_EXISTS"
 
 
 class NotFoundError(WhenceError):

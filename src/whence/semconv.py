@@ -22,6 +22,7 @@ GIT_DIRTY_HASH = "whence.git.dirty_hash"  # 40 hex, only where the tree is dirty
 BUILD_TIME = "whence.build.time"  # UTC, RFC 3339: when the image was stamped
 SOURCE_RUN = "mlflow.sourceRun"
 MODEL_ID = "mlflow.modelId"
+MODEL_NAME = "whence.model_name"  # what `set_active_model(name=…)` was given
 USER = "mlflow.user"
 SESSION = "mlflow.trace.session"
 TRACE_USER = "mlflow.trace.user"

@@ -22,6 +22,7 @@ from whence.sdk.configure import check_flag
 from whence.sdk.configure import configure_processors as configure
 
 if TYPE_CHECKING:
+    from whence.sdk.capture.tracer import WhenceTracerProvider
     from whence.sdk.reading.flush import Stats
 
 __all__ = [
@@ -31,8 +32,11 @@ __all__ = [
     "disable_notebook_display",
     "enable",
     "enable_notebook_display",
+    "get_bridged_tracer_provider",
     "get_tracing_context_headers_for_http_request",
     "reset",
+    "set_destination",
+    "set_span_chat_tools",
     "set_tracing_context_from_http_request_headers",
     "stats",
 ]
@@ -91,6 +95,39 @@ def reset() -> None:
 
     process_context.forget()
     runtime.follow_settings()
+
+
+def set_destination(destination: Any, *, context_local: bool = False) -> None:
+    """Send the traces that start from now on to an experiment, whichever one is active.
+
+    `destination` is an `MlflowExperimentLocation` or a `TraceLocation`; None takes an earlier call
+    back. `context_local=True` holds for this thread or task, and what it starts, alone. Whence
+    keeps traces in experiments: Databricks' locations raise `InvalidInputError`.
+
+    >>> import whence
+    >>> from whence.entities import MlflowExperimentLocation
+    >>> whence.tracing.set_destination(MlflowExperimentLocation("7"), context_local=True)
+    """
+    from whence.sdk.capture import target
+
+    target.set_destination(destination, context_local=context_local)
+
+
+def set_span_chat_tools(span: Any, tools: list[Any]) -> None:
+    """Note which tools a chat model may call, in the form of OpenAI's API.
+
+    Raises `InvalidInputError` where one is not `{"type": "function", "function": {"name": …}}`.
+    """
+    from whence.sdk.capture import chat_tools
+
+    chat_tools.set_span_chat_tools(span, tools)
+
+
+def get_bridged_tracer_provider() -> WhenceTracerProvider:
+    """Return an OpenTelemetry tracer provider whose spans Whence records, beside its own."""
+    from whence.sdk.capture.tracer import provider
+
+    return provider
 
 
 def stats() -> Stats:

@@ -2,7 +2,8 @@
 
 `span` stands on `span_type`, `span_status`, `span_event` and `span_ids`; `trace_info` on
 `trace_state`, `experiment` and `assessment` (with `assessment_source`); `trace` on both; `rest`
-builds them from the answers of the server. `document` is what a retriever returns.
+builds them from the answers of the server. `document` is what a retriever returns, `session` the
+traces of a conversation, `paged_list` a page of results.
 
 A name's module is loaded when the name is first used (PEP 562): `import whence` needs few of them.
 """
@@ -33,7 +34,9 @@ if TYPE_CHECKING:
         TraceLocationType,
     )
     from whence.entities.experiment_id import experiment_id_of
+    from whence.entities.paged_list import PagedList
     from whence.entities.rest import info_from_api, span_from_api, trace_from_api
+    from whence.entities.session import Session
     from whence.entities.span import Span
     from whence.entities.span_event import Link, SpanEvent
     from whence.entities.span_status import SpanStatus, SpanStatusCode
@@ -56,6 +59,8 @@ __all__ = [
     "IssueReference",
     "Link",
     "MlflowExperimentLocation",
+    "PagedList",
+    "Session",
     "Span",
     "SpanEvent",
     "SpanLogLevel",
@@ -94,7 +99,9 @@ _MODULE_OF = {
             "TraceLocationType",
         ),
         "experiment_id": ("experiment_id_of",),
+        "paged_list": ("PagedList",),
         "rest": ("info_from_api", "span_from_api", "trace_from_api"),
+        "session": ("Session",),
         "span": ("Span",),
         "span_event": ("Link", "SpanEvent"),
         "span_status": ("SpanStatus", "SpanStatusCode"),

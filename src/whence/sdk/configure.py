@@ -147,6 +147,11 @@ def get_tracking_uri() -> str:
     return settings.active_url()
 
 
+def is_tracking_uri_set() -> bool:
+    """Return whether the program or the environment said where traces go."""
+    return bool(settings.current.url or settings.from_environment(settings.URL_VARIABLES))
+
+
 class ProcessorScope:
     """The span processors just set; as a context manager it restores the former ones at its end."""
 

@@ -24,6 +24,8 @@ URL_VARIABLES = ("WHENCE_URL", "MLFLOW_TRACKING_URI")
 EXPERIMENT_NAME_VARIABLES = ("WHENCE_EXPERIMENT", "MLFLOW_EXPERIMENT_NAME")
 EXPERIMENT_ID_VARIABLES = ("MLFLOW_EXPERIMENT_ID",)
 SAMPLING_VARIABLES = ("WHENCE_SAMPLING_RATIO", "MLFLOW_TRACE_SAMPLING_RATIO")
+DESTINATION_VARIABLE = "MLFLOW_TRACING_DESTINATION"
+MODEL_VARIABLE = "MLFLOW_ACTIVE_MODEL_ID"
 DISABLED_VARIABLE = "WHENCE_DISABLED"
 STORE_DIFF_VARIABLE = "WHENCE_STORE_DIFF"
 BAGGAGE_VARIABLE = "WHENCE_BAGGAGE"
@@ -40,6 +42,8 @@ computed: dict[str, Callable[[], Any]] = {}
 class Settings:
     """The state of this process.
 
+    `destination` (and what a context chose, if `has_context_destination`) is stronger than
+    `experiment`; `active_model` is (id, name or ''), None for no model.
     `store_diff` asks for the text of a dirty work tree's changes; `baggage` names the metadata
     keys that W3C baggage may carry to and from other services.
     """
@@ -47,6 +51,9 @@ class Settings:
     enabled: bool = True
     url: str | None = None
     experiment: ExperimentKey | None = None
+    destination: ExperimentKey | None = None
+    has_context_destination: bool = False
+    active_model: tuple[str, str] | None = None
     sampling_ratio: float = 1.0
     follow_parent_sampling: bool = False
     store_diff: bool = False
@@ -63,10 +70,33 @@ def read_environment() -> Settings:
     """Return the settings of a process that has configured nothing."""
     return Settings(
         enabled=not _is_true(DISABLED_VARIABLE),
+        destination=_destination_from_environment(),
+        active_model=_model_from_environment(),
         sampling_ratio=_sampling_from_environment(),
         store_diff=_is_true(STORE_DIFF_VARIABLE),
         baggage=check_baggage(os.environ.get(BAGGAGE_VARIABLE, "").split(",")),
     )
+
+
+def _destination_from_environment() -> ExperimentKey | None:
+    """Return the experiment that MLflow's variable names; a Databricks location has dots."""
+    text = os.environ.get(DESTINATION_VARIABLE, "").strip()
+    if not text:
+        return None
+    if not text.isdecimal():
+        diagnostics.warn_once(
+            "bad_settings",
+            "%s must be the id of an experiment, not %r; it is ignored.",
+            DESTINATION_VARIABLE,
+            text,
+        )
+        return None
+    return experiment_key(None, text)
+
+
+def _model_from_environment() -> tuple[str, str] | None:
+    model_id = os.environ.get(MODEL_VARIABLE)
+    return (model_id, "") if model_id else None
 
 
 def _is_true(variable: str) -> bool:

@@ -91,7 +91,7 @@ def update_current_trace(
     if session_id is not None or user is not None or model_id is not None:
         metadata_given = with_session_and_user(metadata_given, session_id, user, model_id)
     said = {
-        "client_request_id": None if client_request_id is None else _text(client_request_id),
+        "client_request_id": None if client_request_id is None else tag_text(client_request_id),
         "request_preview": check_preview(request_preview, "request_preview"),
         "response_preview": check_preview(response_preview, "response_preview"),
         "state": None if state is None else check_state(state),
@@ -112,7 +112,7 @@ def check_preview(preview: Any, name: str) -> str | None:
         raise InvalidInputError(
             f"The `{name}` parameter must be a string, but got {type(preview).__name__}."
         )
-    return _text(preview)
+    return tag_text(preview)
 
 
 def check_state(state: TraceState | str) -> str:
@@ -123,32 +123,35 @@ def check_state(state: TraceState | str) -> str:
     return str(name)
 
 
-def _text(value: Any) -> str:
+def tag_text(value: Any) -> str:
+    """Return a value as a tag, a preview or an id stores it."""
     return replace_surrogates(str.__str__(value) if isinstance(value, str) else text_of(value))
+
+
+def may_change_tag(trace_id: str, key: str) -> bool:
+    """Return whether a tag can be changed; say in the log that one is immutable."""
+    if key in IMMUTABLE_TAGS:
+        diagnostics.logger.warning("The tag %s is immutable and is not changed.", key)
+        return False
+    return trace_id != NO_OP_TRACE_ID
 
 
 def set_trace_tag(trace_id: str, key: str, value: str) -> None:
     """Set a tag: in memory while the trace is open in this process, on the server afterwards."""
-    if key in IMMUTABLE_TAGS:
-        diagnostics.logger.warning("The tag %s is immutable and is not set.", key)
-        return
-    if trace_id == NO_OP_TRACE_ID:
+    if not may_change_tag(trace_id, key):
         return
     trace = active.find_open(trace_id)
     if trace is not None:
-        trace.add_tags({key: _text(value)})
+        trace.add_tags({key: tag_text(value)})
         return
     from whence.sdk.reading import client
 
-    client.set_trace_tag(trace_id, key, _text(value))
+    client.set_trace_tag(trace_id, key, tag_text(value))
 
 
 def delete_trace_tag(trace_id: str, key: str) -> None:
     """Delete a tag: in memory while the trace is open in this process, on the server afterwards."""
-    if key in IMMUTABLE_TAGS:
-        diagnostics.logger.warning("The tag %s is immutable and is not deleted.", key)
-        return
-    if trace_id == NO_OP_TRACE_ID:
+    if not may_change_tag(trace_id, key):
         return
     trace = active.find_open(trace_id)
     if trace is not None:

@@ -203,6 +203,11 @@ class LiveSpan(RecordedSpan):
             level = entities.SpanLogLevel.ERROR
             self.level = int(max(self.level or level, level))
 
+    def copy_outcome(self, kind: str, status: entities.SpanStatus) -> None:
+        """Take over what another span was and how it ended."""
+        self._kind = kind
+        self.set_status(status)
+
     def withhold(self, problem: str) -> None:
         """Drop inputs and outputs, and say why."""
         self.inputs_json = self.outputs_json = None

@@ -134,11 +134,20 @@ def _new_trace(trace_id: int, context: keys.Context, options: RootOptions) -> Ac
         from whence.sdk.capture.baggage import add_from_context
 
         given = add_from_context(given, context, current.baggage)
+    experiment = options.experiment
+    if experiment is None and (current.destination or current.has_context_destination):
+        from whence.sdk.capture.target import find_destination
+
+        experiment = find_destination()
     trace = ActiveTrace(
-        trace_id, options.experiment or current.experiment or settings.active_experiment(), given
+        trace_id, experiment or current.experiment or settings.active_experiment(), given
     )
     if settings.computed:
         trace.add_computed(compute_metadata())
+    if current.active_model is not None:
+        from whence.sdk.capture.target import MODEL_SOURCE, model_metadata
+
+        trace.add_computed(model_metadata(), MODEL_SOURCE)
     if MLFLOW_RUNS in sys.modules:  # never imported by us
         _add_run(trace)
     if options.metadata:

@@ -36,6 +36,7 @@ API = "/api/v1"
 PAGE_WITH_SPANS = 100
 PAGE = 500
 MAX_DELETED_AT_ONCE = 500
+MAX_NAMED_AT_ONCE = 100
 ALL_EXPERIMENTS: tuple[str, ...] = ()
 
 
@@ -104,14 +105,14 @@ class Client:
         cursor: str | None = None
         while left is None or left > 0:
             size = PAGE_WITH_SPANS if include_spans else PAGE
-            search = {
-                "filter_string": filter_string or "",
-                "experiment_ids": list(experiment_ids),
-                "order_by": list(order_by),
-                "max_results": size if left is None else min(size, left),
-                "cursor": cursor,
-                "include_spans": include_spans,
-            }
+            search = _describe_search(
+                filter_string,
+                experiment_ids,
+                order_by,
+                size if left is None else min(size, left),
+                cursor,
+                include_spans,
+            )
             page = self.call("POST", "/traces/search", body=search)
             yield from page["traces"]
             if left is not None:
@@ -119,6 +120,23 @@ class Client:
             cursor = page.get("next_cursor")
             if cursor is None:
                 return
+
+    def search_page(
+        self,
+        filter_string: str | None,
+        *,
+        experiment_ids: Sequence[str],
+        order_by: Sequence[str],
+        max_results: int,
+        cursor: str | None,
+        include_spans: bool,
+    ) -> tuple[list[Trace], str | None]:
+        """Return one page of traces, and what asks for the next one."""
+        search = _describe_search(
+            filter_string, experiment_ids, order_by, max_results, cursor, include_spans
+        )
+        page = self.call("POST", "/traces/search", body=search)
+        return [trace_from_api(one) for one in page["traces"]], page.get("next_cursor")
 
     def set_trace_tag(self, trace_id: str, key: str, value: str) -> None:
         """Set a tag. Raises `NotFoundError` where there is no such trace."""
@@ -134,6 +152,16 @@ class Client:
         for start in range(0, len(trace_ids), MAX_DELETED_AT_ONCE):
             chunk = list(trace_ids[start : start + MAX_DELETED_AT_ONCE])
             deleted += self.call("POST", "/traces/delete", body={"trace_ids": chunk})["deleted"]
+        return deleted
+
+    def delete_traces_of(self, experiment_id: str, trace_ids: Sequence[str]) -> int:
+        """Delete those of the traces that lie in an experiment; return how many there were."""
+        deleted = 0
+        named = [_quoted(str(one), "trace_ids") for one in dict.fromkeys(trace_ids)]
+        for start in range(0, len(named), MAX_NAMED_AT_ONCE):
+            chunk = ", ".join(named[start : start + MAX_NAMED_AT_ONCE])
+            answers = self.iter_answers(f"trace_id IN ({chunk})", experiment_ids=[experiment_id])
+            deleted += self.delete_traces([one["info"]["trace_id"] for one in answers])
         return deleted
 
     def search_experiments(self) -> list[Experiment]:
@@ -175,6 +203,25 @@ class Client:
                 if self._reader is reader:
                     self._reader = None
             return ask(self._open())
+
+
+def _describe_search(
+    filter_string: str | None,
+    experiment_ids: Sequence[str],
+    order_by: Sequence[str],
+    max_results: int,
+    cursor: str | None,
+    include_spans: bool,
+) -> dict[str, Any]:
+    """Return the body of a search."""
+    return {
+        "filter_string": filter_string or "",
+        "experiment_ids": list(experiment_ids),
+        "order_by": list(order_by),
+        "max_results": max_results,
+        "cursor": cursor,
+        "include_spans": include_spans,
+    }
 
 
 _current: tuple[tuple[int, str], Client] | None = None
@@ -279,7 +326,7 @@ def iter_traces(
     if max_results is not None and (isinstance(max_results, bool) or max_results < 0):
         raise InvalidInputError(f"`max_results` must be a positive integer, got {max_results}.")
     client = current_client()
-    experiment_ids = [str(one) for one in locations or (settings.active_experiment()[0],)]
+    experiment_ids = resolve_locations(locations)
 
     def traces() -> Iterator[Trace]:
         if max_results == 0:
@@ -295,6 +342,11 @@ def iter_traces(
             yield trace_from_api(answer)
 
     return traces()
+
+
+def resolve_locations(locations: Sequence[str] | None) -> list[str]:
+    """Return experiment ids: those given, else the active experiment's."""
+    return [str(one) for one in locations or (settings.active_experiment()[0],)]
 
 
 def narrow_filter(

@@ -40,3 +40,8 @@ def flush_trace_async_logging(terminate: bool = False) -> None:
     flush()
     if terminate:
         runtime.shut_down()
+
+
+def flush_async_logging() -> None:
+    """Wait until everything that ended has been delivered."""
+    flush()
