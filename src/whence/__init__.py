@@ -34,6 +34,7 @@ from whence.sdk.configure import (
 if TYPE_CHECKING:
     from whence import client, exceptions, tracking, web
     from whence.client import MlflowClient
+    from whence.sdk.autolog.switch import autolog
     from whence.sdk.capture.copying import add_trace, log_trace
     from whence.sdk.capture.target import clear_active_model, get_active_model_id, set_active_model
     from whence.sdk.reading.assessments import (
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
 __all__ = [
     "MlflowClient",
     "add_trace",
+    "autolog",
     "clear_active_model",
     "client",
     "configure",
@@ -132,6 +134,7 @@ _LAZY = {
         "whence.sdk.reading.client": ("get_trace", "search_traces"),
         "whence.sdk.reading.flush": ("flush", "flush_async_logging", "flush_trace_async_logging"),
         "whence.client": ("MlflowClient",),
+        "whence.sdk.autolog.switch": ("autolog",),
         "whence.sdk.capture.copying": ("add_trace", "log_trace"),
         "whence.sdk.capture.target": (
             "clear_active_model",
@@ -154,10 +157,12 @@ _LAZY = {
 
 
 def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
     module = _LAZY.get(name)
     if module is None:
-        raise AttributeError(f"module 'whence' has no attribute {name!r}")
-    from importlib import import_module
+        value = globals()[name] = import_module("whence.sdk.foreign_names").find(name)
+        return value
 
     found = import_module(module)
     value = globals()[name] = found if module == f"whence.{name}" else getattr(found, name)

@@ -7,7 +7,7 @@ reads and changes lies at the `tracking_uri` that it was made with, by default t
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from whence.entities.paged_list import PagedList
 from whence.errors import InvalidInputError, NotFoundError
@@ -44,6 +44,11 @@ class MlflowClient:
         self._own = None if tracking_uri is None else reading.Client(tracking_uri)
         self._judgements = Judgements(self._reader)
         self._experiments = Experiments(self._reader)
+
+    def __getattr__(self, name: str) -> NoReturn:
+        from whence.left_out import describe_absence
+
+        raise AttributeError(describe_absence("MlflowClient", name))
 
     def _reader(self) -> reading.Client:
         return self._own or reading.current_client()

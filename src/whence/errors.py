@@ -7,6 +7,7 @@
     │   ├── FilterError            with the column in the filter text
     │   ├── MalformedPayloadError  an OTLP body that can't be read, with the position
     │   └── AlreadyExistsError     RESOURCE_ALREADY_EXISTS   400
+    ├── MissingPackageError        FEATURE_DISABLED          501  install what it names
     ├── NotFoundError              RESOURCE_DOES_NOT_EXIST   404
     ├── ConflictError              RESOURCE_CONFLICT         409  it contradicts immutable metadata
     ├── PayloadTooLargeError       RESOURCE_EXHAUSTED        413
@@ -62,6 +63,13 @@ class AlreadyExistsError(InvalidInputError):
     """There is one of this name already."""
 
     error_code = "RESOURCE_ALREADY_EXISTS"
+
+
+class MissingPackageError(WhenceError, ImportError):
+    """A package is not installed; the message names it."""
+
+    error_code = "FEATURE_DISABLED"
+    http_status = 501
 
 
 class NotFoundError(WhenceError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from whence.sdk import diagnostics, settings
 from whence.sdk.capture import active, processors
@@ -40,6 +40,12 @@ __all__ = [
     "set_tracing_context_from_http_request_headers",
     "stats",
 ]
+
+
+def __getattr__(name: str) -> NoReturn:
+    from whence.left_out import describe_absence
+
+    raise AttributeError("module " + describe_absence("whence.tracing", name))
 
 
 def context(

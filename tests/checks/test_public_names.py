@@ -7,6 +7,7 @@ import whence
 NAMES = [
     "MlflowClient",
     "add_trace",
+    "autolog",
     "clear_active_model",
     "client",
     "configure",

@@ -117,7 +117,9 @@ _MODULE_OF = {
 def __getattr__(name: str) -> Any:
     module = _MODULE_OF.get(name)
     if module is None:
-        raise AttributeError(f"module 'whence.entities' has no attribute {name!r}")
+        from whence.left_out import describe_absence
+
+        raise AttributeError("module " + describe_absence("whence.entities", name))
     from importlib import import_module
 
     value = globals()[name] = getattr(import_module(f"whence.entities.{module}"), name)

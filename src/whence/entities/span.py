@@ -268,6 +268,11 @@ class Span:
         msg = f"A Span has no items. Use an attribute such as `span.inputs`, not `span[{key!r}]`."
         raise TypeError(msg)
 
+    def __getattr__(self, name: str) -> NoReturn:
+        from whence.left_out import describe_absence
+
+        raise AttributeError(describe_absence("Span", name))
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Span) and self.to_dict() == other.to_dict()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from whence import semconv
 from whence.entities.assessment import Assessment, Expectation, Feedback
@@ -170,6 +170,11 @@ class Trace:
     def pandas_dataframe_columns() -> list[str]:
         """Return the names of the columns, in order."""
         return list(DATAFRAME_COLUMNS)
+
+    def __getattr__(self, name: str) -> NoReturn:
+        from whence.left_out import describe_absence
+
+        raise AttributeError(describe_absence("Trace", name))
 
     def __repr__(self) -> str:
         return f"Trace(trace_id={self.trace_id!r})"
