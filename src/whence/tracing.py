@@ -147,8 +147,14 @@ def stats() -> Stats:
 
 
 def disable_notebook_display() -> None:
-    """Do nothing: Whence shows traces in its own interface, not in notebook cells."""
+    """Show a trace in a notebook's cell as text alone."""
+    from whence.entities.trace_html import Display
+
+    Display.enabled = False
 
 
 def enable_notebook_display() -> None:
-    """Do nothing, as `disable_notebook_display`."""
+    """Show a trace in a notebook's cell as a tree of its spans, as at first."""
+    from whence.entities.trace_html import Display
+
+    Display.enabled = True

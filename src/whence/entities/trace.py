@@ -171,6 +171,15 @@ class Trace:
         """Return the names of the columns, in order."""
         return list(DATAFRAME_COLUMNS)
 
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        """Return what a notebook shows: text, and HTML unless that is switched off."""
+        from whence.entities.trace_html import Display, render_trace
+
+        shown = {"text/plain": repr(self)}
+        if Display.enabled:
+            shown["text/html"] = render_trace(self)
+        return shown
+
     def __getattr__(self, name: str) -> NoReturn:
         from whence.left_out import describe_absence
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from whence.sdk.delivery.batches import Exportable, ProcessDocument
 
+SYNCHRONOUS_TIMEOUT_S = 10.0
+
 _lock = threading.RLock()
 _pipeline: Pipeline | None = None
 _sink: Callable[[Exportable], object] | None = None
@@ -68,6 +70,12 @@ def get_pipeline() -> Pipeline:
                 destination=settings.active_url(),
             )
         return _pipeline
+
+
+def wait_for_delivery() -> None:
+    """Wait until what has ended is delivered, or spooled because the server is away."""
+    if _pipeline is not None:
+        _pipeline.flush(SYNCHRONOUS_TIMEOUT_S)
 
 
 def running_pipeline() -> Pipeline | None:

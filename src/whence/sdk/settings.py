@@ -27,9 +27,12 @@ SAMPLING_VARIABLES = ("WHENCE_SAMPLING_RATIO", "MLFLOW_TRACE_SAMPLING_RATIO")
 DESTINATION_VARIABLE = "MLFLOW_TRACING_DESTINATION"
 MODEL_VARIABLE = "MLFLOW_ACTIVE_MODEL_ID"
 DISABLED_VARIABLE = "WHENCE_DISABLED"
+SYNCHRONOUS_VARIABLE = "WHENCE_SYNCHRONOUS"
+MLFLOW_ASYNC_VARIABLE = "MLFLOW_ENABLE_ASYNC_TRACE_LOGGING"  # false: synchronous
 STORE_DIFF_VARIABLE = "WHENCE_STORE_DIFF"
 BAGGAGE_VARIABLE = "WHENCE_BAGGAGE"
 TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
+FALSE_WORDS = frozenset({"0", "false", "no", "off"})
 DEFAULT_URL = "./.whence"
 
 ExperimentKey = tuple[str, str]  # (id, name); the name is "" where only the id is known
@@ -44,6 +47,7 @@ class Settings:
 
     `destination` (and what a context chose, if `has_context_destination`) is stronger than
     `experiment`; `active_model` is (id, name or ''), None for no model.
+    With `synchronous` the end of a trace waits until it has been delivered (or spooled).
     `store_diff` asks for the text of a dirty work tree's changes; `baggage` names the metadata
     keys that W3C baggage may carry to and from other services.
     """
@@ -56,6 +60,7 @@ class Settings:
     active_model: tuple[str, str] | None = None
     sampling_ratio: float = 1.0
     follow_parent_sampling: bool = False
+    synchronous: bool = False
     store_diff: bool = False
     baggage: tuple[str, ...] = ()
     span_processors: tuple[Callable[[Any], Any], ...] = field(default=())
@@ -73,6 +78,7 @@ def read_environment() -> Settings:
         destination=_destination_from_environment(),
         active_model=_model_from_environment(),
         sampling_ratio=_sampling_from_environment(),
+        synchronous=_is_synchronous(),
         store_diff=_is_true(STORE_DIFF_VARIABLE),
         baggage=check_baggage(os.environ.get(BAGGAGE_VARIABLE, "").split(",")),
     )
@@ -97,6 +103,12 @@ def _destination_from_environment() -> ExperimentKey | None:
 def _model_from_environment() -> tuple[str, str] | None:
     model_id = os.environ.get(MODEL_VARIABLE)
     return (model_id, "") if model_id else None
+
+
+def _is_synchronous() -> bool:
+    if os.environ.get(SYNCHRONOUS_VARIABLE, "").strip():
+        return _is_true(SYNCHRONOUS_VARIABLE)
+    return os.environ.get(MLFLOW_ASYNC_VARIABLE, "").strip().lower() in FALSE_WORDS
 
 
 def _is_true(variable: str) -> bool:

@@ -294,3 +294,17 @@ def test_answers_on_a_kept_connection_come_at_once(whence_server):
             reader.request("GET", "/health")
             took_s.append(time.perf_counter() - started_s)
     assert sorted(took_s)[10] < 0.03  # 0.04 with a delayed acknowledgement
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("WHENCE_SYNCHRONOUS", "1"), ("MLFLOW_ENABLE_ASYNC_TRACE_LOGGING", "false")],
+)
+def test_the_end_of_a_trace_may_wait_for_its_delivery(experiment, monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+    url = whence.get_tracking_uri()
+    whence.tracing.reset()
+    whence.set_tracking_uri(url)
+    whence.set_experiment(experiment.name)
+    trace_id = record()
+    assert client.Client().get_trace(trace_id).info.state is TraceState.OK  # no flush

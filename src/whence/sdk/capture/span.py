@@ -255,12 +255,16 @@ class LiveSpan(RecordedSpan):
                 self.code = STATUS_OK
             self._end_time_ns = end_time_ns
             self.size_bytes = self.estimate_bytes()
-            if trace.root is self:
+            waits = trace.root is self
+            if waits:
                 trace.close()
+                waits = settings.current.synchronous
             if self.generation == active.generation:
                 if processors.otel_processors:
                     processors.run_after_end(self)
                 runtime.submit(self)
+                if waits:
+                    runtime.wait_for_delivery()
         except Exception as error:  # noqa: BLE001 - tracing never breaks the program
             diagnostics.caught("ending a span", error)
 
