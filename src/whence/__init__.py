@@ -34,6 +34,7 @@ from whence.sdk.configure import (
 if TYPE_CHECKING:
     from whence import client, exceptions, tracking, web
     from whence.client import MlflowClient
+    from whence.exceptions import MlflowException
     from whence.sdk.autolog.switch import autolog
     from whence.sdk.capture.copying import add_trace, log_trace
     from whence.sdk.capture.target import clear_active_model, get_active_model_id, set_active_model
@@ -51,8 +52,10 @@ if TYPE_CHECKING:
     from whence.sdk.reading.experiments import (
         create_experiment,
         delete_experiment,
+        delete_experiment_tag,
         get_experiment,
         get_experiment_by_name,
+        restore_experiment,
         search_experiments,
         set_experiment_tag,
         set_experiment_tags,
@@ -63,17 +66,21 @@ if TYPE_CHECKING:
         flush_trace_async_logging,
     )
     from whence.sdk.reading.sessions import search_sessions
+    from whence.tracing import context
 
 __all__ = [
     "MlflowClient",
+    "MlflowException",
     "add_trace",
     "autolog",
     "clear_active_model",
     "client",
     "configure",
+    "context",
     "create_experiment",
     "delete_assessment",
     "delete_experiment",
+    "delete_experiment_tag",
     "delete_trace_tag",
     "entities",
     "exceptions",
@@ -96,6 +103,7 @@ __all__ = [
     "log_issue",
     "log_trace",
     "override_feedback",
+    "restore_experiment",
     "search_experiments",
     "search_sessions",
     "search_traces",
@@ -134,6 +142,8 @@ _LAZY = {
         "whence.sdk.reading.client": ("get_trace", "search_traces"),
         "whence.sdk.reading.flush": ("flush", "flush_async_logging", "flush_trace_async_logging"),
         "whence.client": ("MlflowClient",),
+        "whence.tracing": ("context",),
+        "whence.exceptions": ("MlflowException",),
         "whence.sdk.autolog.switch": ("autolog",),
         "whence.sdk.capture.copying": ("add_trace", "log_trace"),
         "whence.sdk.capture.target": (
@@ -144,8 +154,10 @@ _LAZY = {
         "whence.sdk.reading.experiments": (
             "create_experiment",
             "delete_experiment",
+            "delete_experiment_tag",
             "get_experiment",
             "get_experiment_by_name",
+            "restore_experiment",
             "search_experiments",
             "set_experiment_tag",
             "set_experiment_tags",

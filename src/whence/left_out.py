@@ -22,20 +22,29 @@ DATABRICKS = "it speaks of Databricks; Whence keeps traces in experiments of its
 INTERNAL = "it is a part of MLflow's implementation"
 PROTO = "spans and traces travel as OTLP; use to_dict() and from_dict()"
 ATTACHMENTS = "payloads are kept in the span, as the value or the text that was given"
+WORKSPACES = "a store is one workspace; WHENCE_URL names the store"
+OTHERS = "it is no part of tracing"
 DATASETS = "Whence keeps traces, no datasets"
 
 LEFT_OUT: dict[str, dict[str, str]] = {
     "whence": {
         **dict.fromkeys(
             (
+                "ActiveRun",
+                "Image",
                 "active_run",
                 "delete_run",
                 "delete_tag",
+                "disable_system_metrics_logging",
+                "enable_system_metrics_logging",
                 "end_run",
+                "flush_artifact_async_logging",
                 "get_artifact_uri",
                 "get_parent_run",
                 "get_run",
+                "import_checkpoints",
                 "last_active_run",
+                "load_table",
                 "log_artifact",
                 "log_artifacts",
                 "log_dict",
@@ -51,8 +60,12 @@ LEFT_OUT: dict[str, dict[str, str]] = {
                 "log_table",
                 "log_text",
                 "projects",
+                "restore_run",
                 "run",
                 "search_runs",
+                "set_system_metrics_node_id",
+                "set_system_metrics_samples_before_logging",
+                "set_system_metrics_sampling_interval",
                 "set_tag",
                 "set_tags",
                 "start_run",
@@ -61,6 +74,7 @@ LEFT_OUT: dict[str, dict[str, str]] = {
         ),
         **dict.fromkeys(
             (
+                "ActiveModel",
                 "create_external_model",
                 "delete_logged_model_tag",
                 "finalize_logged_model",
@@ -76,6 +90,7 @@ LEFT_OUT: dict[str, dict[str, str]] = {
                 "search_model_versions",
                 "search_registered_models",
                 "set_logged_model_tags",
+                "set_model_version_tag",
                 "sklearn",
             ),
             MODELS,
@@ -93,6 +108,18 @@ LEFT_OUT: dict[str, dict[str, str]] = {
         **dict.fromkeys(
             ("evaluate", "genai", "metrics", "validate_evaluation_results"), EVALUATION
         ),
+        **dict.fromkeys(
+            (
+                "create_workspace",
+                "delete_workspace",
+                "get_workspace",
+                "list_workspaces",
+                "set_workspace",
+                "update_workspace",
+            ),
+            WORKSPACES,
+        ),
+        **dict.fromkeys(("doctor", "gateway", "login", "test"), OTHERS),
         **dict.fromkeys(("data", "get_registry_uri", "set_registry_uri"), DATASETS),
     },
     "whence.tracing": {

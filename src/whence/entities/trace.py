@@ -128,18 +128,23 @@ class Trace:
         return json.dumps(self.to_dict(), indent=2 if pretty else None)
 
     @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Trace:
+    def from_dict(cls, trace_dict: dict[str, Any]) -> Trace:
         """Read MLflow's JSON form."""
-        if not data.get("info") or data.get("data") is None:
+        if not trace_dict.get("info") or trace_dict.get("data") is None:
             msg = "A trace needs the keys 'info' and 'data'."
             raise InvalidInputError(msg)
-        return cls(info=TraceInfo.from_dict(data["info"]), data=TraceData.from_dict(data["data"]))
+        return cls(
+            info=TraceInfo.from_dict(trace_dict["info"]),
+            data=TraceData.from_dict(trace_dict["data"]),
+        )
+
+    from_dictionary = from_dict
 
     @classmethod
-    def from_json(cls, text: str) -> Trace:
+    def from_json(cls, trace_json: str) -> Trace:
         """Read the JSON form from text."""
         try:
-            data = json.loads(text)
+            data = json.loads(trace_json)
         except ValueError as problem:
             msg = f"The trace is not JSON: {problem}."
             raise InvalidInputError(msg) from problem

@@ -149,6 +149,11 @@ def delete_experiment(experiment_id: str) -> None:
     _experiments.delete(experiment_id)
 
 
+def restore_experiment(experiment_id: str) -> None:
+    """Bring a deleted experiment back. Raises `NotFoundError`."""
+    _experiments.restore(experiment_id)
+
+
 def set_experiment_tag(key: str, value: Any) -> None:
     """Set a tag of the active experiment."""
     _experiments.set_tag(settings.active_experiment()[0], key, value)
@@ -158,6 +163,11 @@ def set_experiment_tags(tags: dict[str, Any]) -> None:
     """Set several tags of the active experiment."""
     for key, value in tags.items():
         set_experiment_tag(key, value)
+
+
+def delete_experiment_tag(key: str) -> None:
+    """Delete a tag of the active experiment. Raises `NotFoundError` where there is none."""
+    _experiments.delete_tag(settings.active_experiment()[0], key)
 
 
 def _check_name(name: object) -> None:
