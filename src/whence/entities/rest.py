@@ -30,6 +30,8 @@ ATTRIBUTE_OF_FIELD = {
 }
 KEEPS_NULL = ("inputs", "outputs")  # null is a value there, absence is a missing key
 WIRE_KEYS = (semconv.INPUTS, semconv.OUTPUTS)  # JSON text of what the fields hold decoded
+# What a root says of its whole trace, where `TraceInfo` has it.
+OF_TRACE = (semconv.METADATA_PREFIX, semconv.TRACE_TAG_PREFIX)
 
 
 def trace_from_api(answer: dict[str, Any]) -> Trace:
@@ -70,7 +72,9 @@ def info_from_api(info: dict[str, Any]) -> TraceInfo:
 def span_from_api(span: dict[str, Any]) -> Span:
     """Read one span."""
     attributes = {
-        key: value for key, value in (span.get("attributes") or {}).items() if key not in WIRE_KEYS
+        key: value
+        for key, value in (span.get("attributes") or {}).items()
+        if key not in WIRE_KEYS and not key.startswith(OF_TRACE)
     }
     for name, key in ATTRIBUTE_OF_FIELD.items():
         if name in span and (span[name] is not None or name in KEEPS_NULL):

@@ -200,6 +200,7 @@ class LiveSpan(RecordedSpan):
         self.add_event("exception", {**described, **(attributes or {})}, timestamp)
         if not self.is_from_tracer:
             self.code = STATUS_ERROR
+            self.code_message = self.code_message or describe_error(exception)
             level = entities.SpanLogLevel.ERROR
             self.level = int(max(self.level or level, level))
 

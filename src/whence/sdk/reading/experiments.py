@@ -66,8 +66,13 @@ class Experiments:
         view = VIEWS.get(int(view_type))
         if view is None:
             raise InvalidInputError(f"`view_type` is 1, 2 or 3, not {view_type!r}.")
-        query = {"view": view, "filter": filter_string or None, "order_by": order_by or None}
-        answer = self._caught_up().call("GET", "/experiments", query=query)
+        client = self._caught_up()
+        if not filter_string and not order_by:
+            return [
+                one for one in client.search_experiments() if view in ("all", one.lifecycle_stage)
+            ]
+        body = {"filter_string": filter_string or "", "order_by": order_by or [], "view": view}
+        answer = client.call("POST", "/experiments/search", body=body)
         return [Experiment.from_dict(one) for one in answer["experiments"]]
 
     def set_tag(self, experiment_id: str, key: str, value: Any) -> None:
