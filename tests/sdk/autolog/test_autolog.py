@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from openai_server import openai_server
 
 import whence
+from openai_server import openai_server
 from serving import clean_environment
 from whence.entities import Trace
 from whence.errors import MissingPackageError
