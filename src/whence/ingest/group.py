@@ -1,7 +1,7 @@
 """One group commit: jobs applied to the traces they touch, then the rows of all of them.
 
-A group changes trace states and stages rows; `insert` writes them, truth first (documents, assessments,
-spans, headers, tags, deletions, conflicts, experiments), then what is derived (traces,
+A group changes trace states and stages rows; `insert` writes them, truth first (documents,
+assessments, spans, headers, tags, deletions, conflicts, experiments), then what is derived (traces,
 open_traces). So a crash in between loses nothing that was acknowledged: `repair` folds such traces
 again. When an insert fails, the states touched are dropped and the group is tried in smaller
 pieces.

@@ -407,6 +407,74 @@ def added():
     mlflow.add_trace(trace.to_dict())
 
 
+def headers():
+    with mlflow.start_span("caller") as caller:
+        sent = mlflow.tracing.get_tracing_context_headers_for_http_request()
+    return [sorted(sent), sent["traceparent"].split("-")[1] == caller.trace_id[3:]]
+
+
+def extracted_table():
+    for number in range(2):
+        with mlflow.start_span("row") as span:
+            span.set_inputs({"n": number})
+            span.set_outputs(number)
+    mlflow.flush_trace_async_logging()
+    table = mlflow.search_traces(order_by=["timestamp ASC"])
+    return [
+        list(table.columns),
+        [str(one) for one in table["state"]],
+        sorted(one["n"] for one in table["request"]),
+        sorted(table["response"]),
+        table["trace"].map(type).map(str).tolist(),
+    ]
+
+
+def searched():
+    for number in range(3):
+        with mlflow.start_span(f"trace-{number}", span_type="LLM"):
+            mlflow.update_current_trace(tags={"n": str(number)}, metadata={"m": str(number % 2)})
+    mlflow.flush_trace_async_logging()
+    filters = (
+        "tags.n = '1'",
+        "metadata.m = '0'",
+        "name = 'trace-2'",
+        "status = 'OK' AND tags.n != '0'",
+        "trace.name LIKE 'trace-%'",
+    )
+    found = []
+    for text in filters:
+        traces = mlflow.search_traces(filter_string=text, return_type="list")
+        found.append(sorted(trace.info.tags["n"] for trace in traces))
+    return found
+
+
+def pages():
+    for number in range(3):
+        with mlflow.start_span(f"trace-{number}"):
+            pass
+    mlflow.flush_trace_async_logging()
+    experiment = mlflow.get_experiment_by_name("conformance-pages")
+    client, seen, token = mlflow.MlflowClient(), [], None
+    while True:
+        page = client.search_traces([experiment.experiment_id], max_results=2, page_token=token)
+        seen.append(len(page))
+        token = page.token
+        if token is None:
+            return [sum(seen), seen[0]]
+
+
+def deleted():
+    ids = []
+    for number in range(3):
+        with mlflow.start_span(f"trace-{number}") as span:
+            ids.append(span.trace_id)
+    mlflow.flush_trace_async_logging()
+    experiment = mlflow.get_experiment_by_name("conformance-deleted")
+    client = mlflow.MlflowClient()
+    count = client.delete_traces(experiment.experiment_id, trace_ids=ids[:2])
+    return [count, mlflow.get_trace(ids[0], silent=True) is None]
+
+
 def what_is_active():
     seen = [mlflow.get_active_trace_id(), mlflow.get_current_active_span()]
     with mlflow.start_span("a") as span:

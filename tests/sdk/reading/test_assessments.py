@@ -186,6 +186,25 @@ def test_what_an_api_call_changed_is_not_set_back_by_the_same_trace_again(experi
     assert read(span.trace_id) == []
 
 
+@pytest.mark.parametrize("order", [(0, 1), (1, 0), (0, 0, 1, 1, 0)])
+def test_what_a_trace_says_at_its_end_is_stronger_than_what_it_said_meanwhile(experiment, order):
+    from whence.otlp.json import encode_request
+    from whence.otlp.records import Resource, ResourceSpans
+
+    with capture_spans() as spans, whence.start_span("answer") as span:
+        changed = whence.log_feedback(trace_id=span.trace_id, name="changed", value=1)
+        gone = whence.log_feedback(trace_id=span.trace_id, name="gone", value=1)
+        pending = span.as_pending().to_record()
+        whence.update_assessment(span.trace_id, changed.assessment_id, Feedback("changed", 2))
+        whence.delete_assessment(span.trace_id, gone.assessment_id)
+    bodies = [
+        encode_request([ResourceSpans(Resource({}), [one])]) for one in (pending, spans.one())
+    ]
+    for number in order:
+        send(bodies[number])
+    assert [(one.name, one.value) for one in read(span.trace_id)] == [("changed", 2)]
+
+
 @pytest.mark.parametrize(
     "text", ["", "nonsense", "{}", "[1]", '[{"feedback": 5}]', "[" * 5000, '[{"assessment_id": 5}]']
 )
