@@ -17,11 +17,11 @@ from comparing import list_differences, sort_traces
 from serving import clean_environment, serving
 
 PROGRAMS = Path(__file__).with_name("programs.py")
-HELPERS = {"main", "read_back"}
 NAMES = [
     node.name
-    for node in ast.parse(PROGRAMS.read_text(encoding="utf-8")).body
-    if isinstance(node, ast.FunctionDef) and node.name not in HELPERS
+    for module in ("recording.py", "reading.py")
+    for node in ast.parse(PROGRAMS.with_name(module).read_text(encoding="utf-8")).body
+    if isinstance(node, ast.FunctionDef)
 ]
 
 
