@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ import whence
 from serving import clean_environment
 from whence.left_out import LEFT_OUT
 
+ROOT = Path(__file__).resolve().parents[2]
 DESCRIBE = Path(__file__).with_name("describe_client.py")
 NAMES = [(section.owner, name) for section in mlflow_api.SECTIONS for name in section.names]
 ABSENT = [(owner, name) for owner, names in LEFT_OUT.items() for name in names]
@@ -62,6 +64,14 @@ def test_the_differences_and_the_variables_are_of_the_table():
     full = {section.prefix + name for section in mlflow_api.SECTIONS for name in section.names}
     assert set(mlflow_api.DIFFERS) <= full
     assert not set(mlflow_api.HONOURED) & set(mlflow_api.IGNORED)
+
+
+def test_the_variables_that_are_read_are_those_of_the_table():
+    """What else is named `MLFLOW_…` in the source are constants of ours."""
+    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "src").rglob("*.py")]
+    named = set(re.findall(r"[\"' ](MLFLOW_[A-Z_]+)[\"']", "\n".join(texts)))
+    assert set(mlflow_api.HONOURED) <= named
+    assert not set(mlflow_api.IGNORED) & named
 
 
 def test_the_page_is_fresh():
