@@ -127,11 +127,24 @@ def test_a_page_is_read_in_order_and_by_few_statements_most_of_them_side_by_side
         assert "PREWHERE experiment_id IN {" in store.statements[2]
 
 
-def test_a_search_of_all_experiments_asks_only_for_those_not_yet_seen(chdb_store, series):
+def test_a_search_of_all_experiments_knows_which_there_are(chdb_store, series):
     search_traces(chdb_store, max_results=3)
     store = Watched(chdb_store)
-    search_traces(store, max_results=3, filter_string=f"trace_id LIKE 'tr-{series}-%'")
-    assert [sql.split(maxsplit=2)[:2] for sql in store.statements[:1]] == [["SELECT", "DISTINCT"]]
+    filter_string = f"trace_id LIKE 'tr-{series}-%' OR trace_id = 'tr-news'"
+    search_traces(store, max_results=3, filter_string=filter_string)
+    assert not any("DISTINCT" in sql for sql in store.statements)
+    news = trace_row(trace("tr-news", request_time_ms=2**41), "774252")
+    chdb_store.insert("traces", [news])
+    page = search_traces(store, max_results=3, filter_string=filter_string)
+    assert [info.experiment_id for info in page.traces] == ["774252", series, series]
+
+
+def test_a_store_that_others_write_as_well_is_asked_for_experiments_not_yet_seen(chdb_store):
+    kept = KeptTables(chdb_store.query, shared=True)
+    chdb_store.insert("traces", [trace_row(trace("tr-first"), "774253")])
+    assert "774253" in kept.list_experiment_ids()
+    chdb_store.insert("traces", [trace_row(trace("tr-second"), "774254")])
+    assert {"774253", "774254"} <= kept.list_experiment_ids()
 
 
 def test_whole_rows_are_read_through_one_column(chdb_store, series):

@@ -22,7 +22,7 @@ from whence.query.filters import comparisons, is_about_span
 from whence.query.order import DEFAULT, after, compile_order, sort_key_of
 from whence.query.reach import kind_of, reaches_of
 from whence.store.overlay import Overlay, ask_overlay, merge_overlays, read_overlay
-from whence.store.traces import WHOLE, list_experiment_ids, locate_traces
+from whence.store.traces import WHOLE, locate_traces
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -235,7 +235,7 @@ def _scopes(store: Store, search: Search, parameters: Parameters) -> list[str]:
     """
     ids = search.experiment_ids
     if not ids and search.order == DEFAULT and search.trace_ids is None:
-        ids = tuple(list_experiment_ids(store))
+        ids = tuple(sorted(store.kept.list_experiment_ids()))
         if len(ids) > MAX_BRANCHES:
             return [""]
     if search.order == DEFAULT and 1 < len(ids) <= MAX_BRANCHES:

@@ -7,6 +7,8 @@ are read once, and kept up to date by the inserts that pass through here.
 Contract: what is found is what the engine would say. Nothing is found (None) where the table is too
 large, is written by others as well, or is just being written: then the engine must be asked.
 
+Of `traces` only the experiments are held: a search of all of them must know which there are.
+
 Limits: `MAX_ROWS` rows or `MAX_BYTES` a table; a larger one is asked for as long as the store is
 open.
 """
@@ -53,6 +55,12 @@ class _Shape:
         return self.row_type.__struct_fields__
 
 
+_EXPERIMENT_IDS = """\
+SELECT DISTINCT experiment_id
+FROM traces
+WHERE experiment_id NOT IN {seen:Array(String)}
+"""
+
 _SHAPES = {
     "tags": _Shape(TagRow, ("key",)),
     "assessments": _Shape(AssessmentRow, ("assessment_id",)),
@@ -85,6 +93,22 @@ class KeptTables:
         self._query = query
         self._lock = threading.Lock()
         self._tables = {} if shared else {name: _Table() for name in _SHAPES}
+        self._shared = shared
+        self._experiment_ids: frozenset[str] = frozenset()  # some of those that have traces
+        self._knows_experiments = False  # whether these are all
+
+    def list_experiment_ids(self) -> frozenset[str]:
+        """Return every experiment that has traces, and those that had some."""
+        if not self._knows_experiments:
+            # Only what the sort key can't rule out is read: blocks that may hold another one.
+            rows = self._query(_EXPERIMENT_IDS, {"seen": list(self._experiment_ids)}).rows
+            self._add_experiments(experiment_id for (experiment_id,) in rows)
+            self._knows_experiments = not self._shared
+        return self._experiment_ids
+
+    def _add_experiments(self, experiment_ids: Iterable[str]) -> None:
+        with self._lock:
+            self._experiment_ids = self._experiment_ids.union(experiment_ids)
 
     def find(self, table: str, trace_ids: Iterable[str]) -> list[_Row] | None:
         """Return the newest rows of these traces, the deleted ones among them; None: ask."""
@@ -108,6 +132,9 @@ class KeptTables:
     @contextmanager
     def inserting(self, table: str, batches: Sequence[RecordBatch]) -> Iterator[None]:
         """Take what is inserted meanwhile; one insert at a time."""
+        if table == "traces":
+            for batch in batches:
+                self._add_experiments(batch.column("experiment_id").unique().to_pylist())
         held = self._tables.get(table)
         if held is None:
             yield

@@ -14,7 +14,6 @@ of 24, each of which would cost some 15 µs for every row that lies apart from t
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
 import msgspec
 
@@ -77,12 +76,6 @@ PREWHERE experiment_id IN {{experiment_ids:Array(String)}}
     AND trace_id IN {{trace_ids:Array(String)}}
 SETTINGS use_skip_indexes = 0, max_threads = 1, use_query_condition_cache = 0
 """
-_UNSEEN = """\
-SELECT DISTINCT experiment_id
-FROM traces
-WHERE experiment_id NOT IN {seen:Array(String)}
-"""
-_seen: WeakKeyDictionary[Store, frozenset[str]] = WeakKeyDictionary()
 
 
 def unpack_trace(
@@ -133,18 +126,6 @@ def read_trace_at(
     if trace_ids[0] not in known:
         newest.update((row.trace_id, row) for row in read_traces(store, trace_ids))
     return next((newest[one] for one in trace_ids if one in newest), None)
-
-
-def list_experiment_ids(store: Store) -> frozenset[str]:
-    """Return every experiment that has traces, and those that had some.
-
-    Only what the sort key can't rule out is read: blocks that may hold an experiment not yet seen.
-    """
-    seen = _seen.get(store, frozenset())
-    found = store.query(_UNSEEN, {"seen": list(seen)}).rows
-    if found:
-        seen = _seen[store] = seen.union(experiment_id for (experiment_id,) in found)
-    return seen
 
 
 def locate_traces(store: Store, trace_ids: Collection[str]) -> dict[str, tuple[str, int, bool]]:
