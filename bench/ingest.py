@@ -90,8 +90,9 @@ def read_cpu_s(pid: int) -> float:
     """Return the CPU time of a process and its children that run, user and system."""
     ticks = 0
     for one in list_family(pid):
-        fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
-        ticks += int(fields[11]) + int(fields[12])
+        with contextlib.suppress(OSError):  # a child that ended meanwhile
+            fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
@@ -100,7 +101,11 @@ def read_rss_bytes(pid: int, which: str = "VmRSS") -> int:
 
     What they share, such as libraries, counts for each.
     """
-    return sum(_read_memory(one, which) for one in list_family(pid))
+    found = _read_memory(pid, which)
+    for child in list_family(pid)[1:]:
+        with contextlib.suppress(OSError, LookupError):  # it ended meanwhile
+            found += _read_memory(child, which)
+    return found
 
 
 def list_family(pid: int) -> list[int]:

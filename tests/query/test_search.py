@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -275,6 +277,17 @@ def test_a_users_key_named_like_a_field_is_sorted_by_itself(store, experiment_id
 def test_a_limit_out_of_bounds_is_refused(chdb_store, max_results, message):
     with pytest.raises(InvalidInputError, match=message):
         search_traces(chdb_store, max_results=max_results)
+
+
+@pytest.mark.parametrize("values", [[], [5], ["5", "tr-a"], [None, "tr-a"], [2**63, "tr-a"]])
+def test_a_cursor_that_no_page_gave_is_refused(chdb_store, experiment_id, values):
+    insert_series(chdb_store, experiment_id, 3)
+    asked = {"experiment_ids": [experiment_id], "max_results": 2}
+    cursor = search_traces(chdb_store, **asked).next_cursor
+    digest, _ = msgspec.json.decode(base64.urlsafe_b64decode(cursor))
+    forged = base64.urlsafe_b64encode(msgspec.json.encode([digest, values])).decode()
+    with pytest.raises(InvalidInputError, match="not made here"):
+        search_traces(chdb_store, **asked, cursor=forged)
 
 
 @pytest.mark.parametrize("cursor", ["garbage", "", "Zm9v", "bnVsbA==", "☃", "W10="])

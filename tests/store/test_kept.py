@@ -41,6 +41,23 @@ def test_rows_that_were_there_before_are_found(chdb_store, trace_id):
     assert held(chdb_store).find("assessments", ["tr-unknown"]) == []
 
 
+def test_a_row_written_again_and_again_is_held_once_and_maps_count(
+    chdb_store, trace_id, monkeypatch
+):
+    monkeypatch.setattr(kept, "MAX_BYTES", 1000)
+    tables = held(chdb_store)
+    monkeypatch.setattr(chdb_store, "kept", tables)
+    monkeypatch.setattr(tables, "_read", lambda table: [])
+    tables.find("tags", [])
+    for version in range(20):
+        row = TagRow(trace_id=trace_id, key="k", value="x" * 500, version=version)
+        chdb_store.insert("tags", [row])
+        assert tables.find("tags", [trace_id]) == [row]
+    tables.find("assessments", [])
+    chdb_store.insert("assessments", [assessment(trace_id, metadata={"k": "x" * 3000})])
+    assert tables.find("assessments", [trace_id]) is None
+
+
 @pytest.mark.parametrize("versions", [(1, 2), (2, 1), (1, 1)])
 def test_rows_inserted_since_replace_each_other_as_in_the_engine(chdb_store, trace_id, versions):
     chdb_store.kept.find("tags", [])  # reads the table, if that hasn't been done

@@ -187,8 +187,9 @@ def _read_within_reach(
             rest = select_ended(f"-request_time_ms > {until} AND ")
             beyond = store.query(rest, values, settings=_IN_ORDER).rows
             ended = [*ended, *_candidates(beyond)][:size]
-            # A trace may have moved from beyond to within, and was seen at neither time.
-            if before is None or store.count_inserts("traces") != before:
+            # A trace may have moved from beyond to within, and was seen at neither time: by an
+            # insert that began meanwhile, or was under way already.
+            if before is None or before % 2 or store.count_inserts("traces") != before:
                 running, ended = _read_both(store, running_sql, select_ended(""), values)
     began = [one.request_time_ms for one in ended]
     reaches.learn(kind, from_ms, began, full=len(ended) == size)

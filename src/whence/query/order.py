@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from whence.query.compile import Parameters
 
 Position = tuple[Any, ...]
+MAX_INT64 = 2**63 - 1
 
 _EXPERIMENT = Field("attribute", "experiment_id")
 # What can be sorted by, and which keys of it can't.
@@ -185,6 +186,21 @@ def after(order: Order, position: Position, parameters: Parameters) -> str:
         operator = "<=" if first.descending else ">="
         condition = f"({first.sql} {operator} {parameters.bind(value, first.kind)} AND {condition})"
     return condition
+
+
+def fits(order: Order, position: Sequence[object]) -> bool:
+    """Tell whether these values may be a position in this order."""
+    return len(position) == len(order.columns) and all(
+        _is_of(column, value) for column, value in zip(order.columns, position, strict=True)
+    )
+
+
+def _is_of(column: SortColumn, value: object) -> bool:
+    if value is None:
+        return column.nullable
+    if column.kind == "Int64":
+        return isinstance(value, int) and -MAX_INT64 <= value <= MAX_INT64
+    return isinstance(value, str)
 
 
 def _after_column(column: SortColumn, value: object, rest: str, parameters: Parameters) -> str:

@@ -4,7 +4,8 @@ A page is read in two statements (`candidates.py` says how and why), more where 
 then it is continued behind the last candidate. `open_traces` (not ended) stand among the others.
 
 Cursors are positions, not offsets: the values of the sort columns of the last trace shown.
-Limit: a trace whose sort value changes between two pages may be shown twice or not at all.
+Limit: a trace whose sort value changes between two pages, or while one is read, may be shown twice
+or not at all.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from whence.query.candidates import Candidate, Search, read_candidates, verify_c
 from whence.query.compile import Parameters, forms_of_trace_id, patterns
 from whence.query.coverage import has_renamed, speaks_of_names
 from whence.query.environments import normalise_environments
-from whence.query.order import compile_order, parse_order, sort_key_of
+from whence.query.order import compile_order, fits, parse_order, sort_key_of
 from whence.query.parser import parse_filter
 from whence.query.views import TraceInfo, view_infos
 from whence.store.overlay import Overlay, merge_overlays
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 DEFAULT_MAX_RESULTS = 100
 MAX_MAX_RESULTS = 500
+_cursors = msgspec.json.Decoder(tuple[str, list[str | int | None]])
 MAX_CANDIDATES = 4000  # their times fit one form field of the engine's HTTP interface
 
 
@@ -166,7 +168,7 @@ def _write_cursor(search: Search, position: Position) -> str:
 def _read_cursor(cursor: str, search: Search) -> Position:
     try:
         text = base64.b64decode(cursor.encode(), altchars=b"-_", validate=True)
-        digest, values = msgspec.json.decode(text, type=tuple[str, list[str | int | None]])
+        digest, values = _cursors.decode(text)
     except (binascii.Error, ValueError, msgspec.MsgspecError) as error:
         raise InvalidInputError(
             "Invalid page token, could not base64-decode; start again without a cursor"
@@ -176,4 +178,6 @@ def _read_cursor(cursor: str, search: Search) -> Position:
             "this cursor belongs to another search: its filter, order or experiments differ; "
             "start again without a cursor"
         )
+    if not fits(compile_order(search.order, Parameters()), values):
+        raise InvalidInputError("this cursor was not made here; start again without a cursor")
     return tuple(values)

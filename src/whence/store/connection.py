@@ -244,12 +244,19 @@ class Store:
         settings = {"materialize_skip_indexes_on_insert": 1} if large else {}
         with self._take_writer(f"INSERT INTO {table}"):
             self._inserts[table] = self._inserts.get(table, 0) + 1
-            with self.kept.inserting(table, batches), _translated():
-                names = batches[0].schema.names
-                self._writer.raw_insert(table, names, stream, fmt="ArrowStream", settings=settings)
+            try:
+                with self.kept.inserting(table, batches), _translated():
+                    self._writer.raw_insert(
+                        table, batches[0].schema.names, stream, fmt="ArrowStream", settings=settings
+                    )
+            finally:
+                self._inserts[table] += 1
 
     def count_inserts(self, table: str) -> int | None:
-        """Return how many inserts into a table have begun; None where others may insert as well."""
+        """Return a number that grows when an insert begins and when it ends: odd meanwhile.
+
+        None where others may insert as well.
+        """
         return None if self._lock is None else self._inserts.get(table, 0)
 
     def command(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:

@@ -216,14 +216,19 @@ def _add(held: _Table, shape: _Shape, rows: Iterable[_Row]) -> None:
             continue
         by_key[key] = row
         held.count += earlier is None
-        held.size += _size_of(row)
+        held.size += _size_of(row) - (0 if earlier is None else _size_of(earlier))
         if shape.row_type is TagRow:
             held.keys.add(row.key)
 
 
 def _size_of(row: _Row) -> int:
-    texts = (value for value in msgspec.structs.astuple(row) if isinstance(value, str))
-    return sum(map(len, texts))
+    size = 0
+    for value in msgspec.structs.astuple(row):
+        if isinstance(value, str):
+            size += len(value)
+        elif isinstance(value, dict):
+            size += sum(len(key) + len(text) for key, text in value.items())
+    return size
 
 
 def _check_size(held: _Table) -> None:
