@@ -9,7 +9,7 @@ one.
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from importlib.metadata import version
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
@@ -28,7 +28,6 @@ from whence.store.time_limit import limit_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from concurrent.futures import Future
     from pathlib import Path
 
     from whence.ingest.ingestor import IngestResult
@@ -43,6 +42,7 @@ EDITORS = 16  # they only wait; the writer takes the changes of all in one group
 SMALL_DECODERS = 2  # threads for bodies that are not worth the way to another process
 LARGE_BYTES, LARGE_COMPRESSED_BYTES = 32 << 10, 4 << 10
 DURABLE_WAIT_S = 60.0  # how long a request waits for its spans to be durable
+READY_WAIT_S = 10.0  # how long a health check waits for the engine
 RETRY_AFTER_S = 5.0
 SPARE_READERS = 2  # for the writer's own questions and for health checks
 VERSION = version("whence")
@@ -105,9 +105,9 @@ class Services:
             threads, take = self._decoders, prepare
         else:
             threads, take = self._askers, self._processes.prepare
-        stored = asyncio.wrap_future(await asyncio.wrap_future(threads.submit(submit)))
+        stored = await asyncio.wrap_future(threads.submit(submit))
         try:
-            return await asyncio.wait_for(stored, DURABLE_WAIT_S)
+            return await asyncio.wait_for(asyncio.wrap_future(_mirror(stored)), DURABLE_WAIT_S)
         except asyncio.TimeoutError:  # the spans may still be stored: a second time does no harm
             raise UnavailableError(
                 f"the spans were not on the disk within {DURABLE_WAIT_S:.0f} s; the log of the "
@@ -120,9 +120,12 @@ class Services:
         if self.leaving.is_set():
             return "the server is stopping"
         try:
-            await asyncio.wrap_future(self._health.submit(self.store.ready))
+            asked = asyncio.wrap_future(self._health.submit(self.store.ready))
+            await asyncio.wait_for(asked, READY_WAIT_S)
         except WhenceError as error:
             return error.message
+        except asyncio.TimeoutError:
+            return f"the store did not answer within {READY_WAIT_S:.0f} s"
         return None
 
     def idle_s(self) -> float:
@@ -147,6 +150,26 @@ class Services:
         ):
             threads.shutdown(wait=False, cancel_futures=True)
         self._processes.close()
+
+
+def _mirror(future: Future[T]) -> Future[T]:
+    """Return a future that ends as the other one does, which stays when this one is cancelled.
+
+    A job that nobody waits for any more is still in the queue, and counts there until it is done.
+    """
+    mirror: Future[T] = Future()
+
+    def copy(done: Future[T]) -> None:
+        if not mirror.set_running_or_notify_cancel():
+            return
+        error = done.exception()
+        if error is None:
+            mirror.set_result(done.result())
+        else:
+            mirror.set_exception(error)
+
+    future.add_done_callback(copy)
+    return mirror
 
 
 def open_services(settings: Settings, directory: Path | None) -> Services:
