@@ -9,13 +9,15 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from ingest.wire import batch, new_trace_hex, span
-from whence.errors import MalformedPayloadError, PayloadTooLargeError
+from whence.errors import MalformedPayloadError, PayloadTooLargeError, UnavailableError
 from whence.ingest import preparing, processes
 from whence.ingest.facts import SpanFacts
 from whence.ingest.parcel import PREPARED, pack, unpack
@@ -175,6 +177,122 @@ def test_a_request_is_prepared_here_where_no_process_can_be_started(monkeypatch,
         for _ in range(2):
             assert look_at(pool.prepare(body, envelope)) == look_at(prepare(body, envelope))
     assert len(caplog.records) == 1
+
+
+def test_no_process_is_started_twice_where_the_code_on_disk_is_another(monkeypatch, caplog):
+    monkeypatch.setattr(processes, "name_form", lambda: "of yesterday")
+    monkeypatch.setattr(processes, "RETRY_S", 0.0)
+    body, envelope = REQUESTS["json"]
+    started = count_starts(monkeypatch)
+    with Processes(1) as pool, caplog.at_level(logging.WARNING):
+        for _ in range(3):
+            assert look_at(pool.prepare(body, envelope)) == look_at(prepare(body, envelope))
+        assert pool.pids == []
+    assert len(started) == 1
+    (record,) = caplog.records
+    assert "another version" in record.message
+
+
+def test_a_process_that_never_answers_is_started_again_after_growing_pauses(monkeypatch):
+    code = (sys.executable, "-c", "raise SystemExit(3)")
+    monkeypatch.setattr(processes, "_COMMAND", code)
+    now = [1000.0]
+    monkeypatch.setattr(processes.time, "monotonic", lambda: now[0])
+    started = count_starts(monkeypatch)
+    body, envelope = REQUESTS["json"]
+    starts_at = []
+    with Processes(1) as pool:
+        for _ in range(200):
+            before = len(started)
+            pool.prepare(b"", envelope)
+            if len(started) > before:
+                starts_at.append(now[0] - 1000)
+            now[0] += 1
+    assert starts_at == [0, 5, 15, 35, 75, 135, 195]
+
+
+def test_what_can_not_be_read_is_prepared_here_and_its_process_ends(monkeypatch, caplog):
+    def broken(*_):
+        raise ValueError("of another version")
+
+    body, envelope = REQUESTS["json"]
+    monkeypatch.setattr(processes, "unpack", broken)
+    started = count_starts(monkeypatch)
+    with Processes(1) as pool, caplog.at_level(logging.WARNING):
+        for _ in range(3):
+            assert look_at(pool.prepare(body, envelope)) == look_at(prepare(body, envelope))
+        assert pool.pids == []
+    assert len(started) == 1
+
+
+def count_starts(monkeypatch):
+    """Return a list that grows with each process started."""
+    started, start = [], subprocess.Popen
+    monkeypatch.setattr(
+        processes.subprocess, "Popen", lambda *a, **k: started.append(a) or start(*a, **k)
+    )
+    return started
+
+
+@pytest.mark.parametrize(("padding", "encoding"), [(2 << 20, "identity"), (0, "gzip")])
+def test_a_large_body_that_a_process_was_killed_over_is_refused(padding, encoding):
+    body = b"{}" + b" " * padding
+    body = gzip.compress(body) if encoding == "gzip" else body
+    envelope = Envelope(encoding=encoding)
+    with Processes(1) as pool, ThreadPoolExecutor(1) as threads:
+        pool.prepare(body, envelope)
+        (first,) = pool.pids
+        process = pool._running[0]
+        taken = threading.Event()
+        read = processes.read_frame
+
+        def wait_for_it(descriptor):
+            taken.set()
+            return read(descriptor)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(processes, "read_frame", wait_for_it)
+            if encoding == "gzip":
+                os.kill(first, signal.SIGSTOP)
+                waiting = threads.submit(pool.prepare, body, envelope)
+                assert taken.wait(30)
+                os.kill(first, signal.SIGKILL)
+            else:  # longer than the pipe: it must be taken before the end
+                patch.setattr(processes, "write_frame", lambda *_: os.kill(first, signal.SIGKILL))
+                waiting = threads.submit(pool.prepare, body, envelope)
+            with pytest.raises(UnavailableError, match="was killed"):
+                waiting.result(30)
+        assert process.was_killed
+        assert pool.prepare(body, envelope).trace_ids == []
+
+
+def test_a_process_imports_nothing_from_where_the_server_runs(tmp_path, monkeypatch, caplog):
+    (tmp_path / "msgspec.py").write_text("raise SystemExit(9)")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend("")
+    body, envelope = REQUESTS["json"]
+    with Processes(1) as pool, caplog.at_level(logging.WARNING):
+        pool.prepare(body, envelope)
+        (pid,) = pool.pids
+        said = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[:-1]
+    assert caplog.records == []
+    assert b"-I" in said and b"" not in said
+
+
+def test_a_process_that_gets_no_second_pipe_leaves_none(monkeypatch):
+    left = [os.pipe]
+
+    def pipe():
+        if not left:
+            raise OSError(24, "Too many open files")
+        return left.pop()()
+
+    before = len(os.listdir("/proc/self/fd"))
+    with monkeypatch.context() as patch:
+        patch.setattr(processes.os, "pipe", pipe)
+        with pytest.raises(OSError, match="Too many"):
+            processes.Process()
+    assert len(os.listdir("/proc/self/fd")) == before
 
 
 def test_a_fault_over_there_is_seen_here(monkeypatch):

@@ -5,11 +5,13 @@ shared again on arrival: for each pair of a resource and a provenance its texts,
 from there.
 
 A frame is a head of three numbers (what it is, and the lengths of its two parts) and the parts.
-Both sides are of one version of this program: the form promises nothing to anybody else.
+Both sides are of one version of this program, as far as `name_form` can tell: the form promises
+nothing to anybody else.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import struct
 from functools import lru_cache
@@ -19,17 +21,16 @@ import msgspec
 import pyarrow as pa
 
 from whence.ingest.facts import SpanFacts, name_sources
-from whence.ingest.prepare import Prepared
+from whence.ingest.prepare import Envelope, Prepared
 from whence.ingest.provenance import unpack_provenance
-from whence.store.rows import AssessmentRow, DocumentRow  # noqa: TC001 - read when the decoder is made
+from whence.store.rows import AssessmentRow, DocumentRow, SpanRow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from whence.store.rows import SpanRow
-
 Buffer = bytes | bytearray | memoryview
 REQUEST, PREPARED, REFUSED, FAILED = range(4)
+OTHER_FORM = 64  # the status of a process whose form is another than it was told
 _HEAD = struct.Struct("<BQQ")
 _NONE: dict[str, str] = {}
 
@@ -51,6 +52,13 @@ class _Contents(msgspec.Struct, array_like=True):
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(_Contents)
+
+
+def name_form() -> str:
+    """Return what tells apart versions of this program whose parcels differ."""
+    structs = (_Contents, SpanFacts, AssessmentRow, DocumentRow, SpanRow, Envelope)
+    fields = [(one.__name__, one.__struct_fields__, one.__annotations__) for one in structs]
+    return hashlib.sha256(repr((_HEAD.format, fields)).encode()).hexdigest()
 
 
 def pack(prepared: Prepared, rows: Sequence[SpanRow]) -> tuple[bytes, Buffer]:

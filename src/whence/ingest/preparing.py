@@ -1,6 +1,7 @@
 """A process that prepares requests for the server: bodies in on stdin, prepared requests out.
 
-    python -m whence.ingest.preparing
+`main` is called by the command that `processes` starts, with the names of the fields that the
+server knows: the process ends at once where this code has others, as after an upgrade in place.
 
 It keeps nothing between requests, and ends when nobody is left to ask: that is how it learns that
 the server has gone, however that ended. The signals that tell the server to stop are not for it,
@@ -12,6 +13,7 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import sys
 from contextlib import suppress
 
 import msgspec
@@ -19,9 +21,11 @@ import msgspec
 from whence.errors import WhenceError
 from whence.ingest.parcel import (
     FAILED,
+    OTHER_FORM,
     PREPARED,
     REFUSED,
     Buffer,
+    name_form,
     pack,
     read_frame,
     write_frame,
@@ -35,8 +39,10 @@ NICENESS = 5  # whoever asks something or sends little comes first, and this sti
 _envelopes = msgspec.msgpack.Decoder(Envelope)
 
 
-def main() -> None:
-    """Answer one request after the other."""
+def main(form: str) -> None:
+    """Answer one request after the other, for a server of the same `name_form`."""
+    if form != name_form():
+        sys.exit(OTHER_FORM)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     os.nice(NICENESS)
@@ -58,7 +64,3 @@ def answer(envelope: Buffer, body: Buffer) -> tuple[int, Buffer, Buffer]:
         return REFUSED, type(error).__name__.encode(), error.message.encode(errors="replace")
     except Exception as error:  # noqa: BLE001 - the server tries for itself, and sees what it is
         return FAILED, repr(error).encode(errors="replace"), b""
-
-
-if __name__ == "__main__":
-    main()
