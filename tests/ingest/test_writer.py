@@ -10,6 +10,7 @@ from ingest.wire import batch, new_trace_hex, span
 from whence.errors import StoreError, UnavailableError
 from whence.ingest import writer
 from whence.ingest.ingestor import Ingestor
+from whence.store.experiments import read_experiments
 from whence.store.known import find_positions, read_filter
 from whence.store.spans import read_spans
 from whence.store.tags import read_tags
@@ -170,7 +171,7 @@ def test_a_job_that_the_open_group_has_no_room_for_is_waited_for_without_looking
 class Crossing:
     """A small delivery that comes while a large one is being inserted, which hangs until told."""
 
-    def __init__(self, faulty, ingestor, experiment_id):
+    def __init__(self, faulty, ingestor, experiment_id, small_experiment_id=None):
         self._faulty, self._ingestor, self._experiment_id = faulty, ingestor, experiment_id
         self.inserted = faulty.inserted = []
         self.large_trace, self.small_trace = new_trace_hex(), new_trace_hex()
@@ -179,12 +180,20 @@ class Crossing:
         faulty.armed = True
         self.large = self.submit(span(self.large_trace, 1))
         assert faulty.reached.wait(30)
-        self.small = self.submit(span(self.small_trace, 1))
-        while not ingestor._writer._hurried:
+        self.small = self.submit(
+            span(self.small_trace, 1), experiment_id=small_experiment_id or experiment_id
+        )
+        while self.find_small() is None:
             threading.Event().wait(0.01)
 
-    def submit(self, *spans):
-        return self._ingestor.submit(batch(*spans), experiment_id=self._experiment_id)
+    def submit(self, *spans, experiment_id=None):
+        given = experiment_id or self._experiment_id
+        return self._ingestor.submit(batch(*spans), experiment_id=given)
+
+    def find_small(self):
+        """Return what the small delivery became: a group in a hurry, or one that waits."""
+        writer = self._ingestor._writer
+        return "hurried" if writer._hurried else "open" if writer._open else None
 
     def counts(self, store):
         ids = [f"tr-{self.large_trace}", f"tr-{self.small_trace}"]
@@ -199,9 +208,7 @@ def crossing(faulty, experiment_id, monkeypatch):
         yield Crossing(faulty, ingestor, experiment_id)
 
 
-def test_a_small_delivery_is_inserted_between_two_statements_of_a_large_one(
-    crossing, faulty, chdb_store
-):
+def test_a_small_delivery_is_inserted_in_the_gap_of_a_large_one(crossing, faulty, chdb_store):
     faulty.go_on()
     assert [one.result(30).accepted_spans for one in (crossing.large, crossing.small)] == [1, 1]
     large, small = f"tr-{crossing.large_trace}", f"tr-{crossing.small_trace}"
@@ -252,10 +259,36 @@ def test_a_small_delivery_to_a_new_experiment_waits_for_its_turn(
     faulty, experiment_id, monkeypatch, chdb_store
 ):
     monkeypatch.setattr(writer, "LARGE_GROUP_BYTES", 0)
+    new_id = f"{experiment_id}1"
     with Ingestor(faulty) as ingestor:
-        crossing = Crossing(faulty, ingestor, experiment_id)
-        new = [f"{experiment_id}{digit}" for digit in "12"]
-        jobs = [ingestor.submit(batch(span(new_trace_hex(), 1)), experiment_id=one) for one in new]
-        assert len(ingestor._writer._hurried) == 1
+        crossing = Crossing(faulty, ingestor, experiment_id, new_id)
+        assert crossing.find_small() == "open"
+        # Known by now, and not stored: what names it waits too.
+        late = crossing.submit(span(late_trace := new_trace_hex(), 1), experiment_id=new_id)
+        while ingestor._writer._queue:
+            threading.Event().wait(0.01)
+        threading.Event().wait(0.1)
+        assert ingestor._writer._hurried is None
         faulty.go_on()
-        assert [job.result(30).accepted_spans for job in (*jobs, crossing.small)] == [1, 1, 1]
+        assert [one.result(30).accepted_spans for one in (crossing.small, late)] == [1, 1]
+    large, small = f"tr-{crossing.large_trace}", f"tr-{crossing.small_trace}"
+    order = [(table, trace_id) for table, ids in crossing.inserted for trace_id in ids]
+    assert order.index(("traces", large)) < order.index(("spans", small))
+    assert order.index(("traces", large)) < order.index(("spans", f"tr-{late_trace}"))
+
+
+def test_a_small_delivery_that_fails_makes_nobody_forget_the_experiments_under_way(
+    crossing, faulty, experiment_id, chdb_store
+):
+    new_id = f"{experiment_id}2"
+    said = {"mlflow__experimentId": new_id, "whence__experiment__name": "the name"}
+    named = crossing._ingestor.submit(batch(span(new_trace_hex(), 1), **said))
+    while crossing._ingestor._writer._open is None:
+        threading.Event().wait(0.01)
+    assert crossing.find_small() == "hurried"
+    faulty.fails = [StoreError("broken")]
+    faulty.go_on()
+    assert named.result(30).accepted_spans == crossing.small.result(30).accepted_spans == 1
+    crossing.submit(span(new_trace_hex(), 1), experiment_id=new_id).result(30)
+    names = {row.experiment_id: row.name for row in read_experiments(chdb_store)}
+    assert names[new_id] == "the name"

@@ -2,7 +2,7 @@
 
 It does nothing but insert, answer who waits, and say that it is done: states, retries and the
 memory of traces belong to the writer's thread. One batch at a time; a hurried one, which concerns
-nothing of the others, comes between two statements of the batch at work.
+nothing of the others, comes in the gap of the batch at work (`Group.insert`) or after it.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Inserter:
     ) -> None:
         """Prepare; `start` starts the thread.
 
-        `insert` calls its second argument between two statements, where that does no harm.
+        `insert` calls its second argument once, between what is true and what is derived.
         `when_done` is called after each batch.
         """
         self.batch: Batch | None = None
@@ -88,7 +88,7 @@ class Inserter:
         self._work.put(batch)
 
     def hurry(self, batch: Batch) -> None:
-        """Insert a batch that concerns no trace of the others, as soon as a statement ends."""
+        """Insert a batch that concerns no trace of the others, in their gap or at their end."""
         self._hurried.append(batch)
         self._work.put(False)
 
@@ -124,4 +124,4 @@ class Inserter:
 
 
 def _do_nothing() -> None:
-    """Let nothing come between the statements of a hurried batch."""
+    """Leave no gap in a hurried batch."""

@@ -6,9 +6,11 @@ requests cost a few inserts. A job is answered when its group is durable. Jobs t
 themselves (`Job.reads_store`) are prepared when nothing is under way.
 
 A small delivery that comes while a large group is inserted doesn't wait for the next one: where it
-concerns no trace and no experiment of what is under way, it is in a group of its own, inserted
-between two statements. Until that is stored, whatever concerns its traces waits. There is one such
-group at a time, so that many small deliveries still share their inserts.
+concerns no trace of what is under way, and no experiment that is new or to be stored by it, it is
+in a group of its own, inserted in the one gap that a large group has (when what is true of it is
+stored, and before what is derived), or else after it. Until that is stored, whatever concerns its
+traces waits. There is one such group at a time, so that many small deliveries still share their
+inserts.
 
 Where anything fails, what is under way is dropped from the memory of traces, and its jobs are
 committed again, one group after the other: a group that the engine refuses is tried in halves,
@@ -84,7 +86,7 @@ class Writer:
         self._closed = False
         self._listeners: list[Callable[[list[str]], None]] = []
         self._open: Batch | None = None  # prepared, and not yet given to the inserter
-        self._hurried: deque[Batch] = deque()  # given to the inserter, between its statements
+        self._hurried: Batch | None = None  # given to the inserter, for its gap
         self._inserter = Inserter(self._insert, self._wake)
         self._thread = threading.Thread(target=self._run, name="whence-writer", daemon=True)
 
@@ -199,7 +201,7 @@ class Writer:
     def _has_work(self) -> bool:
         if self._inserter.is_free and (self._open is not None or self._inserter.batch is not None):
             return True
-        if self._hurried and self._hurried[0].done.is_set():
+        if self._hurried is not None and self._hurried.done.is_set():
             return True
         return bool(self._queue) and self._fits(*self._measure_open())
 
@@ -254,7 +256,8 @@ class Writer:
         hurried: list[Job[Any]] = []
         others: list[Job[Any]] = []
         under_way = self._inserter.batch
-        if under_way is None or under_way.size_bytes < LARGE_GROUP_BYTES or self._hurried:
+        is_large = under_way is not None and under_way.size_bytes >= LARGE_GROUP_BYTES
+        if not is_large or self._hurried is not None:
             others = jobs
         else:
             for job in jobs:
@@ -264,13 +267,14 @@ class Writer:
             try:
                 self._prepare(batch, hurried)
             except Exception:  # noqa: BLE001 - committed again, it tells whose it is
-                self._recover(_ids_of(hurried))
+                self._memory.forget(_ids_of(hurried), in_doubt=True)
                 self._finish_all()
                 self.commit(hurried)
             else:
-                self._hurried.append(batch)
+                self._hurried = batch
                 self._inserter.hurry(batch)
-        if any(one in batch.trace_ids for batch in self._hurried for one in _ids_of(others)):
+        ahead = self._hurried
+        if ahead is not None and any(one in ahead.trace_ids for one in _ids_of(others)):
             self._settle_hurried(wait=True)
         return others
 
@@ -289,23 +293,28 @@ class Writer:
 
     def _list_under_way(self) -> list[Batch]:
         """Return the groups that are prepared and not known to be stored."""
-        groups = (self._open, self._inserter.batch, *self._hurried)
+        groups = (self._open, self._inserter.batch, self._hurried)
         return [batch for batch in groups if batch is not None]
 
     def _settle_hurried(self, *, wait: bool) -> None:
-        """See to hurried groups that are inserted, or all of them; commit again what failed."""
-        while self._hurried and (wait or self._hurried[0].done.is_set()):
-            self._hurried[0].done.wait()
-            batch = self._hurried.popleft()
-            if batch.error is None:
-                self._settle(batch)
-                continue
-            self._recover(list(batch.trace_ids))
-            if isinstance(batch.error, UnavailableError):
-                _fail(batch.jobs, batch.error)
-            else:
-                self._finish_all()
-                self.commit(batch.jobs)
+        """See to the hurried group once it is inserted; commit again what failed.
+
+        It stages no experiments, so what is known of those, also of those under way, stays.
+        """
+        batch = self._hurried
+        if batch is None or not (wait or batch.done.is_set()):
+            return
+        batch.done.wait()
+        self._hurried = None
+        if batch.error is None:
+            self._settle(batch)
+            return
+        self._memory.forget(list(batch.trace_ids), in_doubt=True)
+        if isinstance(batch.error, UnavailableError):
+            _fail(batch.jobs, batch.error)
+        else:
+            self._finish_all()
+            self.commit(batch.jobs)
 
     def _prepare_ahead(self, jobs: list[Job[Any]]) -> None:
         """Prepare jobs while the inserter works; give them to it when it is free."""
@@ -319,6 +328,7 @@ class Writer:
             self._open = None
             self._memory.forget(_ids_of(waiting), in_doubt=False)
             self._collect()
+            self._settle_hurried(wait=True)
             self._recover(_ids_of(waiting))
             self.commit(waiting)
             return
@@ -357,7 +367,7 @@ class Writer:
             self.commit(ahead.jobs)
 
     def _insert(self, batch: Batch, between: Callable[[], None]) -> None:
-        """Make a batch durable, and tell everybody; `between` is called between statements."""
+        """Make a batch durable, and tell everybody; `between` is called once, in its gap."""
         batch.group.insert(self._store, between)
         batch.answer()
         self._announce(batch.group.changed)
