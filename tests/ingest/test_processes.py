@@ -21,7 +21,7 @@ from whence.errors import MalformedPayloadError, PayloadTooLargeError, Unavailab
 from whence.ingest import preparing, processes
 from whence.ingest.facts import SpanFacts
 from whence.ingest.parcel import PREPARED, pack, unpack
-from whence.ingest.prepare import Envelope, prepare, read_body
+from whence.ingest.prepare import Envelope, prepare, prepare_groups, read_body
 from whence.ingest.processes import Processes
 from whence.otlp import json as otlp_json
 from whence.otlp import protobuf as otlp_protobuf
@@ -102,6 +102,18 @@ def look_at(prepared):
 def test_a_request_prepared_elsewhere_is_what_it_is_when_prepared_here(pool, name):
     body, envelope = REQUESTS[name]
     assert look_at(pool.prepare(body, envelope)) == look_at(prepare(body, envelope))
+
+
+def test_a_request_weighs_what_its_assessments_say():
+    def weigh(rationale):
+        said = [{"assessment_name": "a", "feedback": {"value": 1}, "rationale": rationale}]
+        attributes = {"whence.assessments": json.dumps(said)}
+        prepared = prepare_groups(batch(span(new_trace_hex(), 1, attributes=attributes)))
+        (row,) = prepared.assessments
+        assert row.rationale == rationale
+        return prepared.size_bytes - prepared.facts[0].size_bytes
+
+    assert weigh("r" * 5000) - weigh("") == 5000
 
 
 def test_what_spans_share_is_shared_again_after_the_way():

@@ -90,6 +90,13 @@ def read_body(body: bytes, envelope: Envelope) -> tuple[Prepared, list[SpanRow]]
     return _prepare(groups, envelope.experiment_id, envelope.default_experiment_id)
 
 
+def _weigh(row: AssessmentRow) -> int:
+    """Return about what an assessment takes in memory."""
+    texts = (row.name, row.value, row.error, row.rationale or "", row.source_id)
+    said = sum(len(key) + len(value) for key, value in row.metadata.items())
+    return sum(map(len, texts)) + said + ROW_OVERHEAD_BYTES
+
+
 def _decode(plain: bytes, content_type: str) -> list[ResourceSpans]:
     if content_type == JSON_TYPE:
         return otlp_json.decode_request(plain)
@@ -117,6 +124,8 @@ def _prepare(
         documents=documents,
         assessments=normalised.assessments,
         message=normalised.message,
-        size_bytes=size_bytes + sum(len(document.text) for document in documents),
+        size_bytes=size_bytes
+        + sum(len(document.text) for document in documents)
+        + sum(_weigh(row) for row in normalised.assessments),
     )
     return prepared, rows

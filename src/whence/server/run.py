@@ -46,7 +46,7 @@ KEEP_ALIVE_S = 75
 def run_server(settings: Settings) -> NoReturn:
     """Serve until told to stop; ends the process."""
     configure_log(settings.log_level, access=settings.access_log)
-    faulthandler.register(signal.SIGUSR1)  # what every thread is doing, for when nothing happens
+    _answer_signal()
     code = 1
     try:
         code = _serve(settings)
@@ -57,7 +57,7 @@ def run_server(settings: Settings) -> NoReturn:
     except BaseException:  # noqa: BLE001 - os._exit would hide it
         sys.excepthook(*sys.exc_info())
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError):  # nobody reads it any more
+        with contextlib.suppress(OSError, AttributeError):  # nobody reads it any more, or ever did
             stream.flush()
     os._exit(code)
 
@@ -76,17 +76,37 @@ def _serve(settings: Settings) -> int:
     finally:
         if presence is not None:
             presence.withdraw()
-        _close(services)
-    return 0
+        failures = _close(services)
+    return 1 if failures else 0
 
 
-def _close(services: Services) -> None:
-    """Close, or give up where the engine doesn't answer: nothing that was acknowledged is lost."""
-    closing = threading.Thread(target=services.close, name="whence-close", daemon=True)
+def _answer_signal() -> None:
+    """Say at SIGUSR1 what every thread is doing, where there is such a signal and a stream."""
+    if hasattr(faulthandler, "register"):
+        with contextlib.suppress(AttributeError, OSError, RuntimeError, ValueError):
+            faulthandler.register(signal.SIGUSR1)
+
+
+def _close(services: Services) -> list[BaseException]:
+    """Close, or give up where the engine doesn't answer: nothing that was acknowledged is lost.
+
+    Returns what went wrong, which is logged.
+    """
+    failures: list[BaseException] = []
+
+    def close() -> None:
+        try:
+            services.close()
+        except BaseException as error:  # noqa: BLE001 - a thread would only print it
+            _log.exception("the store could not be closed")
+            failures.append(error)
+
+    closing = threading.Thread(target=close, name="whence-close", daemon=True)
     closing.start()
     closing.join(CLOSE_WAIT_S)
     if closing.is_alive():
         _log.error("the store could not be closed within %.0f s; leaving", CLOSE_WAIT_S)
+    return failures
 
 
 def local_directory(store: str) -> Path | None:
