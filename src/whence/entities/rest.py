@@ -30,7 +30,8 @@ ATTRIBUTE_OF_FIELD = {
 }
 KEEPS_NULL = ("inputs", "outputs")  # null is a value there, absence is a missing key
 WIRE_KEYS = (semconv.INPUTS, semconv.OUTPUTS)  # JSON text of what the fields hold decoded
-# What a root says of its whole trace, where `TraceInfo` has it.
+# What a root says of its whole trace, where `TraceInfo` has it. A root of another service's part is
+# not the trace's: what it says is found nowhere else.
 OF_TRACE = (semconv.METADATA_PREFIX, semconv.TRACE_TAG_PREFIX)
 
 
@@ -71,10 +72,11 @@ def info_from_api(info: dict[str, Any]) -> TraceInfo:
 
 def span_from_api(span: dict[str, Any]) -> Span:
     """Read one span."""
+    of_trace = () if span.get("parent_id") else OF_TRACE
     attributes = {
         key: value
         for key, value in (span.get("attributes") or {}).items()
-        if key not in WIRE_KEYS and not key.startswith(OF_TRACE)
+        if key not in WIRE_KEYS and not key.startswith(of_trace)
     }
     for name, key in ATTRIBUTE_OF_FIELD.items():
         if name in span and (span[name] is not None or name in KEEPS_NULL):

@@ -170,7 +170,7 @@ def test_files_with_null_bytes_and_nonsense_are_passed_over(app: Path):
 
 
 BECOME_NOBODY = f"""
-process.resolve_late(); process.forget()  # imports what this user may not read
+process.resolve_late(); process.forget(); whence.tracing.stats()  # imports what this user may not read
 os.setgid({NOBODY}); os.setuid({NOBODY})
 """
 
