@@ -11,6 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from whence.sdk.context.platform_table import PLATFORMS
+from whence.sdk.context.program.kinds import JOB_VARIABLES
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -26,9 +29,18 @@ class Running(NamedTuple):
 
 
 def clean_environment(**extra: str) -> dict[str, str]:
-    """Return this process's environment without what would steer Whence, plus `extra`."""
+    """Return this process's environment without what steers Whence, plus `extra`.
+
+    What names the platform goes too: a process in CI is of another source type than one at a desk.
+    """
     steering = ("WHENCE_", "MLFLOW_", "OTEL_")
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(steering)}
+    markers = (name for one in PLATFORMS for marker in one.markers for name in marker.split(" + "))
+    platforms = {*JOB_VARIABLES, *markers}
+    kept = {
+        key: value
+        for key, value in os.environ.items()
+        if not key.startswith(steering) and key not in platforms
+    }
     return {**kept, **extra}
 
 
