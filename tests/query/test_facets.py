@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import contextmanager
+
 import pytest
 from tests.query.rows import insert, trace
 from tests.query.test_rollups import restart, roll
@@ -9,7 +12,7 @@ from tests.query.test_rollups import restart, roll
 from whence import semconv
 from whence.errors import FilterError, InvalidInputError
 from whence.query import coverage, facet_samples, facet_sql
-from whence.query.facets import count_facets
+from whence.query.facets import DEFAULT_FIELDS, count_facets
 from whence.query.version_table import read_versions
 from whence.store.hours import HOUR_MS, ChangedHours, Hour
 from whence.store.rows import TraceRow
@@ -47,6 +50,23 @@ def plains(store, experiment_id):
     ]
     insert(store, experiment_id, found, stale=True)
     return found
+
+
+@contextmanager
+def watching(store):
+    """Keep what the store is asked, and with which parameters."""
+    asked = []
+    original = store.query
+
+    def query(sql, parameters=None, **options):
+        asked.append((sql, parameters or {}))
+        return original(sql, parameters, **options)
+
+    store.query = query
+    try:
+        yield asked
+    finally:
+        del store.query
 
 
 def values_of(found, field):
@@ -99,13 +119,13 @@ def test_the_rest_is_told_apart_from_the_missing(store, experiment_id, plains):
     assert (session.distinct, session.other, session.missing) == (1, 0, 7)
 
 
-def rows_of(experiment_id, numbers, state="OK"):
-    """Twenty traces an hour, each with a session of its own, of three users."""
+def rows_of(experiment_id, numbers, state="OK", *, an_hour=20):
+    """Traces at even times, twenty an hour, each with a session of its own, of three users."""
     return [
         TraceRow(
             experiment_id=experiment_id,
             trace_id=f"tr-{experiment_id}-{index:05}",
-            request_time_ms=T0 + index * HOUR_MS // 20,
+            request_time_ms=T0 + index * HOUR_MS // an_hour,
             state=state,
             session=f"s{index}",
             user=f"u{index % 3}",
@@ -118,6 +138,7 @@ def rows_of(experiment_id, numbers, state="OK"):
 @pytest.fixture
 def low_bounds(monkeypatch):
     monkeypatch.setattr(facet_sql, "EXACT_TRACES", 1000)
+    monkeypatch.setattr(facet_sql, "EXACT_VALUES", 1)
     monkeypatch.setattr(facet_samples, "SAMPLE_TRACES", 2000)
 
 
@@ -134,6 +155,20 @@ def test_beyond_the_bound_a_sample_is_counted_and_marked(store, experiment_id, h
     assert {one.count for one in session.values} == {1}
     assert sum(one.count for one in user.values) == pytest.approx(6000, rel=0.01)
     assert all(one.count == pytest.approx(2000, rel=0.05) for one in user.values)
+
+
+def test_users_that_are_few_are_counted_exactly_beside_a_sample_of_many_sessions(
+    store, experiment_id, hours, low_bounds, monkeypatch
+):
+    monkeypatch.setattr(facet_sql, "EXACT_VALUES", 20_000)  # the engine counts 8,192 at a time
+    store.insert("traces", rows_of(experiment_id, range(40_000), an_hour=2000))
+    restart(store)
+    roll(store, experiment_id)
+    found = count_facets(store, experiment_ids=[experiment_id], fields=["session", "user"])
+    session, user = found.facets
+    assert (found.total, found.sampled, user.sample) == (40_000, True, None)
+    assert session.sample.traces < 40_000
+    assert values_of(found, "user") == {"u0": 13_334, "u1": 13_333, "u2": 13_333}
 
 
 @pytest.mark.parametrize("rolled", [0, 600, 5900])
@@ -226,28 +261,18 @@ def test_changed_hours_that_lie_ages_apart_are_answered_exactly(store, experimen
 
 
 def test_traces_of_no_hour_that_matters_are_not_read(store, experiment_id, plains, hours):
-    """Rollups tell in which hours a version lies; sessions are counted in those only."""
+    """Rollups tell in which hours a version lies; tenants are counted in those only."""
     roll(store, experiment_id)
-    asked = []
-    original = store.query
-
-    def query(sql, parameters=None, **options):
-        asked.append((sql, parameters or {}))
-        return original(sql, parameters, **options)
-
-    store.query = query
-    try:
+    with watching(store) as asked:
         found = count_facets(
             store,
             experiment_ids=[experiment_id],
             filter_string="app_version = '1'",
-            fields=["environment", "session"],
+            fields=["environment", "metadata.tenant"],
         )
         direct = [one for one in asked if "FROM traces FINAL" in one[0]]
         read_versions(store, environment="prod", experiment_ids=[experiment_id])
         versions = asked[-1]
-    finally:
-        del store.query
     assert found.total == 4
     ((sql, parameters),) = direct
     limits = sorted(-value for value in parameters.values() if isinstance(value, int))
@@ -255,6 +280,43 @@ def test_traces_of_no_hour_that_matters_are_not_read(store, experiment_id, plain
     assert limits[-1] == T0 + 8 * HOUR_MS - 1
     assert "FROM traces " not in versions[0]
     assert "trace_statistics" in versions[0]
+
+
+def test_eight_facets_of_quiet_hours_are_read_without_their_traces(
+    store, experiment_id, plains, hours
+):
+    """Names apart, which tags may have changed here; sessions and users by a statement each."""
+    roll(store, experiment_id)
+    fields = [name for name in DEFAULT_FIELDS if name != "name"]
+    for filter_string in ("", "environment = 'production' AND NOT state = 'ERROR'"):
+        with watching(store) as asked:
+            found = count_facets(
+                store,
+                experiment_ids=[experiment_id],
+                filter_string=filter_string,
+                fields=fields,
+                own=True,
+            )
+        assert values_of(found, "session") == {"s": 1 if filter_string else 2}
+        read = [sql for sql, _ in asked if "_counts\n" in sql]
+        assert sorted("value_counts" in sql for sql in read) == [False, True, True]
+        assert not [sql for sql, _ in asked if "FROM traces" in sql]
+        # Beside them: which hours have no values, and on a server which have changed.
+        others = [sql for sql, _ in asked if sql not in read]
+        assert 1 <= len(others) <= 2  # noqa: PLR2004
+        assert all("rolled_hours" in sql for sql in others)
+
+
+def test_values_of_a_week_are_read_by_the_sort_key(store, experiment_id, plains, hours):
+    roll(store, experiment_id)
+    plan = store.query(
+        "EXPLAIN indexes = 1 SELECT value, sum(traces) FROM value_counts "
+        "WHERE experiment_id = {id:String} AND field = 'user' AND hour BETWEEN 5 AND 6 "
+        "GROUP BY value",
+        {"id": experiment_id},
+    )
+    keys = re.search(r"Keys:\s*((?:\w+\s+)+)Condition", "\n".join(row[0] for row in plan.rows))
+    assert keys[1].split() == ["experiment_id", "field", "hour"]
 
 
 def test_counts_of_a_week_are_read_by_the_sort_key(store, experiment_id, hours):

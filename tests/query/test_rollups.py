@@ -27,7 +27,13 @@ from whence.query.version_table import read_versions
 from whence.store import hours as hours_module
 from whence.store import rollups as rollups_module
 from whence.store.hours import HOUR_MS, ChangedHours, Hour, read_unseen, remove_seen_marks
-from whence.store.rollups import find_unrolled, remove_old_generations, roll_up, runs_of
+from whence.store.rollups import (
+    find_unrolled,
+    find_unvalued,
+    remove_old_generations,
+    roll_up,
+    runs_of,
+)
 
 T0 = 490_000 * HOUR_MS
 _numbers = itertools.count()
@@ -59,19 +65,28 @@ def restart(store):
 
 def roll(store, experiment_id):
     mine = [hour for hour in store.hours.unseen() if hour.experiment_id == experiment_id]
-    for run in runs_of(mine, 24):
+    for run in runs_of({*mine, *find_unvalued(store, [experiment_id])}, 24):
         roll_up(store, run, now_us=1)
 
 
+def roll_without_values(store, experiment_id):
+    """Roll up as while the hours are under way."""
+    mine = [hour for hour in store.hours.unseen() if hour.experiment_id == experiment_id]
+    for run in runs_of(mine, 24):
+        roll_up(store, run, now_us=1, values_before=0)
+
+
 @contextmanager
-def interrupted(store, method, action):
-    """Run `action` when `method` is called first, before what it does."""
+def interrupted(store, method, action, *, calls=1):
+    """Run `action` when `method` has been called so often, before what it does."""
     original = getattr(store, method)
-    pending = [action]
+    pending = [None] * (calls - 1) + [action]
 
     def call(target, *args, **kwargs):
         if pending and (method != "insert" or target == "rolled_hours"):
-            pending.pop()()
+            due = pending.pop(0)
+            if due is not None:
+                due()
         return original(target, *args, **kwargs)
 
     setattr(store, method, call)
@@ -162,6 +177,12 @@ def check(store, experiment_id):
         filter_string="environment = 'production' AND NOT app_version = '2'",
         keep=lambda row: row["environment"] == "production" and row["app_version"] != "2",
     )
+    check_facets(
+        store,
+        experiment_id,
+        filter_string="state = 'ERROR' OR commit IS NULL",
+        keep=lambda row: row["state"] == "ERROR" or row["commit"] is None,
+    )
     since_ms = T0 + HOUR_MS + 1000
     check_facets(
         store,
@@ -184,6 +205,7 @@ details = st.fixed_dictionaries(
         semconv.GIT_COMMIT: st.sampled_from(["a" * 40, "b" * 40]),
         semconv.TOKEN_USAGE: st.just('{"total_tokens":7}'),
         semconv.SESSION: st.sampled_from(["s1", "s2"]),
+        semconv.TRACE_USER: st.sampled_from(["u1", "u2", ""]),
     },
 )
 deliveries = st.tuples(
@@ -197,8 +219,8 @@ deliveries = st.tuples(
 steps = (
     deliveries
     | st.tuples(st.just("delete"), traces)
-    | st.tuples(st.sampled_from(["roll", "restart", "roll broken off"]))
-    | st.tuples(st.sampled_from(["roll while"]), deliveries)
+    | st.tuples(st.sampled_from(["roll", "roll without values", "restart", "roll broken off"]))
+    | st.tuples(st.sampled_from(["roll while"]), deliveries, st.integers(1, 3))
 )
 
 
@@ -216,6 +238,8 @@ class Play:
             self.ingestor.delete_traces([self.name(given[0])])
         elif what == "roll":
             roll(self.store, self.experiment_id)
+        elif what == "roll without values":
+            roll_without_values(self.store, self.experiment_id)
         elif what == "restart":
             restart(self.store)
         elif what == "roll broken off":
@@ -225,7 +249,8 @@ class Play:
                 except StoreError:
                     restart(self.store)
         else:
-            with interrupted(self.store, "derive", lambda: self.do(*given[0])):
+            step, calls = given
+            with interrupted(self.store, "derive", lambda: self.do(*step), calls=calls):
                 roll(self.store, self.experiment_id)
 
     def deliver(self, number, time_ms, state, duration_ns, metadata):
@@ -266,12 +291,14 @@ def test_percentiles_of_short_and_long_durations_are_as_near(store, ingestor, ho
     check_versions(store, play.experiment_id, None)
 
 
+@pytest.mark.parametrize("calls", [1, 2, 3])
 def test_a_write_during_the_computation_leaves_the_hour_to_be_read_from_traces(
-    store, ingestor, hours
+    store, ingestor, hours, calls
 ):
+    """It comes before the counts, the statistics or the values are computed."""
     play = Play(store, ingestor)
     play.do("deliver", 1, 0, "OK", 5, {"app_version": "1"})
-    play.do("roll while", ("deliver", 2, 10, "OK", 5, {"app_version": "1"}))
+    play.do("roll while", ("deliver", 2, 10, "OK", 5, {"app_version": "1"}), calls)
     assert Hour(play.experiment_id, T0 // HOUR_MS) in store.hours.unseen()
     check(store, play.experiment_id)
 
@@ -291,16 +318,22 @@ def test_a_quiet_hour_is_read_from_rollups_only(store, ingestor, hours):
     check(store, play.experiment_id)
 
 
+def count_rows(store, table, experiment_id):
+    sql = f"SELECT count() FROM {table} WHERE experiment_id = {{id:String}}"
+    return store.query(sql, {"id": experiment_id}).rows[0][0]
+
+
 def test_generations_that_no_longer_count_are_removed_later(store, ingestor, hours):
     play = Play(store, ingestor)
     for number in range(3):
-        play.do("deliver", number, 0, "OK", 5, {"app_version": "1"})
+        play.do("deliver", number, 0, "OK", 5, {"app_version": "1", semconv.TRACE_USER: "u"})
         play.do("roll")
-    count = "SELECT count() FROM trace_counts WHERE experiment_id = {id:String}"
-    assert store.query(count, {"id": play.experiment_id}).rows == [(3,)]
+    assert count_rows(store, "trace_counts", play.experiment_id) == 3
+    assert count_rows(store, "value_counts", play.experiment_id) == 3 * 2  # a user, no session
     assert remove_old_generations(store, now_us=2) == 0
     assert remove_old_generations(store, now_us=10**9) >= 2
-    assert store.query(count, {"id": play.experiment_id}).rows == [(1,)]
+    assert count_rows(store, "trace_counts", play.experiment_id) == 1
+    assert count_rows(store, "value_counts", play.experiment_id) == 2
     check(store, play.experiment_id)
 
 

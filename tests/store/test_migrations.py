@@ -12,7 +12,9 @@ from whence.store import migrations
 from whence.store.conflicts import read_conflicts
 from whence.store.connection import open_store
 from whence.store.documents import read_document
+from whence.store.hours import Hour
 from whence.store.migrations import Migration, migrate, read_migrations, split_statements
+from whence.store.rollups import find_unvalued
 from whence.store.rows import TraceRow
 from whence.store.spans import read_spans
 from whence.store.traces import read_traces
@@ -91,6 +93,21 @@ def test_a_store_of_the_first_step_keeps_its_rows_and_learns_the_rest(url, monke
         assert [row.provenance for row in read_spans(store, ["tr-old"])] == [""]
         assert [(row.kept, row.absent) for row in read_conflicts(store, ["tr-old"])] == [("a", 0)]
         assert read_document(store, "diff", "none") is None
+
+
+def test_hours_that_were_rolled_up_before_values_were_counted_are_known_to_have_none(
+    url, monkeypatch
+):
+    step = next(migration.number for migration in KNOWN if migration.name == "value_counts")
+    with monkeypatch.context() as patched:
+        before = [migration for migration in KNOWN if migration.number < step]
+        patched.setattr(migrations, "read_migrations", lambda: before)
+        with open_store(url) as store:
+            store.command("INSERT INTO rolled_hours (experiment_id, hour, generation, version) "
+                          "VALUES ('0', 5, 64, 1)")  # fmt: skip
+    with open_store(url) as store:
+        assert find_unvalued(store) == {Hour("0", 5)}
+        assert find_unvalued(store, before=5) == find_unvalued(store, ["1"]) == set()
 
 
 def test_the_copy_of_traces_keeps_every_row_however_often_it_is_made(url, monkeypatch):

@@ -7,6 +7,10 @@ one core at most. Reading stays exact meanwhile, because readers add changed hou
 At its start it takes over the marks left by a crash, and looks once for hours that were never
 rolled up (a store of an older version, rows inserted in bulk). Those go newest first, with pauses
 as long as the work; one thread of the engine does it.
+
+The values of sessions and users are written once an hour is over: nearly as many rows as traces,
+they would be superseded every few seconds before. Every `VALUES_EVERY_S` it looks for hours that
+are over and have none, whichever process or version of the program rolled them up.
 """
 
 from __future__ import annotations
@@ -18,7 +22,14 @@ from typing import TYPE_CHECKING
 
 from whence.errors import StoreError, WhenceError
 from whence.store.hours import Hour, read_ownerless, read_unseen, remove_seen_marks
-from whence.store.rollups import find_unrolled, remove_old_generations, roll_up, runs_of
+from whence.store.rollups import (
+    find_first_under_way,
+    find_unrolled,
+    find_unvalued,
+    remove_old_generations,
+    roll_up,
+    runs_of,
+)
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -31,6 +42,7 @@ REST = 50.0
 MAX_RUN_HOURS = 24
 RETRY_S = 10.0
 POLL_S = 30.0  # for marks of other processes
+VALUES_EVERY_S = 300.0
 CLEAN_EVERY_S = 600.0
 CLEAN_AT_LEAST = 1_000
 
@@ -49,8 +61,9 @@ class Roller:
         self._debounce_s = debounce_s
         self._min_rest_s = min_rest_s
         self._not_before: dict[Hour, float] = {}
+        self._unvalued: set[Hour] = set()  # to be rolled up once more, though they have not changed
         self._closing = threading.Event()
-        self._polled_at = self._cleaned_at = time.monotonic()
+        self._polled_at = self._cleaned_at = self._valued_at = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="whence-rollups", daemon=True)
         self._thread.start()
 
@@ -70,7 +83,7 @@ class Roller:
     def settle(self, timeout_s: float = 60.0) -> bool:
         """Wait until every hour is rolled up; return whether it is. For tests and benchmarks."""
         deadline = time.monotonic() + timeout_s
-        while not self._hours.trusted or self._hours.read_changed(self._store):
+        while not self._hours.trusted or self._unvalued or self._hours.read_changed(self._store):
             if time.monotonic() > deadline or self._closing.is_set():
                 return False
             time.sleep(0.01)
@@ -99,6 +112,8 @@ class Roller:
         elif self._hours.shared and time.monotonic() - self._polled_at > POLL_S:
             self._polled_at = time.monotonic()
             self._hours.adopt(read_ownerless(self._store))
+        if time.monotonic() - self._valued_at > VALUES_EVERY_S:
+            self._find_unvalued()
         due = self._due()
         for run in runs_of(due, MAX_RUN_HOURS):
             if self._closing.is_set():
@@ -113,18 +128,27 @@ class Roller:
         marked = self._hours.unseen().keys() | read_unseen(self._store)
         unrolled = find_unrolled(self._store) - marked
         self._hours.mark(self._store, unrolled)
+        self._find_unvalued()
         self._hours.trusted = True
         if unrolled:
             _log.info("%d hours are being rolled up", len(unrolled))
+
+    def _find_unvalued(self) -> None:
+        self._valued_at = time.monotonic()
+        before = find_first_under_way(time.time_ns() // 1000)
+        self._unvalued = find_unvalued(self._store, before=before)
 
     def _roll_up(self, run: tuple[str, int, int], *, busy: bool) -> None:
         experiment_id, first, last = run
         started, rest_s = time.monotonic(), self._min_rest_s
         try:
-            roll_up(self._store, run, now_us=time.time_ns() // 1000)
+            now_us = time.time_ns() // 1000
+            roll_up(self._store, run, now_us=now_us, values_before=find_first_under_way(now_us))
         except StoreError as error:  # the others may do better
             _log.warning("hours could not be rolled up, trying again: %s", error.message)
             rest_s = RETRY_S
+        else:
+            self._unvalued -= {Hour(experiment_id, number) for number in range(first, last + 1)}
         now = time.monotonic()
         took_s = now - started
         until = now + max(rest_s, REST * took_s / (last - first + 1))
@@ -135,9 +159,10 @@ class Roller:
 
     def _due(self) -> list[Hour]:
         now = time.monotonic()
-        return [
-            hour for hour, since in self._hours.unseen().items() if self._at(hour, since) <= now
-        ]
+        return [hour for hour, since in self._waiting().items() if self._at(hour, since) <= now]
+
+    def _waiting(self) -> dict[Hour, float]:
+        return {**dict.fromkeys(self._unvalued, 0.0), **self._hours.unseen()}
 
     def _at(self, hour: Hour, since: float) -> float:
         return max(since + self._debounce_s, self._not_before.get(hour, 0.0))
@@ -145,7 +170,7 @@ class Roller:
     def _next_due_s(self) -> float:
         now = time.monotonic()
         self._not_before = {hour: at for hour, at in self._not_before.items() if at > now}
-        moments = [self._at(hour, since) for hour, since in self._hours.unseen().items()]
+        moments = [self._at(hour, since) for hour, since in self._waiting().items()]
         return max(0.0, min([*moments, now + POLL_S]) - now)
 
     def _clean(self) -> None:

@@ -4,6 +4,9 @@ A filter is *rolled* where it speaks only of what rollups are grouped by, and of
 narrow it from the outside (`timestamp_ms > … AND …`). Whole hours that have not changed since they
 were rolled up are then read from there; changed hours and the ends of the time range from `traces`,
 and traces that have not ended from `open_traces`. Together that is exactly what `traces` says.
+
+`value_counts` is grouped by less, and does not hold all hours that are rolled up: `divide_values`
+adds the others to those read from `traces`.
 """
 
 from __future__ import annotations
@@ -18,7 +21,13 @@ from whence.query.compile import Parameters, compile_filter
 from whence.query.filters import And, Comparison, Filter, Not, Or, comparisons
 from whence.query.vocabulary import Field
 from whence.store.hours import HOUR_MS, Hour
-from whence.store.rollups import DIMENSIONS, read_living_generations, time_range
+from whence.store.rollups import (
+    DIMENSIONS,
+    VALUE_DIMENSIONS,
+    find_unvalued,
+    read_living_generations,
+    time_range,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -48,7 +57,12 @@ class Question:
     @property
     def rolled(self) -> bool:
         """Tell whether rollups can answer it."""
-        return self.tree is None or all(map(_is_dimension, comparisons(self.tree)))
+        return self._speaks_only_of(DIMENSIONS)
+
+    @property
+    def valued(self) -> bool:
+        """Tell whether `value_counts` can answer it."""
+        return self._speaks_only_of(VALUE_DIMENSIONS)
 
     @property
     def bounded(self) -> bool:
@@ -60,6 +74,11 @@ class Question:
         """The first and the last hour that lie wholly within its times."""
         last = MAX_MS // HOUR_MS if self.until_ms == MAX_MS else (self.until_ms + 1) // HOUR_MS - 1
         return -(-self.from_ms // HOUR_MS), last
+
+    def _speaks_only_of(self, dimensions: Collection[str]) -> bool:
+        return self.tree is None or all(
+            column_of(one.field) in dimensions for one in comparisons(self.tree)
+        )
 
     def condition(self, parameters: Parameters) -> str:
         """Return the filter's and the experiments' SQL, without the times."""
@@ -217,12 +236,14 @@ def _ranges_by_experiment(hours: Collection[Hour], experiments: int) -> list[Ran
 
 @dataclass(frozen=True)
 class Cover:
-    """The division of a question: `changed` hours are left out of the rollups.
+    """The division of a question: `hours` have changed, and are left out of the rollups.
 
-    `direct`, which are those and the ends of the time range, is read from `traces` instead.
+    `changed` are ranges that hold them. `direct`, which are those and the ends of the time range,
+    is read from `traces` instead.
     """
 
     question: Question
+    hours: frozenset[Hour]
     changed: tuple[Range, ...]
     direct: tuple[Range, ...]
 
@@ -232,12 +253,32 @@ def divide(store: Store, question: Question) -> Cover | None:
     changed = store.hours.read_changed(store) if question.rolled else None
     if changed is None:
         return None
+    return _leave_out(question, changed)
+
+
+def divide_values(store: Store, cover: Cover) -> Cover | None:
+    """Return the division for `value_counts`; None where its values do not lead to an answer.
+
+    What has values is asked after what has changed: an hour that is rolled up in between, the first
+    time and without values, is known to have changed. One that has values does not lose them.
+    """
+    if not cover.question.valued:
+        return None
+    without = find_unvalued(store, cover.question.experiment_ids)
+    return _leave_out(cover.question, cover.hours | without)
+
+
+def _leave_out(question: Question, hours: Iterable[Hour]) -> Cover | None:
     asked = question.experiment_ids
-    changed = {hour for hour in changed if not asked or hour.experiment_id in asked}
     first, last = question.whole_hours
     if first > last:
         return None
-    ranges = ranges_of({hour for hour in changed if first <= hour.number <= last})
+    left_out = frozenset(
+        hour
+        for hour in hours
+        if first <= hour.number <= last and (not asked or hour.experiment_id in asked)
+    )
+    ranges = ranges_of(left_out)
     if ranges is None:
         return None
     edges: list[Range] = []
@@ -246,7 +287,14 @@ def divide(store: Store, question: Question) -> Cover | None:
             edges.append(((), question.from_ms, first * HOUR_MS - 1))
         if question.until_ms > (end := time_range(last, last)[1]):
             edges.append(((), end + 1, question.until_ms))
-    return Cover(question, tuple(ranges), (*ranges, *edges))
+    return Cover(question, left_out, tuple(ranges), (*ranges, *edges))
+
+
+def column_of(field: Field) -> str | None:
+    """Return the column of `traces` that holds a field, of those that are grouped by or counted."""
+    if field.kind == "metadata":
+        return semconv.COLUMN_OF_METADATA.get(field.key)
+    return field.key if field.kind == "attribute" else None
 
 
 # --- Filters --------------------------------------------------------------------------------------
@@ -260,12 +308,6 @@ def _operands(tree: Filter | None) -> tuple[Filter, ...]:
 
 def _is_narrowing(one: Comparison) -> bool:
     return one.field == _TIME and one.operator in _NARROWING
-
-
-def _is_dimension(one: Comparison) -> bool:
-    if one.field.kind == "metadata":
-        return semconv.COLUMN_OF_METADATA.get(one.field.key) in DIMENSIONS
-    return one.field.kind == "attribute" and one.field.key in DIMENSIONS
 
 
 def _bounds(one: Comparison) -> tuple[int, int]:

@@ -1,7 +1,9 @@
 """How facets are counted: the statements, and the choice between rollups, all traces and a sample.
 
 One statement counts any number of fields under one filter (`GROUPING SETS`), and returns a row per
-field: its values, its traces, those without a value, and the most frequent values.
+field: its values, its traces, those without a value, and the most frequent values. Sessions and
+users, whose values are many, have a rollup of their own, and there a statement each: they run side
+by side with the one that counts all others.
 """
 
 from __future__ import annotations
@@ -16,7 +18,9 @@ from whence.query.coverage import (
     NAME,
     Cover,
     Question,
+    column_of,
     divide,
+    divide_values,
     living,
     ranges_of,
     within,
@@ -31,18 +35,21 @@ from whence.query.facet_samples import (
     weigh,
 )
 from whence.query.vocabulary import Field
-from whence.store.rollups import DIMENSIONS
+from whence.store.rollups import DIMENSIONS, VALUE_FIELDS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from concurrent.futures import Future
 
     from whence.query.compile import Operand
     from whence.query.coverage import Range
     from whence.store.connection import Rows, Store
 
     Weights = tuple[int, int]  # of a row of `traces`, of one of `open_traces`
+    Answer = tuple[dict[Field, Counted], Counted | None]  # by field; and all traces, where asked
 
 EXACT_TRACES = 2_500_000
+EXACT_VALUES = 2_500_000  # rows of `value_counts`; more take as long as a sample of the traces
 FEW = 100
 RECOUNTED_ROWS = 400_000
 TOO_MANY_ROWS = 158
@@ -62,7 +69,7 @@ def is_name(field: Field) -> bool:
     return field in (NAME, NAME_TAG)
 
 
-def count(
+def start_count(
     store: Store,
     question: Question,
     fields: Sequence[Field],
@@ -70,34 +77,34 @@ def count(
     limit: int,
     plain_names: bool,
     total: bool,
-) -> tuple[dict[Field, Counted], Counted | None]:
-    """Count fields under one question; with `total`, the traces that it finds as well."""
+) -> Callable[[], Answer]:
+    """Start to count fields under one question; with `total`, the traces that it finds as well.
+
+    Statements on rollups run from now on. Call what is returned to have the answer.
+    """
     cover = divide(store, question)
-    rolled = [one for one in fields if cover and _dimension_of(one, plain_names=plain_names)]
-    rest = [one for one in fields if one not in rolled]
-    counted: dict[Field, Counted] = {}
-    everything = None
-    if cover is not None and (rolled or total):
-        counted, everything = _count_rolled(
-            store, cover, rolled, limit, plain_names=plain_names, total=total
-        )
-    elif total or rest:
-        found, everything = _count_directly(
-            store, question, None, rest, limit, plain_names=plain_names, total=total
-        )
-        return found, everything
-    if rest:
-        found, _ = _count_directly(
-            store, question, cover, rest, limit, plain_names=plain_names, total=False
-        )
-        counted.update(found)
-    return counted, everything
+    covered: Callable[[], Answer] | None = None
+    if cover is not None:
+        covered = _start_covered(store, cover, fields, limit, plain_names=plain_names, total=total)
+
+    def finish() -> Answer:
+        counted, everything = ({}, None) if covered is None else covered()
+        rest = [one for one in fields if one not in counted]
+        all_traces = total and covered is None
+        if rest or all_traces:
+            found, traces = _count_directly(
+                store, question, cover, rest, limit, plain_names=plain_names, total=all_traces
+            )
+            return {**counted, **found}, traces if all_traces else everything
+        return counted, everything
+
+    return finish
 
 
 # --- From rollups ---------------------------------------------------------------------------------
 
 
-def _count_rolled(
+def _start_covered(
     store: Store,
     cover: Cover,
     fields: Sequence[Field],
@@ -105,23 +112,90 @@ def _count_rolled(
     *,
     plain_names: bool,
     total: bool,
-) -> tuple[dict[Field, Counted], Counted | None]:
-    question, parameters = cover.question, Parameters()
-    columns = [str(_dimension_of(one, plain_names=plain_names)) for one in fields]
+) -> Callable[[], Answer]:
+    """Start to count those of the fields that rollups know; and the traces, with `total`."""
+    rolled = [one for one in fields if _dimension_of(one, plain_names=plain_names)]
+    valued = [one for one in fields if column_of(one) in VALUE_FIELDS]
+    counts: Future[Rows] | None = None
+    if rolled or total:
+        columns = [str(_dimension_of(one, plain_names=plain_names)) for one in rolled]
+        counts = _start_counts(store, cover, columns, limit, total=total)
+    # Asked while the counts are read.
+    narrowed = divide_values(store, cover) if valued else None
+    values: dict[Field, Future[Rows]] = {}
+    if narrowed is not None:
+        values = {one: _start_values(store, narrowed, str(column_of(one)), limit) for one in valued}
+
+    def finish() -> Answer:
+        counted, everything = ({}, None) if counts is None else _read(counts.result(), rolled)
+        for field, answer in values.items():
+            counted.update(_read_unless_refused(answer, field))
+        return counted, everything
+
+    return finish
+
+
+def _read_unless_refused(answer: Future[Rows], field: Field) -> dict[Field, Counted]:
+    try:
+        found, _ = _read(answer.result(), [field])
+    except StoreError as error:
+        if error.code != TOO_MANY_ROWS:
+            raise
+        return {}
+    return found
+
+
+def _start_counts(
+    store: Store, cover: Cover, columns: Sequence[str], limit: int, *, total: bool
+) -> Future[Rows]:
+    parameters = Parameters()
     selected = ", ".join(f"{name} AS f{index}" for index, name in enumerate(columns)) or "1"
-    sources = {
-        "trace_counts": living(cover, parameters),
-        "open_traces FINAL": f"deleted = 0 AND {question.time_condition(parameters)}",
-    }
-    if cover.direct:
-        sources["traces FINAL"] = f"deleted = 0 AND {within(cover.direct, parameters)}"
-    source = "\nUNION ALL\n".join(
-        f"SELECT {selected}, {'traces' if table == 'trace_counts' else 'toUInt64(1)'} AS n\n"
-        f"FROM {table}\nWHERE {rows} AND {question.condition(parameters)}"
-        for table, rows in sources.items()
+    source = _select_covered(cover, parameters, "trace_counts", (selected, selected))
+    statement = _summarise(source, len(columns), total=total)
+    return _start(store, statement, parameters, limit)
+
+
+def _start_values(store: Store, cover: Cover, column: str, limit: int) -> Future[Rows]:
+    parameters = Parameters()
+    source = _select_covered(
+        cover,
+        parameters,
+        "value_counts",
+        ("value AS f0", f"{column} AS f0"),
+        f"field = {parameters.bind(column)} AND ",
     )
-    rows = _query(store, _summarise(source, len(fields), total=total), parameters, limit)
-    return _read(rows, fields)
+    statement = _summarise(source, 1, total=False)
+    return _start(store, statement, parameters, limit, at_most=EXACT_VALUES)
+
+
+def _select_covered(
+    cover: Cover,
+    parameters: Parameters,
+    rollup: str,
+    selected: tuple[str, str],
+    of_rollup: str = "",
+) -> str:
+    """Return a SELECT of values and `n`, the number of traces that have them.
+
+    `selected` says how values are read of the rollup, and how of a trace.
+    """
+    question = cover.question
+    of_row, of_trace = selected
+    parts = [
+        (rollup, f"{of_row}, traces AS n", f"{of_rollup}{living(cover, parameters)}"),
+        (
+            "open_traces FINAL",
+            f"{of_trace}, toUInt64(1) AS n",
+            f"deleted = 0 AND {question.time_condition(parameters)}",
+        ),
+    ]
+    if cover.direct:
+        direct = f"deleted = 0 AND {within(cover.direct, parameters)}"
+        parts.append(("traces FINAL", f"{of_trace}, toUInt64(1) AS n", direct))
+    return "\nUNION ALL\n".join(
+        f"SELECT {columns}\nFROM {table}\nWHERE {rows} AND {question.condition(parameters)}"
+        for table, columns, rows in parts
+    )
 
 
 # --- From traces ----------------------------------------------------------------------------------
@@ -136,14 +210,15 @@ def _count_directly(
     *,
     plain_names: bool,
     total: bool,
-) -> tuple[dict[Field, Counted], Counted | None]:
+) -> Answer:
     def run(ranges: Sequence[Range] | None, weights: Weights, at_most: int) -> Rows:
         parameters = Parameters()
         source = _select_traces(
             store, question, fields, ranges, weights, parameters, plain_names=plain_names
         )
         statement = _summarise(source, len(fields), total=total)
-        return _query(store, statement, parameters, limit, at_most=at_most)
+        statement = _write_limit(statement, limit)
+        return store.query(statement, parameters.values, settings=_limits(at_most))
 
     ranges, fits = None, True
     if cover is not None and (question.tree is not None or question.bounded):
@@ -243,13 +318,9 @@ def _read_overlaid(store: Store, fields: Sequence[Field]) -> set[str | None]:
 
 def _dimension_of(field: Field, *, plain_names: bool) -> str | None:
     """Return the column of rollups that holds a field."""
-    column: str | None = field.key
     if is_name(field):
-        column = "trace_name" if plain_names else None
-    elif field.kind == "metadata":
-        column = semconv.COLUMN_OF_METADATA.get(field.key)
-    elif field.kind != "attribute":
-        column = None
+        return "trace_name" if plain_names else None
+    column = column_of(field)
     return column if column in DIMENSIONS else None
 
 
@@ -296,12 +367,11 @@ def _summarise(source: str, fields: int, *, total: bool) -> str:
     names = [f"f{index}" for index in range(fields)]
     if not names:
         return f"SELECT toUInt64(0), toUInt64(0), sum(n), toUInt64(0), []\nFROM\n(\n{source}\n)"
-    everything = (1 << fields) - 1
-    masks = {name: everything - (1 << fields - 1 - index) for index, name in enumerate(names)}
-    cases = ", ".join(
-        f"mask = {mask}, toNullable(toString({name}))" for name, mask in masks.items()
-    )
-    sets = ", ".join([*(f"({name})" for name in names), *(["()"] if total else [])])
+    if fields == 1 and not total:
+        # One set of grouping is slower than none.
+        by_value = "toUInt64(0) AS mask, CAST(toString(f0) AS Nullable(String)) AS value", "f0"
+    else:
+        by_value = _group_by_each(names, total=total)
     return f"""\
 SELECT
     mask,
@@ -312,25 +382,43 @@ SELECT
 FROM
 (
     SELECT
-        grouping({", ".join(names)}) AS mask,
-        multiIf({cases}, NULL) AS value,
+        {by_value[0]},
         sum(n) AS traces
     FROM
     (
 {source}
     )
-    GROUP BY GROUPING SETS ({sets})
+    GROUP BY {by_value[1]}
 )
 GROUP BY mask
 """
 
 
-def _query(
+def _group_by_each(names: Sequence[str], *, total: bool) -> tuple[str, str]:
+    """Return the columns that say which field a row is of and its value, and how to group."""
+    fields = len(names)
+    everything = (1 << fields) - 1
+    masks = {name: everything - (1 << fields - 1 - index) for index, name in enumerate(names)}
+    cases = ", ".join(
+        f"mask = {mask}, toNullable(toString({name}))" for name, mask in masks.items()
+    )
+    sets = ", ".join([*(f"({name})" for name in names), *(["()"] if total else [])])
+    return (
+        f"grouping({', '.join(names)}) AS mask, multiIf({cases}, NULL) AS value",
+        f"GROUPING SETS ({sets})",
+    )
+
+
+def _start(
     store: Store, statement: str, parameters: Parameters, limit: int, *, at_most: int = 0
-) -> Rows:
+) -> Future[Rows]:
+    settings = _limits(at_most)
+    return store.start_query(_write_limit(statement, limit), parameters.values, settings=settings)
+
+
+def _write_limit(statement: str, limit: int) -> str:
     # A parameter of an aggregate function must be in the text; it is a checked number.
-    statement = statement.replace("{limit:UInt64}", str(int(limit)))
-    return store.query(statement, parameters.values, settings=_limits(at_most))
+    return statement.replace("{limit:UInt64}", str(int(limit)))
 
 
 def _limits(at_most: int) -> dict[str, object]:
@@ -338,7 +426,7 @@ def _limits(at_most: int) -> dict[str, object]:
     return {**SETTINGS, "max_rows_to_read": at_most, "read_overflow_mode": "throw"}
 
 
-def _read(rows: Rows, fields: Sequence[Field]) -> tuple[dict[Field, Counted], Counted | None]:
+def _read(rows: Rows, fields: Sequence[Field]) -> Answer:
     everything = (1 << len(fields)) - 1
     by_mask = {
         mask: Counted(int(traces), int(missing), distinct, [(text, -less) for less, text in top])

@@ -5,11 +5,12 @@ asked for), so that the values beside the chosen one stay to be chosen. Every tr
 superseded and deleted rows don't, traces that have not ended do.
 
 How it is read, field by field: what rollups are grouped by comes from rollups, where the filter
-allows it (`coverage`). All else is counted from `traces`, in one pass over the columns it needs;
-where rollups can tell in which hours a filter finds anything, over these hours only. A pass of more
-than `EXACT_TRACES` is not made: hours drawn by a hash are counted instead, the counts are
-extrapolated, and the answer says so. A value that the sample holds `FEW` times or less is counted
-again exactly, as far as an index leads to it.
+allows it (`coverage`); sessions and users too, where the filter speaks of no names and they have
+`EXACT_VALUES` rows there at most. All else is counted from `traces`, in one pass over the columns
+it needs; where rollups can tell in which hours a filter finds anything, over these hours only. A
+pass of more than `EXACT_TRACES` is not made: hours drawn by a hash are counted instead, the counts
+are extrapolated, and the answer says so. A value that the sample holds `FEW` times or less is
+counted again exactly, as far as an index leads to it.
 
 Limit: a trace that ends while it is counted may be counted as ended and as not ended.
 """
@@ -127,14 +128,22 @@ def count_facets(
     plain_names = named and not has_renamed(store)
     counted: dict[Field, Counted] = {}
     total: Counted | None = None
-    for part, members in _group(tree, request).items():
-        question = ask(part, experiment_ids or (), plain_names=plain_names)
-        whole = part == tree
-        counts, everything = facet_sql.count(
-            store, question, members, limit=limit, plain_names=plain_names, total=whole
+    # All are started before the first is waited for.
+    started = {
+        part: facet_sql.start_count(
+            store,
+            ask(part, experiment_ids or (), plain_names=plain_names),
+            members,
+            limit=limit,
+            plain_names=plain_names,
+            total=part == tree,
         )
+        for part, members in _group(tree, request).items()
+    }
+    for part, finish in started.items():
+        counts, everything = finish()
         counted.update(counts)
-        total = everything if whole else total
+        total = everything if part == tree else total
     facets = [_show(name, counted[field]) for field, name in request.fields.items()]
     sampled = any(facet.sample for facet in facets)
     return Facets(

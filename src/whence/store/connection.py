@@ -44,6 +44,7 @@ from whence.store.workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from concurrent.futures import Future
 
     from clickhouse_connect.driver.client import Client
     from pyarrow import RecordBatch
@@ -208,14 +209,22 @@ class Store:
         self, statements: Sequence[tuple[str, Mapping[str, Any]]], **settings: Any
     ) -> list[Rows]:
         """Run SELECTs side by side, each with its parameters; return their rows in this order."""
-        others = [
-            self._threads.submit(
-                partial(copy_context().run, self.query, sql, parameters, settings=settings)
-            )
-            for sql, parameters in statements[1:]
-        ]
+        others = [self.start_query(*one, settings=settings) for one in statements[1:]]
         first = [self.query(*one, settings=settings) for one in statements[:1]]
         return first + [other.result() for other in others]
+
+    def start_query(
+        self,
+        sql: str,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        settings: Mapping[str, Any] | None = None,
+    ) -> Future[Rows]:
+        """Run a SELECT beside what the caller does; `result()` gives its rows, or raises."""
+        self._check()
+        return self._threads.submit(
+            partial(copy_context().run, self.query, sql, parameters, settings=settings)
+        )
 
     def insert(self, table: str, rows: Sequence[msgspec.Struct]) -> None:
         """Insert rows of one struct whose fields are columns of `table`; durable on return.

@@ -1,9 +1,13 @@
-"""Computing rollups: counts (`trace_counts`) and statistics (`trace_statistics`) of whole hours.
+"""Computing rollups of whole hours: `trace_counts`, `trace_statistics` and `value_counts`.
 
 A computation reads the deduplicated rows of an hour and writes a new *generation* beside the old
 one; `rolled_hours` then names it, and from there on it counts. Readers choose rows by generation,
 so a repeated, an overtaken or an unfinished computation does no harm. Generations that do not count
 are removed `KEEP_US` after they were computed.
+
+`value_counts`, of fields with many values, has nearly as many rows as `traces`: it is written for
+hours that are over (`find_first_under_way`), not every few seconds. `rolled_hours.valued` says of
+which generations it holds the values. An hour that has had them keeps having them.
 
 Limit: a computation of more than `KEEP_US` may be removed by another server before it counts.
 
@@ -22,11 +26,15 @@ from whence import semconv
 from whence.store.hours import ABANDONED_AFTER_S, HOUR_MS, Hour
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from whence.store.connection import Store
 
 KEEP_US = 600_000_000
+VALUES_AFTER_MS = 120_000  # an hour's end: many of its last traces are still to come
+VALUES_AT_ONCE = 250_000  # traces whose values are grouped in one statement, in about 100 MB
+VALUED_AHEAD_US = 600_000_000  # no generation without values, of another server, replaces them
+VALUES_A_COUNT = 100  # so many superseded values are removed as early as one superseded count
 MAX_SPAN = 1 << 6  # hours that one computation may reach over: their generations differ by it
 _DRAWN_BITS = 57  # of a generation, so that no two of them ever meet
 _INT64_MAX = 2**63 - 1
@@ -41,6 +49,9 @@ DIMENSIONS = (
     "state",
     "trace_name",
 )
+# What `value_counts` counts, and what it is grouped by: names would make it as large as the traces.
+VALUE_FIELDS = ("session", "user")
+VALUE_DIMENSIONS = tuple(name for name in DIMENSIONS if name != "trace_name")
 _HOUR = f"intDiv(request_time_ms, {HOUR_MS})"
 BUCKETS_PER_OCTAVE = 32
 _BUCKET = (
@@ -78,11 +89,13 @@ class RolledHourRow(msgspec.Struct, frozen=True, kw_only=True):
     generation: int
     seen: list[tuple[str, int]]
     newest_version: int
+    valued: int
     version: int
 
 
 class _Known(NamedTuple):
     seen: dict[str, int]
+    valued: int
     version: int
 
 
@@ -153,8 +166,38 @@ FROM
 GROUP BY experiment_id, hour, {", ".join(_GROUPS)}
 """
 
+# In the order of the table's key.
+_INSERT_VALUES = f"""\
+INSERT INTO value_counts
+    (experiment_id, field, hour, value, generation, rolled_at_us, {", ".join(VALUE_DIMENSIONS)},
+    traces)
+SELECT
+    experiment_id,
+    field,
+    hour,
+    value,
+    {{generation:UInt64}} + toUInt64(hour - {{first:Int64}}),
+    {{now_us:Int64}},
+    {", ".join(VALUE_DIMENSIONS)},
+    count()
+FROM
+(
+    SELECT
+        experiment_id,
+        {_HOUR} AS hour,
+        {", ".join(VALUE_DIMENSIONS)},
+        {", ".join(VALUE_FIELDS)}
+    FROM traces FINAL
+    WHERE {_SCOPE} AND deleted = 0
+)
+ARRAY JOIN
+    [{", ".join(f"'{name}'" for name in VALUE_FIELDS)}] AS field,
+    [{", ".join(VALUE_FIELDS)}] AS value
+GROUP BY experiment_id, field, hour, value, {", ".join(VALUE_DIMENSIONS)}
+"""
+
 _NEWEST = f"""\
-SELECT {_HOUR} AS hour, max(version)
+SELECT {_HOUR} AS hour, max(version), count()
 FROM traces
 WHERE {_SCOPE}
 GROUP BY hour
@@ -165,7 +208,7 @@ FROM dirty_hours FINAL
 WHERE experiment_id = {experiment_id:String} AND hour BETWEEN {first:Int64} AND {last:Int64}
 """
 _KNOWN = """\
-SELECT hour, seen, version
+SELECT hour, seen, valued, version
 FROM rolled_hours FINAL
 WHERE experiment_id = {experiment_id:String} AND hour BETWEEN {first:Int64} AND {last:Int64}
 """
@@ -184,6 +227,11 @@ LEFT JOIN
 ) AS known ON known.experiment_id = stored.experiment_id AND known.hour = stored.hour
 WHERE known.rolled = 0 OR stored.newest_version > known.newest_version
 """
+_UNVALUED = """\
+SELECT experiment_id, hour
+FROM rolled_hours FINAL
+WHERE hour < {before:Int64} AND valued = 0
+"""
 _REMOVE = """\
 DELETE FROM {table:Identifier}
 WHERE rolled_at_us < {before_us:Int64}
@@ -191,7 +239,7 @@ WHERE rolled_at_us < {before_us:Int64}
 """
 _COUNT_OLD = """\
 SELECT count()
-FROM trace_counts
+FROM {table:Identifier}
 WHERE rolled_at_us < {before_us:Int64}
     AND generation NOT IN (SELECT generation FROM rolled_hours FINAL)
 """
@@ -201,6 +249,23 @@ _QUIETLY = {"max_threads": 1}
 def find_unrolled(store: Store) -> set[Hour]:
     """Return hours that hold rows newer than their generation, or have none; reads all keys."""
     return {Hour(*row) for row in store.query(_UNROLLED, settings=_QUIETLY).rows}
+
+
+def find_unvalued(
+    store: Store, experiment_ids: Collection[str] = (), *, before: int = _INT64_MAX
+) -> set[Hour]:
+    """Return hours `before` one that are rolled up without their values; no ids: of all."""
+    sql = _UNVALUED
+    values: dict[str, object] = {"before": before}
+    if experiment_ids:
+        sql = f"{sql}    AND experiment_id IN {{ids:Array(String)}}\n"
+        values["ids"] = list(experiment_ids)
+    return {Hour(*row) for row in store.query(sql, values).rows}
+
+
+def find_first_under_way(now_us: int) -> int:
+    """Return the first hour that is not over, or only just; those before it have values."""
+    return (now_us // 1000 - VALUES_AFTER_MS) // HOUR_MS
 
 
 def runs_of(hours: Iterable[Hour], longest: int) -> list[tuple[str, int, int]]:
@@ -216,8 +281,14 @@ def runs_of(hours: Iterable[Hour], longest: int) -> list[tuple[str, int, int]]:
     return sorted(runs, key=lambda run: -run[2])
 
 
-def roll_up(store: Store, run: tuple[str, int, int], *, now_us: int) -> None:
-    """Compute the hours of a run, and make the result count."""
+def roll_up(
+    store: Store,
+    run: tuple[str, int, int],
+    *,
+    now_us: int,
+    values_before: int = _INT64_MAX,
+) -> None:
+    """Compute the hours of a run, and make the result count; hours `values_before` have values."""
     experiment_id, first, last = run
     hours = [Hour(experiment_id, number) for number in range(first, last + 1)]
     tracked = store.hours
@@ -229,31 +300,55 @@ def roll_up(store: Store, run: tuple[str, int, int], *, now_us: int) -> None:
     marks = _read_marks(store, scope)
     abandoned = seen_version - int(ABANDONED_AFTER_S * 1_000_000)
     known = {hour: _Known(*rest) for hour, *rest in store.query(_KNOWN, scope).rows}
-    newest = dict(store.query(_NEWEST, {**scope, **times}).rows)
+    stored = {hour: rest for hour, *rest in store.query(_NEWEST, {**scope, **times}).rows}
     generation = secrets.randbits(_DRAWN_BITS) * MAX_SPAN
     values = {**scope, **times, "generation": generation, "now_us": now_us}
     store.derive(_INSERT_COUNTS, values, settings=_QUIETLY)
     store.derive(_INSERT_STATISTICS, values, settings=_QUIETLY)
+    # A reader may have learnt that an hour has values: they must not go away under it.
+    valued = [number for number, before in known.items() if before.valued]
+    last_valued = max(min(last, values_before - 1), *valued, first - 1)
+    sizes = {number: size for number, (_, size) in stored.items() if number <= last_valued}
+    for from_ms, until_ms in _cut(sizes):
+        bounds = {"from_ms": from_ms, "until_ms": until_ms}
+        store.derive(_INSERT_VALUES, {**values, **bounds}, settings=_QUIETLY)
     rows = []
     for number in range(first, last + 1):
-        before = known.get(number, _Known({}, 0))
+        before = known.get(number, _Known({}, 0, 0))
         of_hour = marks.get(number, {})
         # Of a living process we can't tell what is on its way: that stays as it was said to be.
         sees = {writer: seen for writer, seen in before.seen.items() if writer in of_hour}
         sees |= {writer: mark for writer, mark in of_hour.items() if mark <= abandoned}
         sees[tracked.writer] = seen_version
+        has_values = number <= last_valued
         rows.append(
             RolledHourRow(
                 experiment_id=experiment_id,
                 hour=number,
                 generation=generation + number - first,
                 seen=list(sees.items()),
-                newest_version=newest.get(number, 0),
-                version=max(seen_version, before.version + 1),
+                newest_version=stored.get(number, (0, 0))[0],
+                valued=int(has_values),
+                version=max(seen_version + VALUED_AHEAD_US * has_values, before.version + 1),
             )
         )
     store.insert("rolled_hours", rows)
     tracked.finish(hours)
+
+
+def _cut(sizes: dict[int, int]) -> list[tuple[int, int]]:
+    """Return the request times of adjacent hours, given their rows, `VALUES_AT_ONCE` together."""
+    parts: list[tuple[int, int]] = []
+    room = 0
+    for number in sorted(sizes):
+        from_ms, until_ms = time_range(number, number)
+        if sizes[number] <= room:
+            from_ms, _ = parts.pop()
+        else:
+            room = VALUES_AT_ONCE
+        room -= sizes[number]
+        parts.append((from_ms, until_ms))
+    return parts
 
 
 def _read_marks(store: Store, scope: dict[str, object]) -> dict[int, dict[str, int]]:
@@ -268,11 +363,18 @@ def _read_marks(store: Store, scope: dict[str, object]) -> dict[int, dict[str, i
 def remove_old_generations(store: Store, *, now_us: int, at_least: int = 1) -> int:
     """Remove what no longer counts, and nobody reads any more; return how many counts went."""
     values = {"before_us": now_us - KEEP_US}
-    count = int(store.query(_COUNT_OLD, values).rows[0][0])
-    if count >= at_least:
-        for table in ("trace_counts", "trace_statistics"):
-            store.derive(_REMOVE.replace("{table:Identifier}", table), values)
+    count, many = (
+        int(store.query(_of_table(_COUNT_OLD, table), values).rows[0][0])
+        for table in ("trace_counts", "value_counts")
+    )
+    if max(count, many // VALUES_A_COUNT) >= at_least:
+        for table in ("trace_counts", "trace_statistics", "value_counts"):
+            store.derive(_of_table(_REMOVE, table), values)
     return count
+
+
+def _of_table(sql: str, table: str) -> str:
+    return sql.replace("{table:Identifier}", table)
 
 
 def read_living_generations(without: str = "") -> str:
