@@ -173,8 +173,8 @@ SCENARIO = Scenario(
         "state, name, session, user) with their counts, and the table of versions of one "
         "environment, over HTTP on one connection, from the stores of the searches. Environment, "
         "version, commit, branch, state and name are counted from rollups of whole hours, exactly; "
-        "sessions and users from the traces, or above 2.5 million traces from a sample that the "
-        "answer marks."
+        "so are sessions and users, but each from a sample that the answer marks where it has more "
+        "than 2.5 million rows there."
     ),
     run=run,
 )
