@@ -13,6 +13,7 @@
     ├── PayloadTooLargeError       RESOURCE_EXHAUSTED        413
     ├── UnsupportedMediaError      INVALID_PARAMETER_VALUE   415
     ├── UnauthenticatedError       UNAUTHENTICATED           401
+    ├── NotOfferedError            NOT_IMPLEMENTED           501  Whence does no such thing
     ├── UnavailableError           TEMPORARILY_UNAVAILABLE   503  try again, after `retry_after_s`
     ├── QueryTimeoutError          DEADLINE_EXCEEDED         504  a query took longer than it may
     └── StoreError                 INTERNAL_ERROR            500  the engine refused
@@ -105,6 +106,13 @@ class UnauthenticatedError(WhenceError):
 
     error_code = "UNAUTHENTICATED"
     http_status = 401
+
+
+class NotOfferedError(WhenceError):
+    """The request is for something that Whence does not do, such as MLflow's model registry."""
+
+    error_code = "NOT_IMPLEMENTED"
+    http_status = 501
 
 
 class UnavailableError(WhenceError):

@@ -44,6 +44,8 @@ MAX_PREVIEW_CHARS = 1000
 
 # --- Tags (mutable) --------------------------------------------------------------------------
 TRACE_NAME_TAG = "mlflow.traceName"
+LINKED_PROMPTS_TAG = "mlflow.linkedPrompts"  # JSON text: [{"name", "version"}, …]
+LINKED_RUNS_TAG = "whence.linkedRuns"  # JSON text: the ids of runs that it was linked to later
 
 # --- Span attributes -------------------------------------------------------------------------
 # Inputs and outputs: `whence.inputs` and `whence.outputs` always hold JSON text (our SDK).

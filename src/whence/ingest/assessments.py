@@ -21,9 +21,10 @@ from whence.ingest.jsontext import clean, from_json, keep_json, to_json
 from whence.store.rows import AssessmentRow
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 KINDS = ("feedback", "expectation", "issue")
+CHANGEABLE = ("assessment_name", *KINDS, "rationale", "metadata")
 MAX_STACK_TRACE_CHARS = 10_000
 # Of one inside a header, or on a root that is still open or has ended: whatever an API call writes
 # outranks it.
@@ -87,6 +88,42 @@ def read_initial(trace_id: str, text: Any, *, is_final: bool, now_ms: int) -> li
         deleted = int(payload.get("deleted") is True)
         rows.append(msgspec.structs.replace(row, deleted=deleted))
     return rows
+
+
+def change_assessment(
+    row: AssessmentRow, payload: Mapping[str, Any], fields: Collection[str], *, now_us: int
+) -> AssessmentRow:
+    """Return the row with these of `CHANGEABLE` as the payload has them; metadata is merged.
+
+    A rationale that the payload lacks is taken away. InvalidInputError where a field can't be
+    changed, or a judgement is of another kind.
+    """
+    changes: dict[str, Any] = {"last_update_time_ms": now_us // 1000, "version": now_us}
+    for field in fields:
+        if field not in CHANGEABLE:
+            raise InvalidInputError(
+                f"{field!r} of an assessment can't be updated; only {', '.join(CHANGEABLE)} can"
+            )
+        if field in KINDS:
+            changes.update(_change_judgement(row, payload, field))
+        elif field == "assessment_name":
+            changes["name"] = _read_text(payload, field) or row.name
+        elif field == "rationale":
+            rationale = payload.get(field)
+            changes[field] = None if rationale is None else clean(str(rationale))
+        else:
+            changes[field] = {**row.metadata, **_read_metadata(payload)}
+    return msgspec.structs.replace(row, **changes)
+
+
+def _change_judgement(row: AssessmentRow, payload: Mapping[str, Any], kind: str) -> dict[str, str]:
+    if row.kind != kind:
+        raise InvalidInputError(
+            f"Cannot update {kind} value on {'an' if row.kind[0] in 'ei' else 'a'} "
+            f"{row.kind.capitalize()} assessment."
+        )
+    _, value, error = _read_judgement({kind: payload.get(kind) or {}})
+    return {"value": value, "error": error}
 
 
 def _read_judgement(payload: Mapping[str, Any]) -> tuple[str, str, str]:

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from whence.errors import ConflictError
 from whence.ingest.assessments import INITIAL_VERSION, make_assessment_id, read_assessment
+from whence.ingest.experiments import check_active
 from whence.ingest.facts import FINAL_VERSION, version_of
 from whence.ingest.header import Header, Refusal, encode_header, is_absent, merge_headers
 from whence.ingest.jobs import IngestResult
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from whence.ingest.group import Group
     from whence.ingest.memory import TraceState
     from whence.ingest.prepare import Prepared
+    from whence.store.rows import ArtifactRow
 
 MAX_NAMED_REFUSALS = 5
 
@@ -153,6 +155,7 @@ class StoreHeader:
         state = group.state(header.trace_id)
         if state.deleted:
             return
+        check_active(group.experiments, header.experiment_id or "")
         now_us = group.clock.tick()
         assessments = self._read_assessments(now_us // 1000)
         group.touch(state)
@@ -190,7 +193,7 @@ class StoreHeader:
                     f"trace {self._header.trace_id}: {refusal.key!r} is {kept[:200]!r} and stays; "
                     f"{refusal.refused[:200]!r} contradicts it, and metadata is immutable"
                 )
-        return IngestResult()
+        return IngestResult(trace=group.state(self._header.trace_id).row)
 
     def _read_assessments(self, now_ms: int) -> list[AssessmentRow]:
         return [
@@ -203,3 +206,18 @@ class StoreHeader:
             )
             for payload in self._header.assessments
         ]
+
+
+class StoreArtifact:
+    """Store a file of a trace, also before the trace is there; for a deleted one nothing."""
+
+    def __init__(self, row: ArtifactRow) -> None:
+        self._row = row
+
+    def apply(self, group: Group) -> None:
+        """Stage the file."""
+        if not group.state(self._row.trace_id).deleted:
+            group.add_artifact(msgspec.structs.replace(self._row, version=group.clock.tick()))
+
+    def finish(self, group: Group) -> None:
+        """Nothing more to say."""

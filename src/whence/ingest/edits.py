@@ -1,4 +1,4 @@
-"""Edits of what is stored: tags, assessments, deletions, experiments. The last one counts."""
+"""Edits of traces that are stored: tags, assessments, deletions. The last one counts."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from whence.errors import ConflictError, NotFoundError
-from whence.ingest.assessments import make_assessment_id, read_assessment
+from whence.errors import NotFoundError
+from whence.ingest.assessments import change_assessment, make_assessment_id, read_assessment
 from whence.semconv import TRACE_NAME_TAG
 from whence.store.assessments import read_assessments
-from whence.store.rows import AssessmentRow, DeletionRow, ExperimentRow, TagRow
+from whence.store.rows import AssessmentRow, DeletionRow, TagRow
 from whence.store.tags import read_tags
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from whence.ingest.group import Group
     from whence.ingest.memory import TraceState
@@ -168,24 +168,36 @@ class DeleteAssessment:
         """Nothing more to say."""
 
 
-class CreateExperiment:
-    """Create an experiment, or get the one of that name."""
+class UpdateAssessment:
+    """Change some fields of an assessment; its metadata is merged."""
 
-    def __init__(self, experiment_id: str, name: str) -> None:
-        self._experiment_id = experiment_id
-        self._name = name
+    def __init__(
+        self,
+        store: Store,
+        trace_id: str,
+        assessment_id: str,
+        payload: Mapping[str, Any],
+        fields: Collection[str],
+    ) -> None:
+        self._store = store
+        self._trace_id = trace_id
+        self._assessment_id = assessment_id
+        self._payload = payload
+        self._fields = fields
+        self._row: AssessmentRow | None = None
 
     def apply(self, group: Group) -> None:
-        """Stage the row where it is new."""
-        if group.experiments.find_by_name(self._name) is None:
-            group.learn_experiment(self._experiment_id, self._name)
+        """Stage the changed row."""
+        find_trace(group, self._trace_id)
+        row = find_assessment(group, self._store, self._trace_id, self._assessment_id)
+        self._row = change_assessment(row, self._payload, self._fields, now_us=group.clock.tick())
+        group.add_assessment(self._row)
+        group.mention(self._trace_id)
 
-    def finish(self, group: Group) -> ExperimentRow:
-        """Return the experiment."""
-        row = group.experiments.find_by_name(self._name)
-        if row is None:
-            raise ConflictError(f"the id of experiment {self._name!r} is another experiment's")
-        return row
+    def finish(self, group: Group) -> AssessmentRow | None:
+        """Return what is stored now."""
+        del group
+        return self._row
 
 
 def find_trace(group: Group, trace_id: str) -> TraceState:

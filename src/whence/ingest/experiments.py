@@ -5,13 +5,18 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from whence.entities import experiment_id_of
+from whence.errors import InvalidInputError
 from whence.semconv import DEFAULT_EXPERIMENT_ID, DEFAULT_EXPERIMENT_NAME
 from whence.store.experiments import read_experiments
 from whence.store.rows import ExperimentRow
 
 if TYPE_CHECKING:
     from whence.store.connection import Store
+
+ACTIVE, DELETED = "active", "deleted"
 
 
 class ExperimentCache:
@@ -25,6 +30,17 @@ class ExperimentCache:
     def reload(self) -> None:
         """Read what is stored, as after an insert that failed."""
         self._known = {row.experiment_id: row for row in read_experiments(self._store)}
+
+    def refresh(self) -> None:
+        """Read what another server may have changed; of two rows the newer one counts."""
+        for row in read_experiments(self._store):
+            known = self._known.get(row.experiment_id)
+            if known is None or known.version < row.version:
+                self._known[row.experiment_id] = row
+
+    def put(self, row: ExperimentRow) -> None:
+        """Know this row in place of the one before."""
+        self._known[row.experiment_id] = row
 
     def get(self, experiment_id: str) -> ExperimentRow | None:
         """Return a known experiment."""
@@ -42,11 +58,9 @@ class ExperimentCache:
             name = DEFAULT_EXPERIMENT_NAME
         known = self._known.get(experiment_id)
         now_ms = time.time_ns() // 1_000_000
-        row = ExperimentRow(
-            experiment_id=experiment_id,
+        row = msgspec.structs.replace(
+            known or ExperimentRow(experiment_id=experiment_id, created_ms=now_ms),
             name=name or experiment_id,
-            lifecycle_stage="active" if known is None else known.lifecycle_stage,
-            created_ms=now_ms if known is None else known.created_ms,
             updated_ms=now_ms,
             version=version,
         )
@@ -66,3 +80,13 @@ class ExperimentCache:
         if known is not None and known.name == name:
             return known
         return next((row for row in self._known.values() if row.name == name), None)
+
+
+def check_active(experiments: ExperimentCache, experiment_id: str) -> None:
+    """Raise InvalidInputError where an experiment has been deleted."""
+    row = experiments.get(experiment_id)
+    if row is not None and row.lifecycle_stage == DELETED:
+        raise InvalidInputError(
+            f"The experiment {experiment_id} must be in the 'active' state. "
+            "Current state is deleted."
+        )

@@ -1,6 +1,6 @@
 """One group commit: jobs applied to the traces they touch, then the rows of all of them.
 
-A group changes trace states and stages rows; `insert` writes them, truth first (documents,
+A group changes trace states and stages rows; `insert` writes them, truth first (documents, files,
 assessments, spans, headers, tags, deletions, conflicts, experiments), then what is derived (traces,
 open_traces). So a crash in between loses nothing that was acknowledged: `repair` folds such traces
 again. When an insert fails, the states touched are dropped and the group is tried in smaller
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from whence.ingest.assemble import assemble, is_complete
 from whence.ingest.memory import Place, kept_by
 from whence.store.rows import (
+    ArtifactRow,
     AssessmentRow,
     ConflictRow,
     DeletionRow,
@@ -57,6 +58,7 @@ class Group:
         self._mentioned: dict[str, None] = {}
         self._spans: list[RecordBatch] = []
         self._documents: dict[tuple[str, str], DocumentRow] = {}
+        self._artifacts: dict[tuple[str, str], ArtifactRow] = {}
         self._headers: dict[str, HeaderRow] = {}
         self._tags: dict[tuple[str, str], TagRow] = {}
         self._assessments: dict[tuple[str, str], AssessmentRow] = {}
@@ -91,6 +93,10 @@ class Group:
         """Store a document; of two in a group the first."""
         self._documents.setdefault((row.kind, row.hash), row)
 
+    def add_artifact(self, row: ArtifactRow) -> None:
+        """Store a file; of two in a group the last."""
+        self._artifacts[row.trace_id, row.path] = row
+
     def add_header(self, row: HeaderRow) -> None:
         """Store a header."""
         self._headers[row.trace_id] = row
@@ -118,6 +124,11 @@ class Group:
     def stages_experiment(self, experiment_id: str) -> bool:
         """Tell whether this group will store the experiment."""
         return experiment_id in self._experiments
+
+    def add_experiment(self, row: ExperimentRow) -> None:
+        """Store a changed experiment."""
+        self.experiments.put(row)
+        self._experiments[row.experiment_id] = row
 
     def staged_tags(self, trace_id: str) -> list[TagRow]:
         """Return the tag rows of this trace that are in this group."""
@@ -155,6 +166,7 @@ class Group:
         `between` is called after what is true, and before what is derived.
         """
         store.insert("documents", list(self._documents.values()))
+        store.insert("artifacts", list(self._artifacts.values()))
         # Before their trace: where a crash comes between, the retry of the trace brings them again.
         store.insert("assessments", list(self._assessments.values()))
         store.insert_encoded("spans", self._spans)

@@ -19,27 +19,35 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from whence.entities import experiment_id_of
 from whence.errors import InvalidInputError, WhenceError
 from whence.ingest.canon import REPOSITORY_NAMES
 from whence.ingest.clock import Clock
-from whence.ingest.deliveries import StoreHeader, StoreSpans
+from whence.ingest.deliveries import StoreArtifact, StoreHeader, StoreSpans
 from whence.ingest.edits import (
-    CreateExperiment,
     DeleteAssessment,
     DeleteTag,
     DeleteTraces,
     LogAssessment,
     SetTags,
+    UpdateAssessment,
+)
+from whence.ingest.experiment_edits import (
+    CreateExperiment,
+    KeepExperiment,
+    MoveExperiment,
+    RenameExperiment,
+    TagExperiment,
+    check_name,
 )
 from whence.ingest.experiments import ExperimentCache
 from whence.ingest.header import drop_absent
 from whence.ingest.jobs import IngestResult, Job, Refold
 from whence.ingest.known import KnownTraces
+from whence.ingest.links import ExtendTag
 from whence.ingest.memory import MAX_FACTS, TraceMemory
 from whence.ingest.normalise import MAX_INT64
 from whence.ingest.prepare import prepare_groups
-from whence.ingest.tags import check_tag_deletion, check_tags
+from whence.ingest.tags import check_experiment_tags, check_tag_deletion, check_tags
 from whence.ingest.writer import MAX_QUEUE_BYTES, MAX_QUEUE_JOBS, Writer
 from whence.otlp.repository_url import strip_credentials
 from whence.semconv import DEFAULT_EXPERIMENT_ID, DEFAULT_EXPERIMENT_NAME
@@ -48,7 +56,7 @@ from whence.store.traces import locate_traces
 from whence.store.unassembled import find_deletions, find_unassembled, read_newest_us
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from typing_extensions import Self
 
@@ -57,10 +65,11 @@ if TYPE_CHECKING:
     from whence.ingest.prepare import Prepared
     from whence.otlp.records import ResourceSpans
     from whence.store.connection import Store
-    from whence.store.rows import AssessmentRow, ExperimentRow
+    from whence.store.rows import ArtifactRow, AssessmentRow, ExperimentRow
 
 REPAIR_WINDOW_US = 3_600_000_000
 REPAIR_CHUNK = 500
+MAX_TIME_MS = 253_402_300_799_999  # the end of the year 9999: RFC 3339 can't say more
 
 _log = logging.getLogger(__name__)
 
@@ -165,6 +174,10 @@ class Ingestor:
         """Delete a tag. Raises NotFoundError where the trace or the tag isn't there."""
         self._do(DeleteTag(self._store, trace_id, check_tag_deletion(key)), [trace_id])
 
+    def link_traces(self, trace_ids: Sequence[str], key: str, items: Sequence[Any]) -> None:
+        """Add items to the JSON list that tag `key` holds. All of the traces, or an error."""
+        self._do(ExtendTag(self._store, trace_ids, key, items), list(dict.fromkeys(trace_ids)))
+
     def delete_traces(self, trace_ids: Sequence[str]) -> int:
         """Delete traces for good; return how many of them were there."""
         return int(self._do(DeleteTraces(trace_ids), list(dict.fromkeys(trace_ids))))
@@ -177,16 +190,58 @@ class Ingestor:
         row: AssessmentRow = self._do(LogAssessment(self._store, trace_id, assessment), [trace_id])
         return row
 
+    def update_assessment(
+        self,
+        trace_id: str,
+        assessment_id: str,
+        assessment: Mapping[str, Any],
+        fields: Collection[str],
+    ) -> AssessmentRow:
+        """Change `fields` (of `assessments.CHANGEABLE`) to what they are in MLflow's JSON.
+
+        Raises NotFoundError where it isn't there, InvalidInputError where a field can't change.
+        """
+        action = UpdateAssessment(self._store, trace_id, assessment_id, assessment, fields)
+        row: AssessmentRow = self._do(action, [trace_id])
+        return row
+
     def delete_assessment(self, trace_id: str, assessment_id: str) -> None:
         """Delete an assessment; what it overrode is valid again. Fine where it isn't there."""
         self._do(DeleteAssessment(self._store, trace_id, assessment_id), [trace_id])
 
     def create_experiment(self, name: str) -> ExperimentRow:
         """Create an experiment, or get the one of that name."""
-        if not name.strip():
-            raise InvalidInputError("an experiment's name may not be empty")
-        row: ExperimentRow = self._do(CreateExperiment(experiment_id_of(name), name), [])
+        row: ExperimentRow = self._do(CreateExperiment(check_name(name)), [])
         return row
+
+    def add_experiment(self, name: str, tags: Mapping[str, str]) -> ExperimentRow:
+        """Create an experiment; AlreadyExistsError where one has the name, be it deleted."""
+        checked = {key: value or "" for key, value in check_experiment_tags(tags).items()}
+        row: ExperimentRow = self._do(CreateExperiment(check_name(name), checked, new=True), [])
+        return row
+
+    def rename_experiment(self, experiment_id: str, name: str) -> None:
+        """Rename an active experiment. Raises NotFoundError, AlreadyExistsError."""
+        self._do(RenameExperiment(experiment_id, check_name(name)), [])
+
+    def delete_experiment(self, experiment_id: str) -> None:
+        """Delete an active experiment; its traces stay. Raises NotFoundError."""
+        self._do(MoveExperiment(experiment_id, deleted=True), [])
+
+    def restore_experiment(self, experiment_id: str) -> None:
+        """Restore a deleted experiment. Raises NotFoundError."""
+        self._do(MoveExperiment(experiment_id, deleted=False), [])
+
+    def tag_experiment(self, experiment_id: str, tags: Mapping[str, str | None]) -> None:
+        """Set tags of an active experiment, or delete those that are None.
+
+        Raises NotFoundError, InvalidInputError.
+        """
+        self._do(TagExperiment(experiment_id, check_experiment_tags(tags)), [])
+
+    def store_artifact(self, artifact: ArtifactRow) -> None:
+        """Store a file of a trace, which may not be there yet."""
+        self._do(StoreArtifact(artifact), [artifact.trace_id])
 
     # --- The rest -------------------------------------------------------------------------------
 
@@ -215,7 +270,7 @@ class Ingestor:
     def _prepare(self) -> None:
         """Repair, and see to it that the default experiment is there; no writer runs yet."""
         try:
-            self._run(CreateExperiment(DEFAULT_EXPERIMENT_ID, DEFAULT_EXPERIMENT_NAME), [])
+            self._run(KeepExperiment(DEFAULT_EXPERIMENT_ID, DEFAULT_EXPERIMENT_NAME), [])
             repaired = self._repair()
             if repaired:
                 _log.info("assembled %d traces that a crash left unassembled", repaired)
@@ -247,7 +302,7 @@ def _check_trace_id(trace_id: str) -> None:
 
 
 def _check_times(header: Header) -> None:
-    for name in ("request_time_ms", "duration_ns"):
+    for name, limit in (("request_time_ms", MAX_TIME_MS), ("duration_ns", MAX_INT64)):
         value = getattr(header, name)
-        if value is not None and not 0 <= value <= MAX_INT64:
-            raise InvalidInputError(f"{name} must be within 0 and 2**63-1, got {value}")
+        if value is not None and not 0 <= value <= limit:
+            raise InvalidInputError(f"{name} must be within 0 and {limit}, got {value}")

@@ -16,16 +16,21 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from whence.ingest.group import Group
+    from whence.store.rows import TraceRow
 
 ResultT = TypeVar("ResultT")
 ROW_OVERHEAD_BYTES = 1500  # a row and its facts in memory, beside the text of the span
 
 
 class IngestResult(msgspec.Struct, frozen=True):
-    """What became of a request. `message` names values and documents that were refused."""
+    """What became of a request. `message` names values and documents that were refused.
+
+    `trace` is the row of the trace that a header was stored for, None where it has been deleted.
+    """
 
     accepted_spans: int = 0
     message: str = ""
+    trace: TraceRow | None = None
 
 
 class Action(Protocol):

@@ -25,6 +25,16 @@ def check_tags(tags: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+def check_experiment_tags(tags: Mapping[str, str | None]) -> dict[str, str | None]:
+    """Return an experiment's tags as they are stored; None deletes one. Raise as `check_tags`."""
+    return {
+        _check_name(key): None
+        if value is None
+        else clean(_check_value(key, value))[:MAX_TAG_VALUE_CHARS]
+        for key, value in tags.items()
+    }
+
+
 def check_tag_key(key: str) -> str:
     """Return a key that may be set, or raise."""
     if not isinstance(key, str):
@@ -37,6 +47,10 @@ def check_tag_key(key: str) -> str:
             f"metadata {name[:100]!r} can't be written as a tag: metadata is immutable once the "
             "trace has ended; set a tag of another name"
         )
+    return _check_name(key)
+
+
+def _check_name(key: str) -> str:
     if len(key) > MAX_KEY_CHARS:
         raise InvalidInputError(f"'key' exceeds the maximum length of {MAX_KEY_CHARS} characters")
     if not _KEY.fullmatch(key):

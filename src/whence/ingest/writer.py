@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Any
 from whence.errors import StoreError, UnavailableError, WhenceError
 from whence.ingest.group import Group
 from whence.ingest.inserter import Batch, Inserter
+from whence.store.artifacts import delete_artifacts
 from whence.store.headers import delete_headers
 from whence.store.spans import delete_spans
 
@@ -169,6 +170,7 @@ class Writer:
         try:
             delete_spans(self._store, trace_ids)
             delete_headers(self._store, trace_ids)
+            delete_artifacts(self._store, trace_ids)
         except WhenceError:
             _log.warning("the spans of deleted traces were not removed yet", exc_info=True)
 

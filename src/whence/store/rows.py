@@ -169,6 +169,16 @@ class DocumentRow(msgspec.Struct, frozen=True, kw_only=True):
     version: int = 0
 
 
+class ArtifactRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A file attached to a trace; its key is (trace_id, path). `content` is base64."""
+
+    trace_id: str
+    path: str
+    content_type: str = ""
+    content: str = ""
+    version: int = 0
+
+
 class ExperimentRow(msgspec.Struct, frozen=True, kw_only=True):
     """An experiment; its key is experiment_id. `lifecycle_stage` is `active` or `deleted`."""
 
@@ -177,6 +187,7 @@ class ExperimentRow(msgspec.Struct, frozen=True, kw_only=True):
     lifecycle_stage: str = "active"
     created_ms: int = 0
     updated_ms: int = 0
+    tags: dict[str, str] = {}
     version: int = 0
 
 
@@ -189,5 +200,6 @@ Row = (
     | DeletionRow
     | ConflictRow
     | DocumentRow
+    | ArtifactRow
     | ExperimentRow
 )
