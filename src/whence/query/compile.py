@@ -94,7 +94,6 @@ MILLISECONDS = {
     "execution_time_ms": "intDiv(duration_ns, 1000000)",
     "end_time_ms": "(request_time_ms + intDiv(duration_ns, 1000000))",
 }
-LINKED_PROMPTS_TAG = "mlflow.linkedPrompts"
 
 # The entries of `metadata`, in the words of the index `by_metadata` (store/schema/0003_search.sql).
 PAIRS = """arrayMap(
@@ -319,14 +318,14 @@ class _Compiler:
 
     def prompt(self, one: Comparison) -> str:
         wanted = self.parameters.bind(list(one.values), "Array(String)")
-        base = in_map("tags", LINKED_PROMPTS_TAG, self.parameters)
+        base = in_map("tags", semconv.LINKED_PROMPTS_TAG, self.parameters)
 
         def linked(text: str) -> str:
             version = "trim(BOTH '\"' FROM JSONExtractRaw(item, 'version'))"
             link = f"concat(JSONExtractString(item, 'name'), '/', {version})"
             return f"arrayExists(item -> {link} IN {wanted}, JSONExtractArrayRaw({text}))"
 
-        return self.overlaid(LINKED_PROMPTS_TAG, linked(base.text), linked("value"))
+        return self.overlaid(semconv.LINKED_PROMPTS_TAG, linked(base.text), linked("value"))
 
     def in_table(self, table: str, condition: str) -> str:
         among = f"{self.among} AND " if self.among else ""

@@ -116,10 +116,15 @@ def ask(tree: Filter | None, experiment_ids: Iterable[str], *, plain_names: bool
 
 def has_renamed(store: Store) -> bool:
     """Tell whether any trace's name was set by a tag after it was recorded."""
-    known: bool | None = store.kept.has_key("tags", semconv.TRACE_NAME_TAG)
+    return has_tag_writes(store, semconv.TRACE_NAME_TAG)
+
+
+def has_tag_writes(store: Store, key: str) -> bool:
+    """Tell whether a tag of this key was set or deleted after its trace was recorded, on any."""
+    known: bool | None = store.kept.has_key("tags", key)
     if known is not None:
         return known
-    return bool(store.query(_HAS_OVERRIDES, {"key": semconv.TRACE_NAME_TAG}).rows[0][0])
+    return bool(store.query(_HAS_OVERRIDES, {"key": key}).rows[0][0])
 
 
 def speaks_of_names(tree: Filter | None) -> bool:

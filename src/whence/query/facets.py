@@ -28,6 +28,7 @@ from whence.query.coverage import ask, has_renamed, speaks_of_names, without_con
 from whence.query.environments import normalise_environments
 from whence.query.filters import Filter, render_field
 from whence.query.parser import parse_filter
+from whence.query.runs import follow_links
 from whence.query.vocabulary import ATTRIBUTES, Field, suggest
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def count_facets(
     request = _Request(_read_fields(fields or DEFAULT_FIELDS), limit, own)
     if not 0 < limit <= MAX_LIMIT:
         raise InvalidInputError(f"limit must be between 1 and {MAX_LIMIT}, got {limit}")
-    tree = parse_filter(filter_string)
+    tree = follow_links(parse_filter(filter_string), store)
     if tree is not None:
         tree = normalise_environments(tree, environment_aliases)
     named = speaks_of_names(tree) or any(facet_sql.is_name(field) for field in request.fields)

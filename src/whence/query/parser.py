@@ -21,18 +21,16 @@ from sqlglot.tokens import Tokenizer
 from whence.errors import FilterError
 from whence.query.filters import BARE_KEY, And, Comparison, Filter, Literal, Not, Or, is_about_span
 from whence.query.vocabulary import (
-    ATTRIBUTES,
-    ENTITIES,
     OPERATORS,
     ORDERING,
     PATTERNS,
     PRESENCE,
+    TRACES,
     Field,
     Holds,
     Operator,
-    find_field,
+    Vocabulary,
     holds,
-    suggest,
 )
 
 MAX_CHARS = 30_000  # a literal is one form field of at most 128 KiB on its way to the engine
@@ -57,7 +55,7 @@ _NEGATED: dict[str, Operator] = {
     "IN": "NOT IN",
 }
 _NAME_PARTS = (TokenType.VAR, TokenType.NUMBER, TokenType.DOT)
-_MILLISECONDS = ("timestamp_ms", "end_time_ms")
+_MOMENTS = ("timestamp_ms", "end_time_ms", "creation_time", "last_update_time")
 
 
 class _FilterTokenizer(Tokenizer):
@@ -72,7 +70,7 @@ class _FilterTokenizer(Tokenizer):
     }
 
 
-def parse_filter(text: str | None) -> Filter | None:
+def parse_filter(text: str | None, vocabulary: Vocabulary = TRACES) -> Filter | None:
     """Return the filter that a text means; None where it asks for everything: blanks, '', None."""
     if not text:
         return None
@@ -86,7 +84,7 @@ def parse_filter(text: str | None) -> Filter | None:
             column=error.start + 1,
         ) from error
     tokens = tokenize(text)
-    return _Parser(text, tokens).parse() if tokens else None
+    return _Parser(text, tokens, vocabulary).parse() if tokens else None
 
 
 def tokenize(text: str) -> list[Token]:
@@ -102,7 +100,9 @@ def tokenize(text: str) -> list[Token]:
         ) from error
 
 
-def read_name(text: str, tokens: list[Token], start: int) -> tuple[Field, int]:
+def read_name(
+    text: str, tokens: list[Token], start: int, vocabulary: Vocabulary = TRACES
+) -> tuple[Field, int]:
     """Read the field whose first token is `tokens[start]`; return it and the index after it."""
     first = tokens[start]
     column = first.start + 1
@@ -120,9 +120,9 @@ def read_name(text: str, tokens: list[Token], start: int) -> tuple[Field, int]:
             "put backticks around the key, as in metadata.`my-key`",
             column=tokens[stop].start + 1,
         )
-    found = find_field(entity, key)
+    found = vocabulary.find(entity, key)
     if found is None:
-        raise _unknown_field(entity, key, column)
+        raise _unknown_field(entity, key, column, vocabulary)
     return found, stop
 
 
@@ -154,18 +154,18 @@ def _is_quoted_key(text: str, token: Token) -> bool:
     return token.token_type is TokenType.STRING and text[token.start] == '"'
 
 
-def _unknown_field(entity: str | None, key: str, column: int) -> FilterError:
+def _unknown_field(
+    entity: str | None, key: str, column: int, vocabulary: Vocabulary
+) -> FilterError:
     shown = key if entity is None else f"{entity}.{key}"
-    meant = suggest(entity, key)
+    meant = vocabulary.suggest(entity, key)
     hint = f"; did you mean {meant!r}?" if meant else ""
-    known = f"prefixes are {', '.join(ENTITIES)}" if entity else f"fields are {_listed()}"
+    known = f"fields are {', '.join(vocabulary.fields)}"
+    if entity:
+        known = f"prefixes are {', '.join(vocabulary.prefixes)}"
     return FilterError(
         f"unknown field {shown!r} at column {column}{hint or '; ' + known}", column=column
     )
-
-
-def _listed() -> str:
-    return ", ".join(ATTRIBUTES)
 
 
 def _unclosed_quote(text: str) -> int:
@@ -181,9 +181,10 @@ def _unclosed_quote(text: str) -> int:
 class _Parser:
     """Recursive descent over the tokens of one filter."""
 
-    def __init__(self, text: str, tokens: list[Token]) -> None:
+    def __init__(self, text: str, tokens: list[Token], vocabulary: Vocabulary) -> None:
         self.text = text
         self.tokens = tokens
+        self.vocabulary = vocabulary
         self.at = 0
         self.depth = 0
         self.count = 0
@@ -243,7 +244,7 @@ class _Parser:
         quoted = _is_quoted_key(self.text, token)
         if token.token_type is not TokenType.VAR and not quoted:
             raise self.error(f"expected a field, found {self.shown(token)}", token)
-        named, self.at = read_name(self.text, self.tokens, self.at)
+        named, self.at = read_name(self.text, self.tokens, self.at, self.vocabulary)
         operator_token = self.peek()
         operator = self.read_operator()
         allowed = OPERATORS[holds(named)]
@@ -320,7 +321,7 @@ class _Parser:
                 token,
             )
         kind = holds(named)
-        if operator in PATTERNS or kind in (Holds.WORD, Holds.REFERENCE):
+        if operator in PATTERNS or kind in (Holds.WORD, Holds.REFERENCE, Holds.LABEL):
             raise self.error(f"{operator} needs a quoted text here, found the number", token)
         return number
 
@@ -379,7 +380,7 @@ class _Parser:
     def number_in(self, text: str, named: Field, token: Token) -> float:
         if PLAIN_DECIMAL.fullmatch(text) and math.isfinite(float(text)):
             return float(text)
-        if named.key in _MILLISECONDS:
+        if named.key in _MOMENTS:
             try:
                 moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
             except ValueError:

@@ -24,6 +24,7 @@ from whence.query.coverage import has_renamed, speaks_of_names
 from whence.query.environments import normalise_environments
 from whence.query.order import compile_order, fits, parse_order, sort_key_of
 from whence.query.parser import parse_filter
+from whence.query.runs import follow_links
 from whence.query.views import TraceInfo, view_infos
 from whence.store.overlay import Overlay, merge_overlays
 from whence.store.traces import unpack_trace
@@ -69,7 +70,7 @@ def search_traces(
         if trace_ids is None
         else {form for one in trace_ids for form in forms_of_trace_id(one)}
     )
-    tree = parse_filter(filter_string)
+    tree = follow_links(parse_filter(filter_string), store)
     search = Search(
         None if tree is None else normalise_environments(tree, environment_aliases),
         parse_order(order_by),

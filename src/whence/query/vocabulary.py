@@ -1,7 +1,8 @@
 """Which fields a filter may name, what they hold, and which operators that allows.
 
-`find_field` turns an entity (`metadata`, `span`, …; None for a bare field) and a key to a `Field`.
-Entities and keys are case-sensitive, as in MLflow.
+`find_field` turns an entity (`metadata`, `span`, …; None for a bare field) and a key to a `Field`
+of a trace, `find_experiment_field` to one of an experiment. Entities and keys are case-sensitive,
+as in MLflow.
 """
 
 from __future__ import annotations
@@ -9,10 +10,22 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass
 from enum import Enum
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 FieldKind = Literal[
-    "attribute", "metadata", "tag", "span", "span_attribute", "feedback", "expectation", "issue"
+    "attribute",
+    "metadata",
+    "tag",
+    "span",
+    "span_attribute",
+    "feedback",
+    "expectation",
+    "issue",
+    "experiment",
+    "experiment_tag",
 ]
 Operator = Literal[
     "=",
@@ -51,6 +64,7 @@ class Holds(Enum):
     CONTENT = "content"  # a whole document: only patterns
     JUDGEMENT = "judgement"  # a JSON value: compared as text or as a number
     REFERENCE = "reference"  # only equality
+    LABEL = "label"  # a short text: compared as text only; may be missing
 
 
 EQUALITY: tuple[Operator, ...] = ("=", "!=", "IN", "NOT IN")
@@ -72,6 +86,7 @@ OPERATORS: dict[Holds, tuple[Operator, ...]] = {
     Holds.CONTENT: PATTERNS,
     Holds.JUDGEMENT: EQUALITY + ORDERING + PATTERNS + PRESENCE,
     Holds.REFERENCE: ("=", "IN"),
+    Holds.LABEL: (*EQUALITY, "LIKE", "NOT LIKE", "ILIKE", "NOT ILIKE", *PRESENCE),
 }
 
 # Bare fields, also with `trace.`, `attribute.` or `attributes.` in front.
@@ -116,6 +131,12 @@ KEYED: dict[str, FieldKind] = {
     "tags": "tag",
     "feedback": "feedback",
     "expectation": "expectation",
+}
+EXPERIMENT_FIELDS: dict[str, Holds] = {
+    "experiment_id": Holds.LABEL,
+    "name": Holds.LABEL,
+    "creation_time": Holds.NUMBER,
+    "last_update_time": Holds.NUMBER,
 }
 ATTRIBUTE_ENTITIES = ("attribute", "attributes", "trace")
 ENTITIES = (*KEYED, *ATTRIBUTE_ENTITIES, "span", "issue")
@@ -184,7 +205,9 @@ def holds(field: Field) -> Holds:
         return Holds.JUDGEMENT
     if field.kind == "issue":
         return Holds.REFERENCE
-    return Holds.TEXT
+    if field.kind == "experiment":
+        return EXPERIMENT_FIELDS[field.key]
+    return Holds.LABEL if field.kind == "experiment_tag" else Holds.TEXT
 
 
 def suggest(entity: str | None, key: str) -> str | None:
@@ -202,3 +225,37 @@ def suggest(entity: str | None, key: str) -> str | None:
         return MEANT[key]
     near = difflib.get_close_matches(key.lower(), [*ATTRIBUTES, *ALIASES], 1, 0.5)
     return near[0] if near else f"metadata.{key}"
+
+
+def find_experiment_field(entity: str | None, key: str) -> Field | None:
+    """Return the field of an experiment, or None where there is none of that name."""
+    if entity in ("tag", "tags"):
+        return Field("experiment_tag", key)
+    if entity not in (None, "attribute", "attributes") or key not in EXPERIMENT_FIELDS:
+        return None
+    return Field("experiment", key)
+
+
+def suggest_experiment_field(entity: str | None, key: str) -> str | None:
+    """Return the name that was probably meant by one that no experiment has."""
+    near = difflib.get_close_matches(key.lower(), EXPERIMENT_FIELDS, 1, 0.5)
+    return near[0] if near else (f"tags.{key}" if entity is None else None)
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The fields that the filters of one kind of thing may name."""
+
+    find: Callable[[str | None, str], Field | None]
+    suggest: Callable[[str | None, str], str | None]
+    fields: tuple[str, ...]
+    prefixes: tuple[str, ...]
+
+
+TRACES = Vocabulary(find_field, suggest, tuple(ATTRIBUTES), ENTITIES)
+EXPERIMENTS = Vocabulary(
+    find_experiment_field,
+    suggest_experiment_field,
+    tuple(EXPERIMENT_FIELDS),
+    ("tag", "tags", "attribute", "attributes"),
+)
