@@ -217,6 +217,24 @@ def test_an_assessment_holds_exactly_one_judgement(client, given):
     assert client.post(f"/api/v1/traces/{trace_id}/assessments", json=given).status_code == 400
 
 
+def test_an_assessment_is_changed_where_the_mask_says(client):
+    (trace_id,) = send(client, experiment="111")
+    path = f"/api/v1/traces/{trace_id}/assessments"
+    given = {"feedback": {"value": 1}, "rationale": "why", "metadata": {"a": "1"}}
+    logged = client.post(path, json=given).json()
+    one = f"{path}/{logged['assessment_id']}"
+    news = {"feedback": {"value": 2}, "rationale": "not named", "metadata": {"b": "2"}}
+    change = {"assessment": news, "update_mask": ["feedback", "metadata"]}
+    changed = client.patch(one, json=change).json()
+    assert changed == client.get(one).json()
+    assert (changed["feedback"]["value"], changed["rationale"]) == (2, "why")
+    assert changed["metadata"] == {"a": "1", "b": "2"}
+    for mask, status in ((["source"], 400), (["expectation"], 400)):
+        refused = client.patch(one, json={**change, "update_mask": mask})
+        assert refused.status_code == status
+    assert client.patch(f"{one}0", json=change).status_code == 404
+
+
 def test_deleted_traces_are_gone_and_stay_gone(client):
     ids = send(client, experiment="112", count=2)
     answer = client.post(
@@ -236,8 +254,53 @@ def test_an_experiment_is_created_once(client):
     assert created == again and created["lifecycle_stage"] == "active"
     listed = client.get("/api/v1/experiments").json()["experiments"]
     assert created in listed
-    assert {"experiment_id": "0", "name": "Default", "lifecycle_stage": "active"} in listed
+    stages = {(one["experiment_id"], one["name"], one["lifecycle_stage"]) for one in listed}
+    assert ("0", "Default", "active") in stages
     assert client.post("/api/v1/experiments", json={"name": " "}).status_code == 400
+
+
+def find_experiments(client, **question):
+    answer = client.post("/api/v1/experiments/search", json=question)
+    assert answer.status_code == 200, answer.text
+    return answer.json()["experiments"]
+
+
+def test_an_experiment_is_renamed_tagged_deleted_and_restored(client):
+    made = client.post("/api/v1/experiments", json={"name": "ledger"}).json()
+    assert made["tags"] == {} and made["creation_time"] > 1_700_000_000_000
+    path = f"/api/v1/experiments/{made['experiment_id']}"
+    assert client.patch(path, json={"name": "ledger 2"}).json() == {}
+    assert client.put(f"{path}/tags/a/b", json={"value": "1"}).json() == {}
+    assert client.put(f"{path}/tags/c", json={"value": "2"}).json() == {}
+    assert client.delete(f"{path}/tags/c").json() == {}
+    assert client.delete(f"{path}/tags/c").status_code == 404
+    (found,) = find_experiments(client, filter_string="tags.`a/b` = '1'")
+    assert (found["name"], found["tags"]) == ("ledger 2", {"a/b": "1"})
+    assert found["last_update_time"] >= found["creation_time"]
+    assert client.delete(path).json() == {}
+    assert find_experiments(client, filter_string="name = 'ledger 2'") == []
+    (gone,) = find_experiments(client, filter_string="name = 'ledger 2'", view="deleted")
+    assert gone["lifecycle_stage"] == "deleted"
+    refused = client.patch(path, json={"name": "ledger 3"})
+    assert refused.status_code == 400 and "deleted" in refused.json()["message"]
+    assert client.post(f"{path}/restore").json() == {}
+    assert len(find_experiments(client, filter_string="name LIKE 'ledger%'", view="all")) == 1
+
+
+def test_an_experiment_that_is_not_there_or_a_name_that_is_taken_is_named(client):
+    made = client.post("/api/v1/experiments", json={"name": "taken"}).json()["experiment_id"]
+    client.post("/api/v1/experiments", json={"name": "taken too"})
+    taken = client.patch(f"/api/v1/experiments/{made}", json={"name": "taken too"})
+    assert (taken.status_code, taken.json()["error_code"]) == (400, "RESOURCE_ALREADY_EXISTS")
+    for answer in (
+        client.patch("/api/v1/experiments/77", json={"name": "x"}),
+        client.delete("/api/v1/experiments/77"),
+        client.post("/api/v1/experiments/77/restore"),
+        client.put("/api/v1/experiments/77/tags/a", json={"value": "1"}),
+    ):
+        assert (answer.status_code, answer.json()["error_code"]) == (404, "RESOURCE_DOES_NOT_EXIST")
+    wrong = client.post("/api/v1/experiments/search", json={"filter_string": "nonsense = "})
+    assert wrong.status_code == 400 and wrong.json()["column"] == 1
 
 
 def test_fields_name_what_was_seen(client):

@@ -84,10 +84,17 @@ ROUTES = [
     ("DELETE", "/api/v1/traces/tr-1/tags/a"),
     ("POST", "/api/v1/traces/tr-1/assessments"),
     ("GET", "/api/v1/traces/tr-1/assessments/a-1"),
+    ("PATCH", "/api/v1/traces/tr-1/assessments/a-1"),
     ("DELETE", "/api/v1/traces/tr-1/assessments/a-1"),
     ("GET", "/api/v1/documents/{kind}/{hash}"),
     ("GET", "/api/v1/experiments"),
     ("POST", "/api/v1/experiments"),
+    ("POST", "/api/v1/experiments/search"),
+    ("PATCH", "/api/v1/experiments/7"),
+    ("DELETE", "/api/v1/experiments/7"),
+    ("POST", "/api/v1/experiments/7/restore"),
+    ("PUT", "/api/v1/experiments/7/tags/a"),
+    ("DELETE", "/api/v1/experiments/7/tags/a"),
     ("GET", "/api/v1/facets"),
     ("GET", "/api/v1/fields"),
     ("GET", "/api/v1/versions"),
@@ -97,7 +104,11 @@ ROUTES = [
     ("GET", "/api/nothing"),
     ("GET", "//api/v1/traces"),
     ("POST", "/"),
+    ("GET", "/version"),
     ("GET", "/ajax-api/2.0/mlflow/traces"),
+    ("POST", "/api/3.0/mlflow/traces"),
+    ("GET", "/api/2.0/mlflow-artifacts/artifacts/0/traces/tr-1/artifacts/traces.json"),
+    ("POST", "/api/2.0/mlflow/runs/create"),
 ]
 
 
@@ -123,7 +134,12 @@ def test_the_table_above_has_every_route_of_the_api(guarded):
         for method in methods
         if path != "/health"
     }
-    names = {"{trace_id}": "tr-1", "{assessment_id}": "a-1", "{key}": "a"}
+    names = {
+        "{trace_id}": "tr-1",
+        "{assessment_id}": "a-1",
+        "{key}": "a",
+        "{experiment_id}": "7",
+    }
     for name, value in names.items():
         offered = {(method, path.replace(name, value)) for method, path in offered}
     assert offered <= set(ROUTES)

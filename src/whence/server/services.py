@@ -30,8 +30,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from whence.ingest.header import Header
     from whence.ingest.ingestor import IngestResult
     from whence.ingest.prepare import Envelope
+    from whence.otlp.records import ResourceSpans
     from whence.server.settings import Settings
     from whence.store.connection import Store
 
@@ -105,7 +107,23 @@ class Services:
             threads, take = self._decoders, prepare
         else:
             threads, take = self._askers, self._processes.prepare
-        stored = await asyncio.wrap_future(threads.submit(submit))
+        return await self._settle(await asyncio.wrap_future(threads.submit(submit)))
+
+    async def store_header(self, header: Header) -> IngestResult:
+        """Store what an MLflow client says of a trace; returns when it is durable.
+
+        Raises ConflictError where it contradicts what is stored.
+        """
+        return await self._settle(await self.decode(self.ingestor.submit_header, header))
+
+    async def store_groups(
+        self, groups: list[ResourceSpans], experiment_id: str | None
+    ) -> IngestResult:
+        """Store spans that are decoded already; returns when they are durable."""
+        submitted = await self.decode(self.ingestor.submit, groups, experiment_id=experiment_id)
+        return await self._settle(submitted)
+
+    async def _settle(self, stored: Future[IngestResult]) -> IngestResult:
         try:
             return await asyncio.wait_for(asyncio.wrap_future(_mirror(stored)), DURABLE_WAIT_S)
         except asyncio.TimeoutError:  # the spans may still be stored: a second time does no harm

@@ -37,13 +37,6 @@ def judged(request, experiment):
         yield span.trace_id
 
 
-@pytest.fixture
-def judged_open(experiment):
-    """The id of a trace that is open."""
-    with whence.start_span("answer") as span:
-        yield span.trace_id
-
-
 def test_feedback_is_read_back_as_it_was_logged(judged):
     logged = whence.log_feedback(
         trace_id=judged,
@@ -129,8 +122,7 @@ def test_a_deleted_assessment_is_gone_and_deleting_it_again_does_nothing(judged)
     assert raised.value.error_code == "RESOURCE_DOES_NOT_EXIST"
 
 
-def test_an_update_changes_what_it_says_and_merges_metadata(judged_open):
-    judged = judged_open
+def test_an_update_changes_what_it_says_and_merges_metadata(judged):
     logged = whence.log_feedback(trace_id=judged, name="ok", value=False, metadata={"a": "1"})
     given = Feedback("ok", True, source=JUDGE, metadata={"b": "2"}, rationale="now it is")
     updated = whence.update_assessment(judged, logged.assessment_id, given)
@@ -140,8 +132,7 @@ def test_an_update_changes_what_it_says_and_merges_metadata(judged_open):
     assert whence.get_assessment(judged, logged.assessment_id) == updated
 
 
-def test_an_update_cannot_change_the_kind(judged_open):
-    judged = judged_open
+def test_an_update_cannot_change_the_kind(judged):
     logged = whence.log_expectation(trace_id=judged, name="city", value="Paris")
     with pytest.raises(InvalidInputError, match="Cannot update feedback value on an Expectation"):
         whence.update_assessment(judged, logged.assessment_id, Feedback("city", "Lyon"))

@@ -158,6 +158,17 @@ export interface components {
             readonly source: string;
         };
         /**
+         * AssessmentChange
+         * @description What to change of an assessment: `update_mask` names the fields, `assessment` has them.
+         *
+         *         The fields are assessment_name, feedback, expectation, issue, rationale and metadata, which is
+         *         merged key by key.
+         */
+        readonly AssessmentChange: {
+            readonly assessment: Record<string, never>;
+            readonly update_mask: readonly string[];
+        };
+        /**
          * StoredDocument
          * @description A text, under the kind and the hash that metadata names it by.
          */
@@ -169,19 +180,46 @@ export interface components {
         };
         /**
          * Experiment
-         * @description An experiment; `lifecycle_stage` is `active` or `deleted`.
+         * @description An experiment; `lifecycle_stage` is `active` or `deleted`, times are milliseconds.
          */
         readonly Experiment: {
             readonly experiment_id: string;
             readonly name: string;
             readonly lifecycle_stage: string;
+            readonly creation_time: number;
+            readonly last_update_time: number;
+            readonly tags: {
+                readonly [key: string]: string;
+            };
+        };
+        /**
+         * ExperimentChange
+         * @description The name that an experiment gets.
+         */
+        readonly ExperimentChange: {
+            readonly name: string;
         };
         /**
          * ExperimentList
-         * @description Every experiment, the oldest first.
+         * @description Experiments; the oldest first where no order was asked for.
          */
         readonly ExperimentList: {
             readonly experiments: readonly components["schemas"]["Experiment"][];
+        };
+        /**
+         * ExperimentQuestion
+         * @description Which experiments to find, by a filter over name, experiment_id, times and tags.
+         */
+        readonly ExperimentQuestion: {
+            /** @default  */
+            readonly filter_string: string;
+            /** @default [] */
+            readonly order_by: readonly string[];
+            /**
+             * @default active
+             * @enum {unknown}
+             */
+            readonly view: "active" | "all" | "deleted";
         };
         /**
          * NewExperiment

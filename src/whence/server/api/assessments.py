@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
@@ -18,8 +19,19 @@ if TYPE_CHECKING:
     from whence.server.services import Services
 
 
+class AssessmentChange(msgspec.Struct, forbid_unknown_fields=True):
+    """What to change of an assessment: `update_mask` names the fields, `assessment` has them.
+
+    The fields are assessment_name, feedback, expectation, issue, rationale and metadata, which is
+    merged key by key.
+    """
+
+    assessment: dict[str, Any]
+    update_mask: list[str]
+
+
 def assessments_router(services: Services) -> APIRouter:
-    """Log, read and delete assessments."""
+    """Log, read, change and delete assessments."""
     router = APIRouter(prefix="/api/v1/traces/{trace_id}/assessments", tags=["assessments"])
 
     @router.post(
@@ -40,6 +52,16 @@ def assessments_router(services: Services) -> APIRouter:
     async def get_assessment(trace_id: str, assessment_id: str) -> Response:
         return reply(await services.read(_read, services, trace_id, assessment_id))
 
+    @router.patch(
+        "/{assessment_id}",
+        operation_id="update_assessment",
+        responses=answers(Assessment, missing="There is no such assessment"),
+        openapi_extra=takes(AssessmentChange),
+    )
+    async def update_assessment(request: Request, trace_id: str, assessment_id: str) -> Response:
+        change = await read_struct(services, request, AssessmentChange)
+        return reply(await services.edit(_update, services, trace_id, assessment_id, change))
+
     @router.delete(
         "/{assessment_id}",
         operation_id="delete_assessment",
@@ -55,6 +77,16 @@ def assessments_router(services: Services) -> APIRouter:
 def _log(services: Services, trace_id: str, given: dict[str, Any]) -> Assessment:
     stored = stored_id(services.store, trace_id)
     return view_assessment(services.ingestor.log_assessment(stored, given))
+
+
+def _update(
+    services: Services, trace_id: str, assessment_id: str, change: AssessmentChange
+) -> Assessment:
+    stored = stored_id(services.store, trace_id)
+    row = services.ingestor.update_assessment(
+        stored, assessment_id, change.assessment, change.update_mask
+    )
+    return view_assessment(row)
 
 
 def _read(services: Services, trace_id: str, assessment_id: str) -> Assessment:
