@@ -17,6 +17,7 @@ from whence.server.api.tags import tags_router
 from whence.server.api.traces import traces_router
 from whence.server.api.versions import versions_router
 from whence.server.health import health_router
+from whence.server.mlflow.router import mlflow_router
 from whence.server.openapi import OPENAPI_PATH, add_openapi
 from whence.server.otlp import otlp_router
 from whence.server.pages import pages_router
@@ -43,6 +44,7 @@ ROUTERS = (
     facets_router,
     versions_router,
     intake_router,
+    mlflow_router,
 )
 
 

@@ -1,6 +1,7 @@
 """The same programs by MLflow's client and by `import whence as mlflow`, compared as read back.
 
-MLflow's own road is its file store, the reference; Whence's is a real server.
+MLflow's own road is its file store, the reference; Whence's are a real server with its own client,
+and with MLflow's.
 """
 
 from __future__ import annotations
@@ -56,9 +57,24 @@ def by_whence(tmp_path_factory):
         return run("whence", WHENCE_URL=server.url)
 
 
+@pytest.fixture(scope="module")
+def by_drop_in(tmp_path_factory):
+    """MLflow's client, unmodified, with our server in place of its own."""
+    with serving(tmp_path_factory.mktemp("drop-in") / "store") as server:
+        return run(
+            "mlflow",
+            MLFLOW_TRACKING_URI=server.url,
+            MLFLOW_DISABLE_TELEMETRY="true",
+            MLFLOW_ENABLE_ASYNC_TRACE_LOGGING="false",
+            MLFLOW_HTTP_REQUEST_MAX_RETRIES="0",
+            MLFLOW_MODEL_CATALOG_URI="",
+        )
+
+
+@pytest.mark.parametrize("road", ["by_whence", "by_drop_in"])
 @pytest.mark.parametrize("name", NAMES)
-def test_a_program_leaves_the_same_traces(by_mlflow, by_whence, name):
-    theirs, ours = by_mlflow[name], by_whence[name]
+def test_a_program_leaves_the_same_traces(request, by_mlflow, road, name):
+    theirs, ours = by_mlflow[name], request.getfixturevalue(road)[name]
     found = list_differences(theirs["returned"], ours["returned"], "returned")
     found += list_differences(sort_traces(theirs["traces"]), sort_traces(ours["traces"]), "traces")
     assert not found, "\n".join(found)
