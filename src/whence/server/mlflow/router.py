@@ -10,6 +10,7 @@ from whence.server.mlflow.about import add_about
 from whence.server.mlflow.absent import add_absent
 from whence.server.mlflow.artifacts import add_artifacts
 from whence.server.mlflow.assessments import add_assessments
+from whence.server.mlflow.correlation import add_correlation
 from whence.server.mlflow.deletion import add_deletion
 from whence.server.mlflow.experiments import add_experiments
 from whence.server.mlflow.headers import add_headers
@@ -29,6 +30,7 @@ NOUNS = (
     add_experiments,
     add_headers,
     add_search,
+    add_correlation,
     add_deletion,
     add_links,
     add_artifacts,
