@@ -141,6 +141,12 @@ def test_sessions_are_found(found):
     assert found["searched"]["sessions"] == [["s0", 3], ["s1", 2]]
 
 
+def test_two_filters_are_weighed_against_each_other(found):
+    counts, npmi, empty = found["correlated"]
+    assert counts == [3, 4, 2, 5] and -1 < npmi < 0
+    assert empty == "nan"
+
+
 def test_a_wrong_filter_is_the_clients_mistake_and_says_where(found):
     wrong = found["searched_wrongly"]
     assert wrong["code"] == "INVALID_PARAMETER_VALUE"

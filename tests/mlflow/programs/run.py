@@ -21,7 +21,7 @@ def describe(error: Exception) -> dict[str, object]:
 def main(name: str) -> None:
     program = importlib.import_module(name)
     found = {}
-    for label, value in vars(program).items():
+    for label, value in list(vars(program).items()):
         own = callable(value) and getattr(value, "__module__", "") == name
         if own and label.islower() and not label.startswith("_"):
             try:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 
+from mlflow.tracing.client import TracingClient
+
 import mlflow
 from mlflow import MlflowClient
 
@@ -132,6 +134,18 @@ def searched():
         "spans": [len(one) for one in frame["spans"]],
         "sessions": sorted((one.id, len(one)) for one in sessions),
     }
+
+
+def correlated():
+    experiment = mlflow.get_experiment_by_name("searched")
+    found = TracingClient().calculate_trace_filter_correlation(
+        [experiment.experiment_id], "metadata.m = '0'", "tags.n != '0'"
+    )
+    empty = TracingClient().calculate_trace_filter_correlation(
+        [experiment.experiment_id], "metadata.m = '7'", "tags.n != '0'"
+    )
+    counts = [found.filter1_count, found.filter2_count, found.joint_count, found.total_count]
+    return [counts, round(found.npmi, 6), str(empty.npmi)]
 
 
 def searched_wrongly():
