@@ -49,6 +49,7 @@ if TYPE_CHECKING:
         update_assessment,
     )
     from whence.sdk.reading.client import get_trace, search_traces
+    from whence.sdk.reading.comparisons import compare
     from whence.sdk.reading.experiments import (
         create_experiment,
         delete_experiment,
@@ -75,6 +76,7 @@ __all__ = [
     "autolog",
     "clear_active_model",
     "client",
+    "compare",
     "configure",
     "context",
     "create_experiment",
@@ -140,6 +142,7 @@ _LAZY = {
             "update_assessment",
         ),
         "whence.sdk.reading.client": ("get_trace", "search_traces"),
+        "whence.sdk.reading.comparisons": ("compare",),
         "whence.sdk.reading.flush": ("flush", "flush_async_logging", "flush_trace_async_logging"),
         "whence.client": ("MlflowClient",),
         "whence.tracing": ("context",),

@@ -341,6 +341,15 @@ INPUT_COST_KEYS = ("llm.cost.prompt", "gen_ai.usage.input_cost")
 OUTPUT_COST_KEYS = ("llm.cost.completion", "gen_ai.usage.output_cost")
 TOTAL_COST_KEYS = ("llm.cost.total", "gen_ai.usage.cost", "gen_ai.usage.total_cost")
 
+# Seconds from the request to the first piece of a streamed answer.
+FIRST_TOKEN_SECONDS_KEYS = (
+    "gen_ai.response.time_to_first_chunk",
+    "gen_ai.response.time_to_first_token",
+    "gen_ai.server.time_to_first_token",
+)
+EXCEPTION_EVENT = "exception"
+EXCEPTION_TYPE = "exception.type"
+
 # Tags that only the server writes; setting one is refused, in a header it is dropped.
 SERVER_TAGS = (
     "mlflow.artifactLocation",

@@ -11,6 +11,7 @@ NAMES = [
     "autolog",
     "clear_active_model",
     "client",
+    "compare",
     "configure",
     "context",
     "create_experiment",

@@ -157,7 +157,7 @@ def test_a_plain_opentelemetry_program_is_found_by_the_same_filters(
     assert plans[0]["commit"] == "0123456789abcdef0123456789abcdef01234567"
 
 
-def test_the_demo_leaves_two_versions_in_three_environments(tmp_path):
+def test_the_demo_leaves_three_versions_in_three_environments(tmp_path):
     out = run(
         [
             sys.executable,
@@ -174,7 +174,7 @@ def test_the_demo_leaves_two_versions_in_three_environments(tmp_path):
     assert "metadata.environment = 'production'" in out
     with serving(tmp_path / "store") as again:
         for environment in ("development", "staging", "production"):
-            for version in ("1.0.0", "1.1.0"):
+            for version in ("1.0.0", "1.1.0", "1.1.1"):
                 where = f"environment = '{environment}' AND app_version = '{version}'"
                 answer = httpx.get(f"{again.url}/api/v1/traces", params={"filter": where})
                 assert answer.json()["traces"], where

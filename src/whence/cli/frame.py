@@ -12,6 +12,7 @@ import sys
 from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar
 
 import typer
+from typer.core import TyperCommand
 
 from whence.cli.terminal_text import escape_line
 from whence.errors import FilterError, InvalidInputError, WhenceError
@@ -86,25 +87,45 @@ def experiment_ids(given: list[str] | None) -> list[str]:
     return [one if one.isdigit() else experiment_id_of(one) for one in given or ()]
 
 
-def command(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Make a function a command; its docstring is its help."""
+def command(
+    name: str, *, refused: int | None = None
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Make a function a command; its docstring is its help.
+
+    `refused` is the exit code where it could not do what it is for, in place of 1 and 2.
+    """
 
     def register(function: Callable[P, R]) -> Callable[P, R]:
-        guarded = _guard(function)
-        app.command(name)(guarded)
+        guarded = _guard(function, refused)
+        app.command(name, cls=None if refused is None else _exit_with(refused))(guarded)
         return guarded
 
     return register
 
 
-def _guard(function: Callable[P, R]) -> Callable[P, R]:
+def _exit_with(code: int) -> type[TyperCommand]:
+    """Return a kind of command whose wrong options end with this code, not with 2."""
+
+    class Command(TyperCommand):
+        def make_context(self, *args: Any, **kwargs: Any) -> Any:
+            try:
+                return super().make_context(*args, **kwargs)
+            except Exception as error:
+                if getattr(error, "exit_code", None) == WRONG_INPUT:
+                    error.exit_code = code  # type: ignore[attr-defined] # a usage error has one
+                raise
+
+    return Command
+
+
+def _guard(function: Callable[P, R], refused: int | None = None) -> Callable[P, R]:
     @functools.wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             result = function(*args, **kwargs)
             sys.stdout.flush()
         except WhenceError as error:
-            fail(error, kwargs.get("filter_string"))
+            fail(error, kwargs.get("filter_string"), refused)
         except KeyboardInterrupt:
             raise typer.Exit(INTERRUPTED) from None
         except BrokenPipeError:
@@ -116,14 +137,15 @@ def _guard(function: Callable[P, R]) -> Callable[P, R]:
     return run
 
 
-def fail(error: WhenceError, filter_string: Any = None) -> None:
+def fail(error: WhenceError, filter_string: Any = None, code: int | None = None) -> None:
     """Print an error and end the program. A wrong filter is shown with its place."""
     typer.echo(f"whence: {escape_line(error.message)}", err=True)
     column = error.column if isinstance(error, FilterError) else None
     if column and isinstance(filter_string, str) and "\n" not in filter_string:
         before = escape_line(filter_string[: column - 1])
         typer.echo(f"  {escape_line(filter_string)}\n  {' ' * len(before)}^", err=True)
-    raise typer.Exit(WRONG_INPUT if isinstance(error, InvalidInputError) else FAILED)
+    usual = WRONG_INPUT if isinstance(error, InvalidInputError) else FAILED
+    raise typer.Exit(usual if code is None else code)
 
 
 def console() -> Console:

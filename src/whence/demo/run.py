@@ -1,6 +1,6 @@
-"""`whence demo`: a server, two versions in three environments as real processes, and where to look.
+"""`whence demo`: a server, three versions in three environments as real processes.
 
-Each of the six processes runs `whence.demo.chat` with its own `APP_VERSION` and `ENVIRONMENT`,
+Each of the nine processes runs `whence.demo.chat` with its own `APP_VERSION` and `ENVIRONMENT`,
 sends to the server, and ends. Limits: the traces go to the experiment "demo" of the store; each
 run adds to it.
 """
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-VERSIONS = ("1.0.0", "1.1.0")
-SESSIONS = {"development": 8, "staging": 14, "production": 26}
+VERSIONS = ("1.0.0", "1.1.0", "1.1.1")
+SESSIONS = {"development": 8, "staging": 14, "production": 100}
 SEED = "42"
 START_LIMIT_S = 60.0
 

@@ -3,7 +3,7 @@
 `span` stands on `span_type`, `span_status`, `span_event` and `span_ids`; `trace_info` on
 `trace_state`, `experiment` and `assessment` (with `assessment_source`); `trace` on both; `rest`
 builds them from the answers of the server. `document` is what a retriever returns, `session` the
-traces of a conversation, `paged_list` a page of results.
+traces of a conversation, `paged_list` a page of results, `comparison` a version against another.
 
 A name's module is loaded when the name is first used (PEP 562): `import whence` needs few of them.
 """
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         AssessmentSource,
         AssessmentSourceType,
     )
+    from whence.entities.comparison import Comparison, MetricComparison
     from whence.entities.document import Document
     from whence.entities.experiment import (
         Experiment,
@@ -50,6 +51,7 @@ __all__ = [
     "AssessmentError",
     "AssessmentSource",
     "AssessmentSourceType",
+    "Comparison",
     "Document",
     "Expectation",
     "ExpectationValue",
@@ -58,6 +60,7 @@ __all__ = [
     "FeedbackValue",
     "IssueReference",
     "Link",
+    "MetricComparison",
     "MlflowExperimentLocation",
     "PagedList",
     "Session",
@@ -91,6 +94,7 @@ _MODULE_OF = {
             "IssueReference",
         ),
         "assessment_source": ("AssessmentError", "AssessmentSource", "AssessmentSourceType"),
+        "comparison": ("Comparison", "MetricComparison"),
         "document": ("Document",),
         "experiment": (
             "Experiment",

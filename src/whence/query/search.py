@@ -80,7 +80,7 @@ def search_traces(
     )
     position = None if cursor is None else _read_cursor(cursor, search)
     for pattern, column in patterns(search.filter):
-        _check_pattern(store, pattern, column)
+        check_pattern(store, pattern, column)
     if search.trace_ids == ():
         return Page([], None)
     found, overlay = _find(store, search, position, max_results + 1)
@@ -106,7 +106,7 @@ def _check_max_results(max_results: int) -> None:
         )
 
 
-def _check_pattern(store: Store, pattern: str, column: int) -> None:
+def check_pattern(store: Store, pattern: str, column: int) -> None:
     """Let the engine compile a regular expression, to say which one it refuses."""
     try:
         store.query("SELECT match('', {pattern:String})", {"pattern": pattern})

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 
 from whence.server.api.assessments import assessments_router
+from whence.server.api.compare import compare_router
 from whence.server.api.documents import documents_router
 from whence.server.api.experiments import experiments_router
 from whence.server.api.facets import facets_router
@@ -43,6 +44,7 @@ ROUTERS = (
     fields_router,
     facets_router,
     versions_router,
+    compare_router,
     intake_router,
     mlflow_router,
 )

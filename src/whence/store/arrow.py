@@ -94,6 +94,22 @@ def write_stream(batches: Sequence[pa.RecordBatch]) -> bytes:
     return encoded
 
 
+# Settings under which the engine writes a stream that `read_stream` reads without copying texts.
+AS_TABLE: dict[str, Any] = {
+    "output_format_arrow_low_cardinality_as_dictionary": 1,
+    "output_format_arrow_string_as_string": 1,
+    "output_format_arrow_compression_method": "none",
+}
+
+
+def read_stream(stream: bytes) -> pa.Table:
+    """Return the table that an Arrow stream holds; no bytes are a table without columns."""
+    if not stream:
+        return pa.table({})
+    with pa.ipc.open_stream(stream) as reader:
+        return reader.read_all()
+
+
 def _encode_rows(rows: Sequence[msgspec.Struct], without: Collection[str]) -> pa.RecordBatch:
     columns = zip(*map(msgspec.structs.astuple, rows), strict=True)
     arrays = {

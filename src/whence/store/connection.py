@@ -34,7 +34,7 @@ from clickhouse_connect.driver.exceptions import Error as EngineError
 
 from whence.errors import StoreError, UnavailableError
 from whence.store import engine, migrations
-from whence.store.arrow import encode_rows, write_stream
+from whence.store.arrow import AS_TABLE, encode_rows, read_stream, write_stream
 from whence.store.directory import DirectoryLock
 from whence.store.hours import ChangedHours
 from whence.store.kept import KeptTables
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from clickhouse_connect.driver.client import Client
-    from pyarrow import RecordBatch
+    from pyarrow import RecordBatch, Table
     from typing_extensions import Self
 
 RowT = TypeVar("RowT", bound=msgspec.Struct)
@@ -204,6 +204,23 @@ class Store:
                 settings=dict(settings or {}),
                 fmt="RowBinary",
             )
+
+    def query_table(
+        self,
+        sql: str,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        settings: Mapping[str, Any] | None = None,
+    ) -> Table:
+        """Run a SELECT; return its columns as an Arrow table, for answers of many rows.
+
+        Columns of LowCardinality are dictionaries.
+        """
+        sql, values = _split_long_arrays(sql, parameters or {})
+        asked = {**AS_TABLE, **_within_time(settings)}
+        with self._lend_reader(sql) as client, _translated():
+            stream = client.raw_query(sql, parameters=values, settings=asked, fmt="ArrowStream")
+        return read_stream(stream)
 
     def query_together(
         self, statements: Sequence[tuple[str, Mapping[str, Any]]], **settings: Any

@@ -1,4 +1,4 @@
-"""`whence demo`: real traces of two versions in three environments, and where to look at them."""
+"""`whence demo`: real traces of three versions in three environments, and where to look at them."""
 
 from __future__ import annotations
 
@@ -28,16 +28,17 @@ def run(
         bool, typer.Option("--exit", help="End after the searches instead of serving on.")
     ] = False,
 ) -> None:
-    """Record real traces of two versions in three environments, then serve them.
+    """Record real traces of three versions in three environments, then serve them.
 
-    Runs a small chat application as six processes that send to the server; nothing leaves the
-    machine. The traces go to the experiment "demo" of the store. Ctrl-C ends the server.
+    Runs a small chat application as nine processes that send to the server; nothing leaves the
+    machine. Version 1.1.0 is slower and fails more often, 1.1.1 is the same code as 1.1.0: see
+    `whence compare`. The traces go to the experiment "demo" of the store. Ctrl-C ends the server.
     """
     from whence.demo.run import record_traces, serve
     from whence.sdk.reading.client import Client
 
     with serve(store, port) as (server, url):
-        typer.echo(f"The server runs at {url}; recording two versions in three environments …")
+        typer.echo(f"The server runs at {url}; recording three versions in three environments …")
         record_traces(url)
         with Client(url) as client:
             _show(client, url)
@@ -56,11 +57,13 @@ def _show(client: Client, url: str) -> None:
     versions = sorted({show(info["app_version"]) for info in traces})
     environments = sorted({show(info["environment"]) for info in traces})
     typer.echo(
-        f"{len(traces)} traces of {' and '.join(versions)} in {', '.join(environments)}.\n\n"
+        f"{len(traces)} traces of {', '.join(versions)} in {', '.join(environments)}.\n\n"
         f"Look    {url}/\n"
         f'Python  WHENCE_URL={url} uv run python -c "import whence; '
         "whence.set_experiment('demo'); print(whence.search_traces(max_results=5))\"\n"
-        f"Shell   uv run whence search --url {url} \"environment = 'production'\""
+        f"Shell   uv run whence search --url {url} \"environment = 'production'\"\n"
+        f"        uv run whence compare --url {url} --environment production "
+        "--baseline 1.0.0 --candidate 1.1.0"
     )
     session = _longest_session(traces)
     for template in SEARCHES:

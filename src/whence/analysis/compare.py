@@ -1,0 +1,256 @@
+"""Compare two versions: read both arms, measure, judge, and say where every number comes from.
+
+Reads the traces once; what spans and judgements say is read beside them. The statistics are those
+of `statistics`: strata, units, intervals against margins. Limit: more than `MAX_TRACES` traces of a
+version are sampled, and the answer says so.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+
+from whence.analysis.error_comparison import compare_errors
+from whence.analysis.explain import explain_difference
+from whence.analysis.judge import ALPHA, Judged, Measured, judge
+from whence.analysis.metrics import (
+    METRICS,
+    Metric,
+    check_margins,
+    check_metric,
+    choose_guards,
+    feedback_metric,
+    margin_of,
+)
+from whence.analysis.strata import check_by, find_strata, find_units
+from whence.analysis.trace_filters import Filters
+from whence.entities.comparison import (
+    EQUIVALENT,
+    IMPROVED,
+    INCONCLUSIVE,
+    REGRESSED,
+    Arm,
+    Comparison,
+    MetricComparison,
+)
+from whence.entities.comparison_text import label_of, write_summary
+from whence.query.arms import NamedArm, Scope, name_arms, show_filter
+from whence.query.compared_feedback import read_feedback
+from whence.query.compared_spans import read_first_tokens, read_tool_calls
+from whence.query.population import MAX_TRACES, Population, read_population
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from whence.query.compared_feedback import FeedbackSource
+    from whence.store.connection import Store
+
+ALWAYS = ("duration", "error_rate")  # judged, as inconclusive, also where there is no trace
+ENOUGH_COVERAGE = 0.9
+
+
+class Question(msgspec.Struct, frozen=True, kw_only=True):
+    """What to compare. `metrics` are the guards, by default the table's; `by` are the strata."""
+
+    scope: Scope
+    baseline: str | None = None
+    candidate: str | None = None
+    metrics: tuple[str, ...] | None = None
+    margins: dict[str, float] = {}
+    by: tuple[str, ...] | None = None
+    explain: bool = False
+
+
+def compare_versions(store: Store, question: Question) -> Comparison:
+    """Return the comparison. Raises InvalidInputError for what can't be compared."""
+    started = time.perf_counter()
+    check_margins(question.margins)
+    for name in question.metrics or ():
+        check_metric(name, [one.name for one in METRICS])
+    by = check_by(question.by)
+    arms = name_arms(store, question.scope, question.baseline, question.candidate)
+    population = read_population(store, question.scope, *arms)
+    measured, metrics = measure(store, question.scope, arms, population, by)
+    guards = choose_guards(metrics, question.metrics)
+    margins = {one.name: margin_of(one, question.margins) for one in metrics}
+    judged = judge(measured, metrics, guards, margins)
+    filters = Filters(arms)
+    rows = [_row(one, filters) for one in judged]
+    errors = compare_errors(store, question.scope, arms, population, measured, filters)
+    explanation = None
+    if question.explain and population.size:
+        explanation = explain_difference(
+            store, question.scope, arms, population, measured, filters, errors
+        )
+    verdict = decide_all(rows)
+    views = [_view_arm(arm, population, measured, side) for side, arm in enumerate(arms)]
+    coverage = measured.coverage
+    return Comparison(
+        verdict=verdict,
+        summary=write_summary(verdict, label_of(views[0]), label_of(views[1]), rows),
+        environment=question.scope.environment,
+        filter_string=question.scope.filter_string or "",
+        since_ms=question.scope.since_ms,
+        until_ms=question.scope.until_ms,
+        baseline=views[0],
+        candidate=views[1],
+        metrics=rows,
+        errors=errors.signatures,
+        strata_by=list(by),
+        strata=measured.count_strata(),
+        coverage=coverage,
+        confidence=1 - ALPHA,
+        exact=not population.sampled,
+        notes=[*_notes(arms, population, coverage, views), *([errors.note] if errors.note else [])],
+        explanation=explanation,
+        elapsed_ms=round((time.perf_counter() - started) * 1000, 3),
+    )
+
+
+def measure(
+    store: Store,
+    scope: Scope,
+    arms: tuple[NamedArm, NamedArm],
+    population: Population,
+    by: tuple[str, ...],
+) -> tuple[Measured, list[Metric]]:
+    """Return the values of every metric that any trace has, and those metrics."""
+    columns: dict[str, NDArray[np.float64]] = {
+        "duration": population.duration_ms,
+        "failed": population.failed.astype(np.float64),
+        **population.numbers,
+    }
+    judgements: list[FeedbackSource] = []
+    if population.size:
+        calls = read_tool_calls(store, scope, arms)
+        if len(calls.keys):
+            columns["tool_calls"] = calls.of(population.key, 0.0)
+        first = read_first_tokens(store, scope, arms, population.key)
+        if first is not None:
+            columns["time_to_first_token"] = first.of(population.key, np.nan)
+        judgements = read_feedback(store, scope, arms)
+    metrics = [
+        one
+        for one in METRICS
+        if one.name in ALWAYS or (one.column in columns and np.isfinite(columns[one.column]).any())
+    ]
+    for one in judgements:
+        several = sum(other.name == one.name for other in judgements) > 1
+        metric = feedback_metric(
+            f"{one.name} ({one.source})" if several else one.name, is_boolean=one.is_boolean
+        )
+        values = one.counts.of(population.key, np.nan)
+        if np.isfinite(values).any():
+            columns[metric.column] = values
+            metrics.append(metric)
+    measured = Measured(
+        population.is_candidate, find_strata(population, by), find_units(population), columns
+    )
+    return measured, metrics
+
+
+def decide_all(rows: list[MetricComparison]) -> str:
+    """Return the guards' verdict together."""
+    verdicts = {one.verdict for one in rows if one.guard}
+    for verdict in (REGRESSED, INCONCLUSIVE, IMPROVED):
+        if verdict in verdicts:
+            return verdict
+    return EQUIVALENT if verdicts else INCONCLUSIVE
+
+
+def _row(judged: Judged, filters: Filters) -> MetricComparison:
+    metric, result = judged.metric, judged.result
+    difference = within = mix = None
+    if result.baseline_raw is not None and result.candidate_raw is not None:
+        difference = result.candidate_raw - result.baseline_raw
+        mix = result.mix_part
+        within = None if mix is None else difference - mix
+    baseline, candidate = filters.of_metric(metric, (result.baseline, result.candidate))
+    return MetricComparison(
+        metric=metric.name,
+        unit=metric.unit,
+        scale=result.scale,
+        better=metric.better,
+        guard=judged.guard,
+        baseline=result.baseline,
+        candidate=result.candidate,
+        effect=result.effect,
+        low=result.low,
+        high=result.high,
+        margin=result.margin,
+        verdict=result.verdict,
+        reason=result.reason,
+        n_baseline=result.n_baseline,
+        n_candidate=result.n_candidate,
+        units_baseline=result.units_baseline,
+        units_candidate=result.units_candidate,
+        needed=result.units_needed,
+        detectable=result.smallest_detectable_effect,
+        p_value=result.p_value,
+        p_adjusted=judged.adjusted,
+        method=result.method,
+        coverage=result.coverage,
+        difference=difference,
+        mix=mix,
+        within=within,
+        baseline_filter=baseline,
+        candidate_filter=candidate,
+    )
+
+
+def _view_arm(arm: NamedArm, population: Population, measured: Measured, side: int) -> Arm:
+    chosen = population.is_candidate == bool(side)
+    times = population.request_time_ms[chosen]
+    return Arm(
+        asked=arm.asked,
+        kind=arm.kind,
+        filter_string=show_filter(arm.finished),
+        traces=population.found[side],
+        used=len(times),
+        units=len(np.unique(measured.units[chosen])),
+        unfinished=population.unfinished[side],
+        unfinished_filter=show_filter(arm.unfinished),
+        first_seen_ms=int(times.min()) if len(times) else None,
+        last_seen_ms=int(times.max()) if len(times) else None,
+    )
+
+
+def _notes(
+    arms: tuple[NamedArm, NamedArm], population: Population, coverage: float, views: list[Arm]
+) -> list[str]:
+    notes = [arm.note for arm in arms if arm.note]
+    if population.sampled:
+        notes.append(
+            f"sampled: of more than {MAX_TRACES:,} traces a version, those of a fixed sample of "
+            f"units were compared ({views[0].used:,} and {views[1].used:,})"
+        )
+    notes += [
+        f"no finished traces of {view.asked!r}{_kind(arm)} were found"
+        for arm, view in zip(arms, views, strict=True)
+        if not view.traces
+    ]
+    if all(view.traces for view in views) and coverage < ENOUGH_COVERAGE:
+        notes.append(
+            f"only {coverage:.0%} of the candidate's traces lie in strata that both versions "
+            "have; the rest was not compared"
+        )
+    shares = [one.unfinished / max(1, one.traces + one.unfinished) for one in views]
+    if max(shares) - min(shares) > 0.01:  # noqa: PLR2004 - a hundredth
+        notes.append(
+            f"unfinished traces: {shares[0]:.1%} of the baseline, {shares[1]:.1%} of the "
+            "candidate; they have no duration, and may be the slowest"
+        )
+    first, last = views[0].last_seen_ms, views[1].first_seen_ms
+    if first is not None and last is not None and first < last:
+        notes.append(
+            "the candidate began after the baseline had ended: a change of load, of users or of a "
+            "provider in between looks like a change of the version"
+        )
+    return notes
+
+
+def _kind(arm: NamedArm) -> str:
+    return {"app_version": " (as a version)"}.get(arm.kind, f" (as a {arm.kind})")

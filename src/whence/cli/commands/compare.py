@@ -1,0 +1,132 @@
+"""`whence compare`: is the candidate worse than the baseline? For people, pull requests and CI."""
+
+from __future__ import annotations
+
+import sys
+from enum import Enum
+from typing import Annotated
+
+import typer
+
+from whence.cli.frame import Experiments, Url, command, experiment_ids
+from whence.errors import InvalidInputError
+
+REGRESSED, INCONCLUSIVE, REFUSED = 1, 2, 3
+
+
+class Form(str, Enum):
+    """What `--format` takes."""
+
+    TEXT = "text"
+    MARKDOWN = "markdown"
+    GITHUB = "github"
+    JUNIT = "junit"
+    JSON = "json"
+
+
+class FailOn(str, Enum):
+    """What `--fail-on` takes."""
+
+    REGRESSED = "regressed"
+    NEVER = "never"
+
+
+@command("compare", refused=REFUSED)
+def run(
+    baseline: Annotated[
+        str | None,
+        typer.Option(
+            help="A version, commit, branch or filter. Default: the last version before the candidate."
+        ),
+    ] = None,
+    candidate: Annotated[
+        str | None,
+        typer.Option(help="A version, commit, branch or filter. Default: the newest version."),
+    ] = None,
+    environment: Annotated[
+        str | None, typer.Option(help="Such as production. Default: all, as strata.")
+    ] = None,
+    filter_string: Annotated[
+        str | None, typer.Option("--filter", help="Compare only traces that match this filter.")
+    ] = None,
+    window: Annotated[
+        str | None, typer.Option(help="The time until now: 30m, 12h, 7d, 2w. Default: all.")
+    ] = None,
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A metric that decides the verdict; may be repeated, at most 8. Default: duration, "
+            "duration_p95, error_rate, total_tokens, cost_usd, time_to_first_token, feedback."
+        ),
+    ] = None,
+    margin: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=NUMBER",
+            help="What is too little to matter, by metric or family: duration=0.2; may be repeated.",
+        ),
+    ] = None,
+    by: Annotated[
+        str | None,
+        typer.Option(help="Strata, separated by commas. Default: environment,name,input_size."),
+    ] = None,
+    fail_on: Annotated[
+        FailOn, typer.Option(help="regressed: exit with 1 where it is; never: always with 0.")
+    ] = FailOn.REGRESSED,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit with 2 where the verdict is inconclusive.")
+    ] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain/--no-explain", help="Look for the reasons as well.")
+    ] = True,
+    form: Annotated[
+        Form, typer.Option("--format", "-f", help="text, markdown, github, junit or json.")
+    ] = Form.TEXT,
+    experiment: Experiments = None,
+    url: Url = None,
+) -> None:
+    """Compare two versions by their traces: regressed, improved, equivalent or inconclusive.
+
+    Exit codes: 0 nothing regressed, 1 regressed, 2 inconclusive (with --strict only), 3 nothing was
+    compared (a wrong option or filter, no server). docs/compare.md says how to read the result.
+    """
+    from whence.cli.comparison_output import write_comparison
+    from whence.sdk.reading.client import Client
+    from whence.sdk.reading.comparisons import ask_comparison, read_window
+
+    since_ms, until_ms = read_window(window)
+    body = {
+        "baseline": baseline,
+        "candidate": candidate,
+        "environment": environment,
+        "filter_string": filter_string,
+        "experiment_ids": experiment_ids(experiment) or None,
+        "since_ms": since_ms,
+        "until_ms": until_ms,
+        "metrics": metric or None,
+        "margins": _read_margins(margin or ()),
+        "by": None if by is None else [one.strip() for one in by.split(",") if one.strip()],
+        "explain": explain,
+    }
+    with Client(url) as client:
+        client.catch_up()
+        found = ask_comparison(client, body)
+    write_comparison(found, form.value)
+    sys.stdout.flush()
+    if found.verdict == "regressed" and fail_on is FailOn.REGRESSED:
+        raise typer.Exit(REGRESSED)
+    if found.verdict == "inconclusive" and strict:
+        raise typer.Exit(INCONCLUSIVE)
+
+
+def _read_margins(given: list[str] | tuple[str, ...]) -> dict[str, float] | None:
+    margins = {}
+    for pair in given:
+        name, equals, value = pair.partition("=")
+        try:
+            margins[name.strip()] = float(value if equals else "nothing")
+        except ValueError:
+            raise InvalidInputError(
+                f"the margin {pair!r} can't be read; write NAME=NUMBER, such as duration=0.2"
+            ) from None
+    return margins or None

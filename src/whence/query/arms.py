@@ -1,0 +1,287 @@
+"""The two sides of a comparison: which traces a version, a commit, a branch or a filter means.
+
+An arm is named by a text. `version:`, `commit:`, `branch:` and `filter:` in front say what it is;
+without one it is a filter where it reads as one (`app_version = '1.0'`), else the first of version,
+commit (7 hex digits or more of it) and branch that has traces. A name that nothing has stays a
+version without traces, so that a comparison of it is inconclusive, not an error.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from whence.errors import FilterError, InvalidInputError
+from whence.query.compile import SETTINGS, Parameters, compile_filter, patterns
+from whence.query.coverage import MAX_MS, within
+from whence.query.environments import ENVIRONMENT, normalise_environments
+from whence.query.filters import And, Comparison, Filter, comparisons, is_about_span, render
+from whence.query.parser import parse_filter
+from whence.query.search import check_pattern
+from whence.query.version_table import read_versions
+from whence.query.vocabulary import Field
+from whence.semconv import normalise_environment
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from whence.store.connection import Store
+
+FIELD_OF_KIND: dict[str, Field] = {
+    "app_version": Field("attribute", "app_version"),
+    "commit": Field("attribute", "commit"),
+    "branch": Field("attribute", "branch"),
+}
+PREFIXES = {"version": "app_version", "commit": "commit", "branch": "branch", "filter": "filter"}
+ENOUGH_TRACES = 30
+MAX_VERSIONS = 200
+MAX_NAMED = 5
+_PREFIXED = re.compile(rf"({'|'.join(PREFIXES)}):(.*)", re.DOTALL)
+_COMMIT = re.compile(r"[0-9a-f]{7,64}")
+_TIME = Field("attribute", "timestamp_ms")
+_STATE = Field("attribute", "state")
+_UNFINISHED = "IN_PROGRESS"
+
+
+class Scope(msgspec.Struct, frozen=True, kw_only=True):
+    """What both arms share: environment, filter, experiments (none: all), times (ms, [since, until))."""
+
+    environment: str | None = None
+    filter_string: str | None = None
+    experiment_ids: tuple[str, ...] = ()
+    since_ms: int | None = None
+    until_ms: int | None = None
+    aliases: dict[str, str] = {}
+
+
+class NamedArm(msgspec.Struct, frozen=True, kw_only=True):
+    """An arm whose meaning is known: its own condition, and the whole one with the scope's."""
+
+    asked: str
+    kind: str
+    own: Filter
+    tree: Filter
+    note: str | None = None
+
+    @property
+    def finished(self) -> Filter:
+        """Which of its traces are compared."""
+        return all_of(self.tree, Comparison(_STATE, "!=", (_UNFINISHED,)))
+
+    @property
+    def unfinished(self) -> Filter:
+        """Which of its traces have not ended."""
+        return all_of(self.tree, Comparison(_STATE, "=", (_UNFINISHED,)))
+
+
+def all_of(*parts: Filter | None) -> Filter:
+    """Return the conjunction, without ANDs inside of it; span conditions stay together."""
+    flat: list[Filter] = []
+    for part in parts:
+        if isinstance(part, And) and not any(map(is_about_span, part.operands)):
+            flat += part.operands
+        elif isinstance(part, And) or (part is not None and is_about_span(part)):
+            # Its spans are the same one; a conjunction with another's would say more.
+            flat.append(part if isinstance(part, And) else And((part,)))
+        elif part is not None:
+            flat.append(part)
+    return flat[0] if len(flat) == 1 else And(tuple(flat))
+
+
+def show_filter(tree: Filter) -> str:
+    """Return a filter's text. Raises InvalidInputError where no text can say it."""
+    try:
+        return render(tree)
+    except ValueError as error:
+        raise InvalidInputError(f"this can't be compared: {error}") from None
+
+
+# --- What a text means ----------------------------------------------------------------------------
+
+
+def name_arms(
+    store: Store, scope: Scope, baseline: str | None, candidate: str | None
+) -> tuple[NamedArm, NamedArm]:
+    """Return both arms. Raises InvalidInputError where one is not named and none can be found.
+
+    Without a candidate it is the newest version; without a baseline the last version first seen
+    before the candidate with at least `ENOUGH_TRACES` traces in the same environment.
+    """
+    shared = read_scope(store, scope)
+    note = None
+    if candidate is None:
+        candidate, note = _newest_version(store, scope), "the candidate is the newest version"
+    other = _name_arm(store, scope, shared, candidate, "candidate", note)
+    note = None
+    if baseline is None:
+        baseline = _version_before(store, scope, other)
+        note = (
+            f"the baseline is the last version before it with at least {ENOUGH_TRACES} traces"
+        )
+    return _name_arm(store, scope, shared, baseline, "baseline", note), other
+
+
+def read_scope(store: Store, scope: Scope) -> Filter | None:
+    """Return the conditions that both arms share. Raises FilterError for a bad filter."""
+    parts: list[Filter | None] = []
+    if scope.environment is not None:
+        named = normalise_environment(scope.environment, scope.aliases)
+        parts.append(Comparison(ENVIRONMENT, "=", (named,)))
+    parts.append(_read_filter(store, scope.filter_string, scope.aliases))
+    if scope.since_ms is not None:
+        parts.append(Comparison(_TIME, ">=", (float(scope.since_ms),)))
+    if scope.until_ms is not None:
+        parts.append(Comparison(_TIME, "<", (float(scope.until_ms),)))
+    return all_of(*parts) if any(part is not None for part in parts) else None
+
+
+def _read_filter(store: Store, text: str | None, aliases: Mapping[str, str]) -> Filter | None:
+    tree = parse_filter(text)
+    if tree is None:
+        return None
+    for pattern, column in patterns(tree):
+        check_pattern(store, pattern, column)
+    return normalise_environments(tree, aliases)
+
+
+def _name_arm(
+    store: Store, scope: Scope, shared: Filter | None, text: str, role: str, note: str | None
+) -> NamedArm:
+    text = text.strip()
+    if not text:
+        raise InvalidInputError(
+            f"the {role} is empty; name a version, a commit, a branch or a filter"
+        )
+    found = _PREFIXED.fullmatch(text)
+    kind, value = (PREFIXES[found[1]], found[2].strip()) if found else ("", text)
+    if not kind:
+        kind = "filter" if _is_filter(text) else _find_kind(store, shared, scope, text)
+    own: Filter | None
+    if kind == "filter":
+        own = _read_filter(store, value, scope.aliases)
+        if own is None:
+            raise InvalidInputError(f"the {role}'s filter is empty")
+    elif kind == "commit":
+        own = _commit(value, role)
+    else:
+        own = Comparison(FIELD_OF_KIND[kind], "=", (value,))
+    return NamedArm(asked=value, kind=kind, own=own, tree=all_of(own, shared), note=note)
+
+
+def _is_filter(text: str) -> bool:
+    try:
+        return parse_filter(text) is not None
+    except FilterError:
+        return False
+
+
+def _commit(value: str, role: str) -> Filter:
+    if not _COMMIT.fullmatch(value):
+        raise InvalidInputError(
+            f"the {role}'s commit {value!r} is not one: 7 to 64 hex digits are asked for"
+        )
+    return Comparison(FIELD_OF_KIND["commit"], "LIKE", (f"{value}%",))
+
+
+def _find_kind(store: Store, shared: Filter | None, scope: Scope, text: str) -> str:
+    """Return the first kind under which there are traces of this name."""
+    parameters = Parameters()
+    conditions = {"app_version": f"app_version = {parameters.bind(text)}"}
+    if _COMMIT.fullmatch(text):
+        conditions["commit"] = f"startsWith(commit, {parameters.bind(text)})"
+    conditions["branch"] = f"branch = {parameters.bind(text)}"
+    counts = ", ".join(f"countIf({one})" for one in conditions.values())
+    where = condition_of(_without_spans(shared), scope, parameters)
+    rows = store.query(
+        f"SELECT {counts}\nFROM (SELECT app_version, commit, branch FROM traces WHERE {where}\n"
+        f"UNION ALL SELECT app_version, commit, branch FROM open_traces WHERE {where})",
+        parameters.values,
+        settings=SETTINGS,
+    ).rows
+    seen = dict(zip(conditions, rows[0] if rows else (), strict=False))
+    if seen.get("app_version"):
+        return "app_version"
+    return next((kind for kind, count in seen.items() if count), "app_version")
+
+
+def _without_spans(tree: Filter | None) -> Filter | None:
+    """Leave a filter out that reads spans: what a name means does not hang on it."""
+    if tree is None or any(one.field.kind not in ("attribute", "metadata") for one in comparisons(tree)):
+        return None
+    return tree
+
+
+def condition_of(tree: Filter | None, scope: Scope, parameters: Parameters) -> str:
+    """Return the exact SQL condition of a filter, in the experiments and times of the scope."""
+    where = [compile_filter(tree, parameters, among="1")]
+    if scope.experiment_ids:
+        ids = parameters.bind(list(scope.experiment_ids), "Array(String)")
+        where.append(f"experiment_id IN {ids}")
+    if scope.since_ms is not None or scope.until_ms is not None:
+        since = max(0, scope.since_ms or 0)
+        until = MAX_MS if scope.until_ms is None else scope.until_ms - 1
+        where.append(within([((), since, until)], parameters))
+    return " AND ".join(where)
+
+
+# --- Defaults -------------------------------------------------------------------------------------
+
+
+def list_version_names(store: Store, scope: Scope) -> list[tuple[str, int, int]]:
+    """Return (version, traces, first seen in ms) of the scope's environment, the newest first."""
+    table = read_versions(
+        store,
+        environment=scope.environment,
+        experiment_ids=scope.experiment_ids,
+        since_ms=scope.since_ms,
+        until_ms=scope.until_ms,
+        max_versions=MAX_VERSIONS,
+        environment_aliases=scope.aliases,
+    )
+    return [
+        (row.app_version, row.traces, row.first_seen_ms)
+        for row in table.versions
+        if row.app_version is not None
+    ]
+
+
+def _newest_version(store: Store, scope: Scope) -> str:
+    versions = list_version_names(store, scope)
+    if not versions:
+        raise InvalidInputError(
+            f"no trace{_where(scope)} names a version, so there is no newest one to compare; "
+            "name the candidate"
+        )
+    return versions[0][0]
+
+
+def _version_before(store: Store, scope: Scope, candidate: NamedArm) -> str:
+    versions = list_version_names(store, scope)
+    place = next(
+        (i for i, (name, _, _) in enumerate(versions) if name == candidate.asked), None
+    )
+    if candidate.kind != "app_version" or place is None:
+        raise InvalidInputError(
+            f"no version stands before the candidate {candidate.asked!r}{_where(scope)}: only a "
+            f"version that has traces has one; name the baseline{_name_some(versions)}"
+        )
+    for name, traces, _ in versions[place + 1 :]:
+        if traces >= ENOUGH_TRACES:
+            return name
+    raise InvalidInputError(
+        f"no version before {candidate.asked!r}{_where(scope)} has {ENOUGH_TRACES} traces; name "
+        f"the baseline{_name_some(versions)}"
+    )
+
+
+def _where(scope: Scope) -> str:
+    return f" in {scope.environment}" if scope.environment else ""
+
+
+def _name_some(versions: Sequence[tuple[str, int, int]]) -> str:
+    if not versions:
+        return ""
+    some = ", ".join(f"{name} ({traces})" for name, traces, _ in versions[:MAX_NAMED])
+    return f"; versions with their traces: {some}"

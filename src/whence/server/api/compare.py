@@ -1,0 +1,140 @@
+"""Comparisons: whether a candidate version is worse than its baseline, and why."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from whence.entities.comparison import Comparison
+from whence.errors import InvalidInputError
+from whence.query.arms import Scope
+from whence.server.api.payloads import read_struct
+from whence.server.openapi import answers, takes
+from whence.server.replies import pack
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from whence.server.services import Services
+
+Names = Annotated[str, Query(description="Names, separated by commas")]
+
+
+class CompareBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """What `POST /api/v1/compare` takes. Everything has a default; times are Unix ms.
+
+    `baseline` and `candidate` are versions, commits, branches or filters; `metrics` the guards;
+    `margins` by metric or family; `by` the strata. `until_ms` is excluded.
+    """
+
+    baseline: str | None = None
+    candidate: str | None = None
+    environment: str | None = None
+    filter_string: str | None = None
+    experiment_ids: list[str] | None = None
+    since_ms: int | None = None
+    until_ms: int | None = None
+    metrics: list[str] | None = None
+    margins: dict[str, float] | None = None
+    by: list[str] | None = None
+    explain: bool = True
+
+
+def compare_router(services: Services) -> APIRouter:
+    """Compare two versions."""
+    router = APIRouter(prefix="/api/v1/compare", tags=["versions"])
+
+    @router.get("", operation_id="get_comparison", responses=answers(Comparison))
+    async def get_comparison(
+        request: Request,
+        baseline: str | None = None,
+        candidate: str | None = None,
+        environment: str | None = None,
+        filter_string: Annotated[str | None, Query(alias="filter")] = None,
+        experiment_id: Annotated[list[str] | None, Query()] = None,
+        since: Annotated[int | None, Query(description="Unix ms, included")] = None,
+        until: Annotated[int | None, Query(description="Unix ms, excluded")] = None,
+        metrics: Names = "",
+        margins: Annotated[str, Query(description="Such as duration=0.2,error_rate=0.01")] = "",
+        by: Names = "",
+        explain: bool = True,
+    ) -> Response:
+        body = CompareBody(
+            baseline=baseline,
+            candidate=candidate,
+            environment=environment,
+            filter_string=filter_string,
+            experiment_ids=experiment_id,
+            since_ms=since,
+            until_ms=until,
+            metrics=_split(metrics) or None,
+            margins=read_margins(margins),
+            by=_split(by) or None,
+            explain=explain,
+        )
+        return await services.read(_answer, services, body, request.headers)
+
+    @router.post(
+        "",
+        operation_id="compare_versions",
+        responses=answers(Comparison),
+        openapi_extra=takes(CompareBody),
+    )
+    async def compare(request: Request) -> Response:
+        body = await read_struct(services, request, CompareBody)
+        return await services.read(_answer, services, body, request.headers)
+
+    return router
+
+
+def _split(text: str) -> list[str]:
+    return [one.strip() for one in text.split(",") if one.strip()]
+
+
+def read_margins(text: str) -> dict[str, float]:
+    """Read `name=number` pairs. Raises InvalidInputError with the wrong one."""
+    found = {}
+    for pair in _split(text):
+        name, equals, value = pair.partition("=")
+        try:
+            number = float(value) if equals else math.nan
+        except ValueError:
+            number = math.nan
+        if math.isnan(number):
+            raise InvalidInputError(
+                f"the margin {pair!r} can't be read; write name=number, such as duration=0.2"
+            )
+        found[name.strip()] = number
+    return found
+
+
+def _answer(services: Services, body: CompareBody, headers: Mapping[str, str]) -> Response:
+    if body.since_ms is not None and body.until_ms is not None and body.since_ms >= body.until_ms:
+        raise InvalidInputError(
+            f"since ({body.since_ms}) is not before until ({body.until_ms}): no trace lies between"
+        )
+    # Loaded with the first question: scipy would take a quarter of a second of every start.
+    from whence.analysis.compare import Question, compare_versions
+
+    scope = Scope(
+        environment=body.environment,
+        filter_string=body.filter_string,
+        experiment_ids=tuple(body.experiment_ids or ()),
+        since_ms=body.since_ms,
+        until_ms=body.until_ms,
+        aliases=dict(services.settings.aliases),
+    )
+    question = Question(
+        scope=scope,
+        baseline=body.baseline,
+        candidate=body.candidate,
+        metrics=None if body.metrics is None else tuple(body.metrics),
+        margins=body.margins or {},
+        by=None if body.by is None else tuple(body.by),
+        explain=body.explain,
+    )
+    return pack(compare_versions(services.store, question), headers)
