@@ -49,7 +49,7 @@ if TYPE_CHECKING:
         update_assessment,
     )
     from whence.sdk.reading.client import get_trace, search_traces
-    from whence.sdk.reading.comparisons import compare
+    from whence.sdk.reading.comparisons import compare, diff_traces
     from whence.sdk.reading.experiments import (
         create_experiment,
         delete_experiment,
@@ -84,6 +84,7 @@ __all__ = [
     "delete_experiment",
     "delete_experiment_tag",
     "delete_trace_tag",
+    "diff_traces",
     "entities",
     "exceptions",
     "flush",
@@ -142,7 +143,7 @@ _LAZY = {
             "update_assessment",
         ),
         "whence.sdk.reading.client": ("get_trace", "search_traces"),
-        "whence.sdk.reading.comparisons": ("compare",),
+        "whence.sdk.reading.comparisons": ("compare", "diff_traces"),
         "whence.sdk.reading.flush": ("flush", "flush_async_logging", "flush_trace_async_logging"),
         "whence.client": ("MlflowClient",),
         "whence.tracing": ("context",),

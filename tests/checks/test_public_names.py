@@ -19,6 +19,7 @@ NAMES = [
     "delete_experiment",
     "delete_experiment_tag",
     "delete_trace_tag",
+    "diff_traces",
     "entities",
     "exceptions",
     "flush",

@@ -107,3 +107,13 @@ def test_what_is_neither_a_hash_nor_a_trace_is_an_error(whence):
     done = whence("diff", "nonsense")
     assert done.code == 1
     assert "not found" in done.err
+
+
+def test_two_traces_are_shown_side_by_side(whence, traces):
+    done = whence("diff", traces[0], traces[2])
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith(f"{traces[0]} (")
+    assert "    -app_version = 1.0.0\n    +app_version = 2.1.0\n" in done.out
+    assert "OK → ERROR" in done.out or "UNSET → ERROR" in done.out
+    found = json.loads(whence("diff", traces[0], traces[2], "--json").out)
+    assert found["candidate"] == traces[2]

@@ -39,7 +39,7 @@ class Filters:
 
     def _one(self, side: int, metric: Metric, value: float | None) -> str:
         if metric.column == "failed":
-            return self.narrow(side, Comparison(_STATE, "=", ("ERROR",)))
+            return show_filter(all_of(self._arms[side].tree, Comparison(_STATE, "=", ("ERROR",))))
         if metric.column == "duration" and metric.p is not None and value is not None:
             return self.narrow(side, Comparison(_TIME, ">=", (float(int(value)),)))
         if metric.column.startswith(FEEDBACK):

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from whence.entities.span_status import SpanStatus, SpanStatusCode
     from whence.entities.span_type import SpanLogLevel, SpanType
     from whence.entities.trace import Trace, TraceData
+    from whence.entities.trace_diff import TraceDiff
     from whence.entities.trace_info import TraceInfo
     from whence.entities.trace_state import TraceState
 
@@ -72,6 +73,7 @@ __all__ = [
     "SpanType",
     "Trace",
     "TraceData",
+    "TraceDiff",
     "TraceInfo",
     "TraceLocation",
     "TraceLocationType",
@@ -111,6 +113,7 @@ _MODULE_OF = {
         "span_status": ("SpanStatus", "SpanStatusCode"),
         "span_type": ("SpanLogLevel", "SpanType"),
         "trace": ("Trace", "TraceData"),
+        "trace_diff": ("TraceDiff",),
         "trace_info": ("TraceInfo",),
         "trace_state": ("TraceState",),
     }.items()

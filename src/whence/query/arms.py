@@ -21,6 +21,7 @@ from whence.query.filters import And, Comparison, Filter, comparisons, is_about_
 from whence.query.parser import parse_filter
 from whence.query.search import check_pattern
 from whence.query.version_table import read_versions
+from whence.query.versions import sort_key
 from whence.query.vocabulary import Field
 from whence.semconv import normalise_environment
 
@@ -230,7 +231,10 @@ def condition_of(tree: Filter | None, scope: Scope, parameters: Parameters) -> s
 
 
 def list_version_names(store: Store, scope: Scope) -> list[tuple[str, int, int]]:
-    """Return (version, traces, first seen in ms) of the scope's environment, the newest first."""
+    """Return (version, traces, first seen in ms) of the scope's environment, the newest first.
+
+    Of versions that were first seen at the same moment, the higher one is the newer.
+    """
     table = read_versions(
         store,
         environment=scope.environment,
@@ -240,11 +244,12 @@ def list_version_names(store: Store, scope: Scope) -> list[tuple[str, int, int]]
         max_versions=MAX_VERSIONS,
         environment_aliases=scope.aliases,
     )
-    return [
+    rows = [
         (row.app_version, row.traces, row.first_seen_ms)
         for row in table.versions
         if row.app_version is not None
     ]
+    return sorted(rows, key=lambda row: (row[2], sort_key(row[0])), reverse=True)
 
 
 def _newest_version(store: Store, scope: Scope) -> str:

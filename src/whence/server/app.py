@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 
 from whence.server.api.assessments import assessments_router
-from whence.server.api.compare import compare_router
+from whence.server.api.compare import compare_router, trace_diff_router
 from whence.server.api.documents import documents_router
 from whence.server.api.experiments import experiments_router
 from whence.server.api.facets import facets_router
@@ -45,6 +45,7 @@ ROUTERS = (
     facets_router,
     versions_router,
     compare_router,
+    trace_diff_router,
     intake_router,
     mlflow_router,
 )

@@ -1,4 +1,4 @@
-"""`whence.compare`: ask the server whether a version is worse than another one, and why."""
+"""`whence.compare` and `whence.diff_traces`: ask the server how versions, or traces, differ."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from whence.entities.comparison import Comparison
+from whence.entities.trace_diff import TraceDiff
 from whence.errors import InvalidInputError
 from whence.sdk.reading.client import Client, current_client
+from whence.sdk.reading.http import path_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -78,6 +80,30 @@ def compare(
 def ask_comparison(client: Client, body: Mapping[str, Any]) -> Comparison:
     """Return what a server answers to the body of a comparison."""
     return msgspec.convert(client.call("POST", "/compare", body=body), Comparison)
+
+
+def diff_traces(baseline: str, candidate: str) -> TraceDiff:
+    """Compare two traces span by span, matched by their paths. Raises `NotFoundError`.
+
+    Says which spans only one has, what took longer, how inputs and outputs differ, and metadata.
+
+    >>> import whence
+    >>> whence.diff_traces("tr-" + 32 * "0", "tr-" + 32 * "1")
+    Traceback (most recent call last):
+    whence.errors.NotFoundError: Trace with ID 'tr-00000000000000000000000000000000' not found.
+    """
+    client = current_client()
+    client.catch_up()
+    return ask_trace_diff(client, baseline, candidate)
+
+
+def ask_trace_diff(client: Client, baseline: str, candidate: str) -> TraceDiff:
+    """Return what a server answers about two traces."""
+    for given in (baseline, candidate):
+        if not isinstance(given, str) or not given:
+            raise InvalidInputError(f"a trace id is a non-empty string, not {given!r}")
+    answer = client.call("GET", "/traces" + path_of(baseline, "diff", candidate))
+    return msgspec.convert(answer, TraceDiff)
 
 
 def read_window(window: Window) -> tuple[int | None, int | None]:

@@ -1,4 +1,4 @@
-"""Comparisons: whether a candidate version is worse than its baseline, and why."""
+"""Comparisons: whether a version is worse than its baseline and why; and of two traces."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ import msgspec
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
+from whence.analysis.trace_diff import diff_traces
 from whence.entities.comparison import Comparison
-from whence.errors import InvalidInputError
+from whence.entities.trace_diff import TraceDiff
+from whence.errors import InvalidInputError, NotFoundError
 from whence.query.arms import Scope
+from whence.query.views import read_trace
 from whence.server.api.payloads import read_struct
 from whence.server.openapi import answers, takes
 from whence.server.replies import pack
@@ -89,6 +92,35 @@ def compare_router(services: Services) -> APIRouter:
         return await services.read(_answer, services, body, request.headers)
 
     return router
+
+
+def trace_diff_router(services: Services) -> APIRouter:
+    """Compare two traces."""
+    router = APIRouter(prefix="/api/v1/traces", tags=["traces"])
+
+    @router.get(
+        "/{trace_id}/diff/{candidate_id}",
+        operation_id="diff_traces",
+        responses=answers(TraceDiff, missing="There is no such trace"),
+    )
+    async def diff(request: Request, trace_id: str, candidate_id: str) -> Response:
+        return await services.read(
+            _answer_diff, services, trace_id, candidate_id, request.headers
+        )
+
+    return router
+
+
+def _answer_diff(
+    services: Services, baseline_id: str, candidate_id: str, headers: Mapping[str, str]
+) -> Response:
+    found = []
+    for trace_id in (baseline_id, candidate_id):
+        trace = read_trace(services.store, trace_id)
+        if trace is None:
+            raise NotFoundError(f"Trace with ID '{trace_id}' not found.")
+        found.append(trace)
+    return pack(diff_traces(*found), headers)
 
 
 def _split(text: str) -> list[str]:
