@@ -37,7 +37,9 @@ def send(client: Any, version: str, environment: str, calls: list[Call]) -> list
         spans += _spans(trace_id, START_NS + number * 1_000_000_000, call)
     for start in range(0, len(spans), BATCH):
         client.post(
-            "/v1/traces", content=_body(spans[start : start + BATCH], version, environment), headers=JSON
+            "/v1/traces",
+            content=_body(spans[start : start + BATCH], version, environment),
+            headers=JSON,
         ).raise_for_status()
     return ids
 
@@ -123,7 +125,9 @@ def draw_calls(
             Call(
                 ms=slow + rerank_ms,
                 rerank_ms=rerank_ms,
-                failed=f"no item {draw.randrange(1000)} in stock" if draw.random() < failing else "",
+                failed=f"no item {draw.randrange(1000)} in stock"
+                if draw.random() < failing
+                else "",
                 session=f"{seed}-{number // turns}",
                 tokens=draw.randrange(80, 120),
                 **fields,

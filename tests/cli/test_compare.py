@@ -36,7 +36,9 @@ def test_a_regression_is_shown_explained_and_exits_with_1(whence, arms):
     assert done.out.startswith("1.1.0 against 1.0.0 in gate: regressed\n")
     assert re.search(r"^duration +1\d\d ms +1\d\d ms +\+\d\d", done.out, re.MULTILINE)
     assert re.search(r"^why: rerank \+45 ms a trace", done.out, re.MULTILINE)
-    assert re.search(r"^look: whence diff tr-\w+ tr-\w+ \(slow, same input\)$", done.out, re.MULTILINE)
+    assert re.search(
+        r"^look: whence diff tr-\w+ tr-\w+ \(slow, same input\)$", done.out, re.MULTILINE
+    )
     assert "\x1b" not in done.out
 
 
@@ -100,15 +102,16 @@ def test_junit_has_a_case_for_every_guard(whence, arms):
 
 def test_github_gets_annotations_and_a_summary(whence, arms, tmp_path):
     summary = tmp_path / "summary.md"
-    done = compare(
-        whence, "1.0.0", "1.1.0", "--format", "github", GITHUB_STEP_SUMMARY=str(summary)
-    )
+    done = compare(whence, "1.0.0", "1.1.0", "--format", "github", GITHUB_STEP_SUMMARY=str(summary))
     assert done.code == 1
     lines = done.out.splitlines()
     assert lines[0].startswith("::error title=duration regressed::duration +")
     assert "%25" in lines[0]
-    assert all(line.startswith(("::error title=", "::warning title=", "::notice title=")) for line in lines)
-    assert "no \\\\u001b\\[2J item \\| \\<b\\>forged" in summary.read_text()
+    assert all(
+        line.startswith(("::error title=", "::warning title=", "::notice title=")) for line in lines
+    )
+    text = summary.read_text()
+    assert "forged" in text and not any(raw in text for raw in ("<b>", "\x1b", "\n::"))
 
 
 def test_markdown_can_not_be_forged_by_what_traces_say(whence, arms):

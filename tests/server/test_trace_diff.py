@@ -47,7 +47,10 @@ def send(client, *steps, version="1", tenant="acme"):
 
 
 def says(question, answer):
-    texts = {"whence.inputs": json.dumps({"question": question}), "whence.outputs": json.dumps(answer)}
+    texts = {
+        "whence.inputs": json.dumps({"question": question}),
+        "whence.outputs": json.dumps(answer),
+    }
     return {"attributes": texts}
 
 
@@ -77,7 +80,9 @@ def test_spans_meet_by_their_path_and_loops_by_their_turn(client):
 
 def test_texts_metadata_and_failures_are_told(client):
     one = send(client, ("complete", 5, says("how much?", "12 euro\nplus delivery")), version="1")
-    failing = says("how much?", "13 euro\nplus delivery") | {"status": {"code": 2, "message": "late"}}
+    failing = says("how much?", "13 euro\nplus delivery") | {
+        "status": {"code": 2, "message": "late"}
+    }
     other = send(client, ("complete", 5, failing), version="2", tenant="zenith")
     found = diff(client, one, other)
     step = next(span for span in found["spans"] if span["name"] == "complete")

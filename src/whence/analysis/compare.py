@@ -38,14 +38,19 @@ from whence.entities.comparison import (
 )
 from whence.entities.comparison_text import label_of, write_summary
 from whence.query.arms import NamedArm, Scope, name_arms, show_filter
-from whence.query.compared_feedback import read_feedback
-from whence.query.compared_spans import read_first_tokens, read_tool_calls
+from whence.query.compared_feedback import FeedbackSource, read_feedback
+from whence.query.compared_spans import (
+    Counts,
+    ErrorSpan,
+    read_error_spans,
+    read_first_tokens,
+    read_tool_calls,
+)
 from whence.query.population import MAX_TRACES, Population, read_population
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from whence.query.compared_feedback import FeedbackSource
     from whence.store.connection import Store
 
 ALWAYS = ("duration", "error_rate")  # judged, as inconclusive, also where there is no trace
@@ -72,14 +77,15 @@ def compare_versions(store: Store, question: Question) -> Comparison:
         check_metric(name, [one.name for one in METRICS])
     by = check_by(question.by)
     arms = name_arms(store, question.scope, question.baseline, question.candidate)
-    population = read_population(store, question.scope, *arms)
-    measured, metrics = measure(store, question.scope, arms, population, by)
+    beside = store.submit(lambda: _read_beside(store, question.scope, arms))
+    population = read_population(store, question.scope, *arms, models="model" in by)
+    measured, metrics = measure(population, by, beside.result())
     guards = choose_guards(metrics, question.metrics)
     margins = {one.name: margin_of(one, question.margins) for one in metrics}
     judged = judge(measured, metrics, guards, margins)
     filters = Filters(arms)
     rows = [_row(one, filters) for one in judged]
-    errors = compare_errors(store, question.scope, arms, population, measured, filters)
+    errors = compare_errors(beside.result().error_spans, population, measured, filters)
     explanation = None
     if question.explain and population.size:
         explanation = explain_difference(
@@ -110,12 +116,26 @@ def compare_versions(store: Store, question: Question) -> Comparison:
     )
 
 
+class Beside(msgspec.Struct, frozen=True):
+    """What spans and judgements say of the compared traces."""
+
+    tool_calls: Counts
+    first_tokens: Counts | None
+    feedback: list[FeedbackSource]
+    error_spans: list[ErrorSpan]
+
+
+def _read_beside(store: Store, scope: Scope, arms: tuple[NamedArm, NamedArm]) -> Beside:
+    return Beside(
+        read_tool_calls(store, scope, arms),
+        read_first_tokens(store, scope, arms),
+        read_feedback(store, scope, arms),
+        read_error_spans(store, scope, arms),
+    )
+
+
 def measure(
-    store: Store,
-    scope: Scope,
-    arms: tuple[NamedArm, NamedArm],
-    population: Population,
-    by: tuple[str, ...],
+    population: Population, by: tuple[str, ...], beside: Beside
 ) -> tuple[Measured, list[Metric]]:
     """Return the values of every metric that any trace has, and those metrics."""
     columns: dict[str, NDArray[np.float64]] = {
@@ -123,15 +143,11 @@ def measure(
         "failed": population.failed.astype(np.float64),
         **population.numbers,
     }
-    judgements: list[FeedbackSource] = []
-    if population.size:
-        calls = read_tool_calls(store, scope, arms)
-        if len(calls.keys):
-            columns["tool_calls"] = calls.of(population.key, 0.0)
-        first = read_first_tokens(store, scope, arms, population.key)
-        if first is not None:
-            columns["time_to_first_token"] = first.of(population.key, np.nan)
-        judgements = read_feedback(store, scope, arms)
+    if len(beside.tool_calls.keys):
+        columns["tool_calls"] = beside.tool_calls.of(population.key, 0.0)
+    if beside.first_tokens is not None:
+        columns["time_to_first_token"] = beside.first_tokens.of(population.key, np.nan)
+    judgements = beside.feedback
     metrics = [
         one
         for one in METRICS

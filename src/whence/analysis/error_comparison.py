@@ -10,14 +10,13 @@ import numpy as np
 from whence.analysis.failures import Failure, find_failures
 from whence.analysis.statistics.signatures import compare_signatures
 from whence.entities.comparison import ErrorSignature
-from whence.query.compared_spans import MAX_ERRORS, read_error_spans
+from whence.query.compared_spans import MAX_ERRORS
 
 if TYPE_CHECKING:
     from whence.analysis.judge import Measured
     from whence.analysis.trace_filters import Filters
-    from whence.query.arms import NamedArm, Scope
+    from whence.query.compared_spans import ErrorSpan
     from whence.query.population import Population
-    from whence.store.connection import Store
 
 MAX_SIGNATURES = 50
 
@@ -31,9 +30,7 @@ class Errors(msgspec.Struct, frozen=True):
 
 
 def compare_errors(
-    store: Store,
-    scope: Scope,
-    arms: tuple[NamedArm, NamedArm],
+    spans: list[ErrorSpan],
     population: Population,
     measured: Measured,
     filters: Filters,
@@ -41,7 +38,6 @@ def compare_errors(
     """Return what happened to every error of the compared traces; units are counted, not spans."""
     if not population.failed.any():
         return Errors([], {})
-    spans = read_error_spans(store, scope, arms)
     rows = {int(population.key[row]): row for row in np.flatnonzero(population.failed)}
     by_key = {one.key: one for one in find_failures(spans) if one.key in rows}
     units: dict[tuple[str, str, str], tuple[set[int], set[int]]] = {}

@@ -39,7 +39,9 @@ def find_pairs(
     """
     if population.is_candidate.all() or not population.is_candidate.any():
         return []
-    slow = _typical(population, find_slow(population) & population.is_candidate & ~population.failed)
+    slow = _typical(
+        population, find_slow(population) & population.is_candidate & ~population.failed
+    )
     new = {one.example for one in errors.signatures if one.status in ("new", "more")}
     failed = np.flatnonzero(population.failed & population.is_candidate)[:LOOKED_AT]
     candidates = [int(population.key[row]) for row in (*slow, *failed)]
@@ -48,7 +50,10 @@ def find_pairs(
     same = find_same_inputs(store, scope, arms[0], inputs)
     failed_first = sorted(
         failed.tolist(),
-        key=lambda row: (example.trace_id if (example := shown.get(int(population.key[row]))) else "") not in new,
+        key=lambda row: (
+            (example.trace_id if (example := shown.get(int(population.key[row]))) else "")
+            not in new
+        ),
     )
     used: set[int] = set()
     pairs = _pair(population, slow, shown, same, used, "slow", SLOW_PAIRS)
@@ -113,7 +118,7 @@ def _nearest(population: Population, row: int, used: set[int]) -> int | None:
     alike = np.flatnonzero(~population.is_candidate & ~population.failed & (names == names[row]))
     if not len(alike):
         return None
-    sizes = np.nan_to_num(population.request_chars)
+    sizes = np.nan_to_num(population.request_bytes)
     away = np.abs(sizes[alike] - sizes[row])
     durations = np.nan_to_num(population.duration_ms[alike])
     typical = np.abs(durations - np.median(durations))

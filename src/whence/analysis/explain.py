@@ -111,7 +111,8 @@ def _sides(
     is_candidate = population.is_candidate[places]
     size = measured.count_strata()
     counts = [
-        np.bincount(strata[known & (is_candidate == side)], minlength=size) for side in (False, True)
+        np.bincount(strata[known & (is_candidate == side)], minlength=size)
+        for side in (False, True)
     ]
     covered = (counts[0] > 0) & (counts[1] > 0)
     if not covered.any():
@@ -135,7 +136,9 @@ def _span_effects(table: SpanTable, sides: tuple[Side, Side], filters: Filters) 
     difference = own[1] - own[0]
     whole = float(difference.sum())
     low, high = _bootstrap(table.own_ms, sides)
-    each = [np.divide(o, c, out=np.zeros_like(o), where=c > 0) for o, c in zip(own, calls, strict=True)]
+    each = [
+        np.divide(o, c, out=np.zeros_like(o), where=c > 0) for o, c in zip(own, calls, strict=True)
+    ]
     by_calls = (calls[1] - calls[0]) * (each[0] + each[1]) / 2
     found = [
         SpanEffect(
@@ -168,7 +171,7 @@ def _bootstrap(values: Floats, sides: tuple[Side, Side]) -> tuple[Floats, Floats
 
 
 def _resample(values: Floats, side: Side, draw: np.random.Generator) -> Floats:
-    """Return `REPLICATES` weighted means (replicates × columns)."""
+    """Return `REPLICATES` weighted means (a row each)."""
     size = int(side.units.max()) + 1
     weighted = values[side.rows] * side.weights[:, None]
     sums = np.zeros((size, values.shape[1]))
@@ -191,7 +194,11 @@ def _presence(table: SpanTable, sides: tuple[Side, Side], filters: Filters) -> l
                 by_chance = (1 - shares[one]) ** totals[other]
                 if by_chance < SURE:
                     where = filters.of_span(one, name)
-                    found.append(SpanPresence(name=name, change=change, traces=float(shares[one]), filter_string=where))
+                    found.append(
+                        SpanPresence(
+                            name=name, change=change, traces=float(shares[one]), filter_string=where
+                        )
+                    )
     return sorted(found, key=lambda one: (-one.traces, one.name))
 
 
@@ -200,7 +207,9 @@ def _shapes(table: SpanTable, sides: tuple[Side, Side]) -> list[ShapeChange]:
     if not table.traits:
         return []
     means = [side.means(table.trait_counts) for side in sides]
-    variance = sum(_variance(table.trait_counts, side, mean) for side, mean in zip(sides, means, strict=True))
+    variance = sum(
+        _variance(table.trait_counts, side, mean) for side, mean in zip(sides, means, strict=True)
+    )
     difference = means[1] - means[0]
     z = np.divide(difference, np.sqrt(variance), out=np.zeros_like(difference), where=variance > 0)
     p = np.where(variance > 0, 2 * special.ndtr(-np.abs(z)), np.where(difference != 0, 0.0, 1.0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -13,7 +14,7 @@ from whence.analysis.statistics.multiplicity import adjust_holm, decide_guards, 
 from whence.analysis.statistics.quantiles import estimate_quantiles
 from whence.analysis.statistics.ranks import estimate_shift, rank
 from whence.analysis.statistics.rates import estimate_rate
-from whence.analysis.statistics.samples import Sample, match
+from whence.analysis.statistics.samples import Sample, match, with_values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -26,15 +27,25 @@ if TYPE_CHECKING:
     from whence.analysis.statistics.samples import Pair
 
 ALPHA = 0.05
+AT_ONCE = 2  # sorting lets other threads run
 
 
-class Measured(msgspec.Struct, frozen=True):
-    """The values of all metrics, one a trace (NaN: not known), and what the traces have in common."""
+class Measured:
+    """The values of all metrics, one a trace (NaN: not known), with strata and units."""
 
-    is_candidate: NDArray[np.bool_]
-    strata: NDArray[np.int64]
-    units: NDArray[np.int64]
-    columns: Mapping[str, NDArray[np.float64]]
+    def __init__(
+        self,
+        is_candidate: NDArray[np.bool_],
+        strata: NDArray[np.int64],
+        units: NDArray[np.int64],
+        columns: Mapping[str, NDArray[np.float64]],
+    ) -> None:
+        """Tell the arms apart once, for all metrics."""
+        self.is_candidate, self.strata, self.units = is_candidate, strata, units
+        self.columns = columns
+        self._rows = np.flatnonzero(~is_candidate), np.flatnonzero(is_candidate)
+        self._arms = [(strata[rows], units[rows]) for rows in self._rows]
+        self._whole = self._match(np.zeros(len(strata)))
 
     def count_strata(self) -> int:
         """Return how many strata there are."""
@@ -43,16 +54,23 @@ class Measured(msgspec.Struct, frozen=True):
     @property
     def coverage(self) -> float:
         """The share of the candidate's traces in strata that both arms have."""
-        return self.pair("failed").coverage[1]
+        return self._whole.coverage[1]
 
     def pair(self, column: str) -> Pair:
         """Return both arms' values of a column, made comparable."""
-        values, other = self.columns[column], ~self.is_candidate
-        arms = (
-            Sample(values[chosen], self.strata[chosen], self.units[chosen])
-            for chosen in (other, self.is_candidate)
+        values = self.columns[column]
+        # Where every trace has a value and a stratum, only the values differ between metrics.
+        if self._whole.coverage == (1.0, 1.0) and np.isfinite(values).all():
+            return with_values(self._whole, *(values[rows] for rows in self._rows))
+        return self._match(values)
+
+    def _match(self, values: NDArray[np.float64]) -> Pair:
+        return match(
+            *(
+                Sample(values[rows], strata, units)
+                for rows, (strata, units) in zip(self._rows, self._arms, strict=True)
+            )
         )
-        return match(*arms)
 
 
 class Judged(msgspec.Struct, frozen=True):
@@ -64,26 +82,36 @@ class Judged(msgspec.Struct, frozen=True):
     adjusted: float | None
 
 
-def estimate(measured: Measured, metrics: Sequence[Metric], alpha: float) -> dict[str, Estimate]:
-    """Return an estimate of every metric; metrics of one column share what is sorted once."""
+def estimate(
+    measured: Measured, metrics: Sequence[Metric], alphas: Mapping[str, float]
+) -> dict[str, Estimate]:
+    """Return an estimate of every metric; `alphas` is the strictest level each will be judged at.
+
+    Columns are worked on side by side; metrics of one column share what is sorted.
+    """
+    columns = list(dict.fromkeys(one.column for one in metrics))
+    of_column = [[one for one in metrics if one.column == column] for column in columns]
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="whence-estimate") as threads:
+        parts = threads.map(lambda same: _estimate(measured, same, alphas), of_column)
+        return {name: found for part in parts for name, found in part.items()}
+
+
+def _estimate(
+    measured: Measured, same: Sequence[Metric], alphas: Mapping[str, float]
+) -> dict[str, Estimate]:
+    pair = measured.pair(same[0].column)
     found: dict[str, Estimate] = {}
-    for column in dict.fromkeys(one.column for one in metrics):
-        pair = measured.pair(column)
-        same = [one for one in metrics if one.column == column]
-        quantiles = [one for one in same if one.method == "quantile"]
-        levels = [one.p for one in quantiles if one.p is not None]
-        if levels:
-            estimates = estimate_quantiles(pair, levels, alpha=alpha)
-            found |= {one.name: got for one, got in zip(quantiles, estimates, strict=True)}
-        for one in same:
-            if one.method == "shift":
-                found[one.name] = estimate_shift(rank(pair))
-            elif one.method == "mean":
-                found[one.name] = estimate_mean(pair)
-            elif one.method == "score":
-                found[one.name] = estimate_mean(pair, "difference")
-            elif one.method == "rate":
-                found[one.name] = estimate_rate(pair)
+    for one in same:
+        if one.method == "quantile" and one.p is not None:
+            (found[one.name],) = estimate_quantiles(pair, [one.p], alpha=alphas[one.name])
+        elif one.method == "shift":
+            found[one.name] = estimate_shift(rank(pair))
+        elif one.method == "mean":
+            found[one.name] = estimate_mean(pair)
+        elif one.method == "score":
+            found[one.name] = estimate_mean(pair, "difference")
+        elif one.method == "rate":
+            found[one.name] = estimate_rate(pair)
     return found
 
 
@@ -95,7 +123,8 @@ def judge(
 ) -> list[Judged]:
     """Return the verdict of every metric, in the order given; guards jointly by Holm."""
     strictest = ALPHA / max(1, sum(guards.values()))
-    estimates = estimate(measured, metrics, strictest)
+    alphas = {one.name: strictest if guards[one.name] else ALPHA for one in metrics}
+    estimates = estimate(measured, metrics, alphas)
     rules = {
         one.name: Rule(
             margin=margins[one.name],
@@ -111,8 +140,7 @@ def judge(
     results |= {name: decide(estimates[name], rules[name]) for name in explored}
     adjusted = _adjust(guarded, results, adjust_holm) | _adjust(explored, results, find_q_values)
     return [
-        Judged(one, guards[one.name], results[one.name], adjusted.get(one.name))
-        for one in metrics
+        Judged(one, guards[one.name], results[one.name], adjusted.get(one.name)) for one in metrics
     ]
 
 

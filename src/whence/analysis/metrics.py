@@ -106,7 +106,7 @@ def feedback_metric(label: str, *, is_boolean: bool) -> Metric:
 
 
 def choose_guards(metrics: Sequence[Metric], asked: Iterable[str] | None) -> dict[str, bool]:
-    """Return whether each metric is a guard: those asked for, else the table's, `MAX_GUARDS` at most.
+    """Return whether each metric is a guard: those asked for, else the table's first few.
 
     Raises InvalidInputError for a name that was not measured, and for too many.
     """

@@ -1,7 +1,7 @@
 """Strata of compared traces: what they have in common whatever version answered them.
 
-By default environment × trace name × size of the request. The request's size is what the caller
-sent (the characters of its preview), not what the version made of it: never tokens, never the
+By default environment, trace name and size of the request. The request's size is what the caller
+sent (the bytes of its preview), not what the version made of it: never tokens, never the
 number of spans. The model is a stratum on request only, because the model may be what changed.
 """
 
@@ -29,7 +29,7 @@ _HOUR_MS, _WEEK_HOURS = 3_600_000, 168
 
 def _size_bins(population: Population) -> Codes:
     """Return bins of powers of four of the size, so that neither version moves a border."""
-    sizes = np.nan_to_num(population.request_chars)
+    sizes = np.nan_to_num(population.request_bytes)
     steps = np.floor(np.log2(sizes + 1) / 2).astype(np.int64)
     return np.maximum(steps, int(steps.max(initial=0)) - SIZE_BINS + 1)
 

@@ -3,8 +3,8 @@
 A path is the names from the root down; among siblings of one name the order of their start tells
 them apart, so the third call in a loop meets the third. No recursion.
 
-Limits: texts above `MAX_TEXT_BYTES` are compared by their beginning, a diff has `MAX_LINES` lines at
-most, and at most `MAX_TEXTS` texts of a pair are compared line by line.
+Limits: texts above `MAX_TEXT_BYTES` are compared by their beginning, a diff has `MAX_LINES` lines
+at most, and at most `MAX_TEXTS` texts of a pair are compared line by line.
 """
 
 from __future__ import annotations
@@ -209,7 +209,7 @@ def _diff_text(what: str, one: bytes | None, other: bytes | None) -> TextDiff:
 
 
 def _lines(text: bytes | None) -> tuple[list[str], bool]:
-    """Return a text's lines, JSON indented and plain strings as they read, and whether it was cut."""
+    """Return a text's lines (JSON indented, strings as they read), and whether it was cut."""
     if text is None:
         return [], False
     cut = len(text) > MAX_TEXT_BYTES
@@ -217,7 +217,9 @@ def _lines(text: bytes | None) -> tuple[list[str], bool]:
     if not cut:
         try:
             value = msgspec.json.decode(text)
-            shown = value if isinstance(value, str) else msgspec.json.format(text, indent=2).decode()
+            shown = (
+                value if isinstance(value, str) else msgspec.json.format(text, indent=2).decode()
+            )
         except (msgspec.DecodeError, UnicodeDecodeError):
             pass
     lines = shown.splitlines()

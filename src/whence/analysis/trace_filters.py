@@ -25,7 +25,7 @@ class Filters:
         self._arms = arms
 
     def narrow(self, side: int, *parts: Filter) -> str:
-        """Return the text of an arm's finished traces (0 baseline, 1 candidate) that are this too."""
+        """Return the filter of an arm's finished traces (1: the candidate's) that are this too."""
         return show_filter(all_of(self._arms[side].finished, *parts))
 
     def of_metric(

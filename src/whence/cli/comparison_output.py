@@ -31,7 +31,12 @@ if TYPE_CHECKING:
 
     from whence.entities.comparison import Comparison, Explanation, MetricComparison
 
-STYLES = {"regressed": "bold red", "improved": "green", "equivalent": "dim", "inconclusive": "yellow"}
+STYLES = {
+    "regressed": "bold red",
+    "improved": "green",
+    "equivalent": "dim",
+    "inconclusive": "yellow",
+}
 COLUMNS = ("metric", "baseline", "candidate", "change", "interval", "margin", "verdict")
 MAX_LINES = 5
 SUMMARY_FILE = "GITHUB_STEP_SUMMARY"
@@ -61,7 +66,9 @@ def _write_text(found: Comparison) -> None:
     table = new_table()
     for column in COLUMNS:
         number = column not in ("metric", "verdict")
-        table.add_column(Text(column), justify="right" if number else "left", no_wrap=column == "metric")
+        table.add_column(
+            Text(column), justify="right" if number else "left", no_wrap=column == "metric"
+        )
     for one in found.metrics:
         table.add_row(*_cells(one))
     print_table(table)
@@ -101,14 +108,26 @@ def _lines(found: Comparison) -> Iterator[str]:
         text = f"{error.type}: {error.message}".strip(": ")
         yield f"error {error.status}: {text} in {error.span} ({error.baseline} → {error.candidate})"
     if found.explanation is not None:
-        yield from _why(found.explanation)
+        yield from _why(found.explanation, duration_moved=_has_moved(found))
 
 
-def _why(found: Explanation) -> Iterator[str]:
+def _has_moved(found: Comparison) -> bool:
+    """Tell whether some duration changed beyond chance: else spans explain nothing."""
+    return any(
+        one.low is not None and one.high is not None and (one.low > 0 or one.high < 0)
+        for one in found.metrics
+        if one.metric.startswith("duration")
+    )
+
+
+def _why(found: Explanation, *, duration_moved: bool) -> Iterator[str]:
     told = [
         one
         for one in found.spans
-        if one.low_ms is not None and one.high_ms is not None and (one.low_ms > 0 or one.high_ms < 0)
+        if duration_moved
+        and one.low_ms is not None
+        and one.high_ms is not None
+        and (one.low_ms > 0 or one.high_ms < 0)
     ]
     for span in told[:MAX_LINES]:
         share = "" if span.share is None else f", {span.share:.0%} of the difference"
@@ -173,13 +192,15 @@ def _write_junit(found: Comparison) -> None:
     failed = sum(one.verdict == "regressed" for one in guards)
     skipped = sum(one.verdict == "inconclusive" for one in guards)
     name = quoteattr(_xml_text(f"{label_of(found.candidate)} against {label_of(found.baseline)}"))
+    counts = f'tests="{len(guards)}" failures="{failed}" skipped="{skipped}" errors="0"'
     lines = [
         '<?xml version="1.0" encoding="UTF-8"?>',
-        f'<testsuite name={name} tests="{len(guards)}" failures="{failed}" skipped="{skipped}" '
-        f'errors="0" time="{found.elapsed_ms / 1000:.3f}">',
+        f'<testsuite name={name} {counts} time="{found.elapsed_ms / 1000:.3f}">',
     ]
     for one in guards:
-        lines.append(f'  <testcase classname="whence.compare" name={quoteattr(_xml_text(one.metric))}>')
+        lines.append(
+            f'  <testcase classname="whence.compare" name={quoteattr(_xml_text(one.metric))}>'
+        )
         message = quoteattr(_xml_text(f"{describe_metric(one)}, margin {format_margin(one)}"))
         reason = escape_xml(_xml_text(one.reason))
         if one.verdict == "regressed":
@@ -187,7 +208,9 @@ def _write_junit(found: Comparison) -> None:
         elif one.verdict == "inconclusive":
             lines.append(f"    <skipped message={message}>{reason}</skipped>")
         else:
-            lines.append(f"    <system-out>{escape_xml(_xml_text(one.verdict))}: {reason}</system-out>")
+            lines.append(
+                f"    <system-out>{escape_xml(_xml_text(one.verdict))}: {reason}</system-out>"
+            )
         lines.append("  </testcase>")
     lines.append("</testsuite>")
     sys.stdout.write("\n".join(lines) + "\n")

@@ -87,9 +87,7 @@ def experiment_ids(given: list[str] | None) -> list[str]:
     return [one if one.isdigit() else experiment_id_of(one) for one in given or ()]
 
 
-def command(
-    name: str, *, refused: int | None = None
-) -> Callable[[Callable[P, R]], Callable[P, R]]:
+def command(name: str, *, refused: int | None = None) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Make a function a command; its docstring is its help.
 
     `refused` is the exit code where it could not do what it is for, in place of 1 and 2.

@@ -13,9 +13,11 @@ if TYPE_CHECKING:
 
     from whence.entities.comparison import Arm, Comparison, Explanation, MetricComparison
 
-ABSENT = "–"
+ABSENT = "-"
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|#~])")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_CONTROL = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 MAX_ROWS = 10
 MAX_LABEL = 40
 SIGNS = {"regressed": "✗", "improved": "✓", "equivalent": "=", "inconclusive": "?"}
@@ -40,21 +42,28 @@ def _digits(value: float) -> str:
 
 
 def format_effect(value: float | None, one: MetricComparison) -> str:
-    """Return an effect, or a bound of it, with its sign: `+12.3 %`, `+0.52 points`."""
-    if value is None:
-        return ABSENT
-    if one.scale == "ratio":
-        return f"{value * 100:+.1f} %"
-    return f"{value * 100:+.2f} points" if one.unit == "share" else f"{value:+.3g}"
+    """Return an effect, or a margin, with its sign and unit: `+12.3 %`, `+0.52 points`."""
+    return ABSENT if value is None else (_signed(value, one) + _unit(one))
 
 
 def format_interval(one: MetricComparison) -> str:
-    """Return the interval of an effect."""
+    """Return the interval of an effect: `+8.1 to +16.7 %`."""
     if one.low is None and one.high is None:
         return ABSENT
-    low = "…" if one.low is None else format_effect(one.low, one)
-    high = "…" if one.high is None else format_effect(one.high, one)
-    return f"{low} to {high}"
+    low, high = ("…" if end is None else _signed(end, one) for end in (one.low, one.high))
+    return f"{low} to {high}{_unit(one)}"
+
+
+def _signed(value: float, one: MetricComparison) -> str:
+    if one.scale == "ratio":
+        return f"{value * 100:+.1f}"
+    return f"{value * 100:+.2f}" if one.unit == "share" else f"{value:+.3g}"
+
+
+def _unit(one: MetricComparison) -> str:
+    if one.scale == "ratio":
+        return " %"
+    return " points" if one.unit == "share" else ""
 
 
 def format_margin(one: MetricComparison) -> str:
@@ -92,7 +101,9 @@ def write_summary(
     }
     if verdict in words:
         return words[verdict]
-    undecided = ", ".join(name_metric(one.metric) for one in told) or "there are no traces to compare"
+    undecided = (
+        ", ".join(name_metric(one.metric) for one in told) or "there are no traces to compare"
+    )
     return f"{candidate} against {baseline} is inconclusive: {undecided}."
 
 
@@ -122,7 +133,8 @@ def _lines(found: Comparison) -> Iterator[str]:
     yield ""
     yield escape(found.summary)
     yield ""
-    yield f"| metric | {baseline} | {candidate} | change | {found.confidence:.0%} interval | margin | n | verdict |"
+    interval = f"{found.confidence:.0%} interval"
+    yield f"| metric | {baseline} | {candidate} | change | {interval} | margin | n | verdict |"
     yield "|---|---:|---:|---:|---:|---:|---:|---|"
     for one in found.metrics:
         yield _row(one)
@@ -170,7 +182,8 @@ def _errors(found: Comparison) -> Iterator[str]:
     yield "|---|---|---:|---:|---|"
     for one in changed[:MAX_ROWS]:
         text = escape(f"{one.type}: {one.message}".strip(": "))
-        yield f"| {text} | {escape(one.span)} | {one.baseline:,} | {one.candidate:,} | {one.status} |"
+        counts = f"{one.baseline:,} | {one.candidate:,}"
+        yield f"| {text} | {escape(one.span)} | {counts} | {one.status} |"
 
 
 def _explanation(found: Explanation) -> Iterator[str]:
@@ -178,7 +191,7 @@ def _explanation(found: Explanation) -> Iterator[str]:
     yield "### Why"
     if found.spans:
         yield ""
-        yield "| span | own time per trace | change | 95% interval | part of the difference | by more calls | by slower calls |"
+        yield "| span | own time | change | 95% interval | part | by more calls | by slower calls |"
         yield "|---|---|---:|---:|---:|---:|---:|"
         for one in found.spans[:MAX_ROWS]:
             share = ABSENT if one.share is None else f"{one.share:.0%}"
@@ -187,9 +200,9 @@ def _explanation(found: Explanation) -> Iterator[str]:
                 if one.low_ms is None or one.high_ms is None
                 else f"{one.low_ms:+.3g} to {one.high_ms:+.3g} ms"
             )
+            own = f"{format_value(one.baseline_ms, 'ms')} → {format_value(one.candidate_ms, 'ms')}"
             yield (
-                f"| {escape(one.name)} | {format_value(one.baseline_ms, 'ms')} → "
-                f"{format_value(one.candidate_ms, 'ms')} | {one.difference_ms:+.3g} ms | {interval} "
+                f"| {escape(one.name)} | {own} | {one.difference_ms:+.3g} ms | {interval} "
                 f"| {share} | {one.by_calls_ms:+.3g} ms | {one.by_mean_ms:+.3g} ms |"
             )
     if found.presence or found.shapes:

@@ -27,8 +27,7 @@ class TextDiff(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SpanDiff(msgspec.Struct, frozen=True, kw_only=True):
-    """A span by its path: names from the root, `[2]` for the second of a name among siblings.
-    `name` is the last of them.
+    """A span by its path: names from the root, `[2]` for the second of a name; `name` is the last.
 
     `change` is `same`, `changed` (status, type, model, inputs, outputs or attributes differ; times
     always do), or `only in baseline`, `only in candidate`; then the other side is None. `own_ms` of
@@ -54,7 +53,7 @@ class ValueDiff(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TraceDiff(msgspec.Struct, frozen=True, kw_only=True):
-    """Two traces side by side. Spans come in the order of the tree, those of the candidate first."""
+    """Two traces side by side. Spans come in the order of the candidate's tree."""
 
     baseline: str
     candidate: str

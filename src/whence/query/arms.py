@@ -47,7 +47,7 @@ _UNFINISHED = "IN_PROGRESS"
 
 
 class Scope(msgspec.Struct, frozen=True, kw_only=True):
-    """What both arms share: environment, filter, experiments (none: all), times (ms, [since, until))."""
+    """What both arms share. No experiments mean all; `until_ms` is excluded."""
 
     environment: str | None = None
     filter_string: str | None = None
@@ -118,9 +118,7 @@ def name_arms(
     note = None
     if baseline is None:
         baseline = _version_before(store, scope, other)
-        note = (
-            f"the baseline is the last version before it with at least {ENOUGH_TRACES} traces"
-        )
+        note = f"the baseline is the last version before it with at least {ENOUGH_TRACES} traces"
     return _name_arm(store, scope, shared, baseline, "baseline", note), other
 
 
@@ -209,7 +207,9 @@ def _find_kind(store: Store, shared: Filter | None, scope: Scope, text: str) -> 
 
 def _without_spans(tree: Filter | None) -> Filter | None:
     """Leave a filter out that reads spans: what a name means does not hang on it."""
-    if tree is None or any(one.field.kind not in ("attribute", "metadata") for one in comparisons(tree)):
+    if tree is None or any(
+        one.field.kind not in ("attribute", "metadata") for one in comparisons(tree)
+    ):
         return None
     return tree
 
@@ -264,9 +264,7 @@ def _newest_version(store: Store, scope: Scope) -> str:
 
 def _version_before(store: Store, scope: Scope, candidate: NamedArm) -> str:
     versions = list_version_names(store, scope)
-    place = next(
-        (i for i, (name, _, _) in enumerate(versions) if name == candidate.asked), None
-    )
+    place = next((i for i, (name, _, _) in enumerate(versions) if name == candidate.asked), None)
     if candidate.kind != "app_version" or place is None:
         raise InvalidInputError(
             f"no version stands before the candidate {candidate.asked!r}{_where(scope)}: only a "

@@ -7,6 +7,7 @@ counts with the mean. Values are numbers, or true and false as 1 and 0; texts ar
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -65,10 +66,12 @@ ORDER BY name, source, key
     values = table.column("value").to_numpy().astype(np.float64)
     booleans = table.column("is_boolean").to_numpy()
     borders = [0]
-    borders += [i for i in range(1, len(names)) if (names[i], sources[i]) != (names[i - 1], sources[i - 1])]
+    borders += [
+        i for i in range(1, len(names)) if (names[i], sources[i]) != (names[i - 1], sources[i - 1])
+    ]
     borders.append(len(names))
     found = []
-    for start, end in zip(borders, borders[1:], strict=False):
+    for start, end in pairwise(borders):
         counts = Counts(keys[start:end], values[start:end])
         is_boolean = bool(booleans[start:end].all())
         found.append(FeedbackSource(names[start], sources[start], is_boolean, counts))

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     Arms = tuple[NamedArm, NamedArm]
 
 MAX_ERRORS = 20_000
-LOOKED_AT = 200  # traces of each version that are asked whether they record a time at all
+LOOKED_AT = 300  # traces that are asked whether they record a time at all
 MESSAGE_CHARS = 500
 # A set of hundreds of thousands of ids is no help to an index: it would be asked for every granule.
 _BIG_SET = {**SETTINGS, "use_index_for_in_with_subqueries": 0}
@@ -116,20 +116,19 @@ GROUP BY trace_id
     return _counts(store, sql, parameters)
 
 
-def read_first_tokens(
-    store: Store, scope: Scope, arms: Arms, keys: NDArray[np.uint64]
-) -> Counts | None:
+def read_first_tokens(store: Store, scope: Scope, arms: Arms) -> Counts | None:
     """Return the ms from a trace's start to the first token of any of its model calls.
 
-    None where none of the `LOOKED_AT` traces with the lowest keys records it.
+    None where none of the `LOOKED_AT` traces with the lowest hashes records it.
     """
     parameters = Parameters()
-    cut = parameters.bind(int(keys[min(len(keys), 2 * LOOKED_AT) - 1]), "UInt64")
     names = parameters.bind(list(semconv.FIRST_TOKEN_SECONDS_KEYS), "Array(String)")
-    present = f"hasAny(mapKeys(attributes), {names})"
-    some = _ids(scope, arms, parameters, f" AND cityHash64(trace_id) <= {cut}")
-    probe = f"SELECT 1 FROM spans WHERE trace_id IN ({some}) AND {present} LIMIT 1"
-    if not len(keys) or not store.query(probe, parameters.values, settings=SETTINGS).rows:
+    lowest = f" ORDER BY cityHash64(trace_id) LIMIT {LOOKED_AT}"
+    probe = (
+        f"SELECT 1 FROM spans WHERE trace_id IN ({_ids(scope, arms, parameters, lowest)}) "
+        f"AND hasAny(mapKeys(attributes), {names}) LIMIT 1"
+    )
+    if not store.query(probe, parameters.values, settings=SETTINGS).rows:
         return None
     asked = Parameters()
     names = asked.bind(list(semconv.FIRST_TOKEN_SECONDS_KEYS), "Array(String)")
@@ -166,7 +165,10 @@ def read_span_trees(
     parameters = Parameters()
     chosen = " UNION ALL ".join(
         _ids(
-            scope, (arm, arm), parameters, f" AND cityHash64(trace_id) <= {parameters.bind(last, 'UInt64')}"
+            scope,
+            (arm, arm),
+            parameters,
+            f" AND cityHash64(trace_id) <= {parameters.bind(last, 'UInt64')}",
         )
         for arm, last in zip(arms, last_keys, strict=True)
     )

@@ -50,7 +50,9 @@ def read_values(
 ) -> tuple[NDArray[np.uint64], list[KeyCodes]]:
     """Return the values of an arm's traces whose keys are at most `last_key`, and those keys."""
     parameters = Parameters()
-    columns = ", ".join(f"toString({_SQL_OF_COLUMN.get(one, one)}) AS column_{one}" for one in COLUMNS)
+    columns = ", ".join(
+        f"toString({_SQL_OF_COLUMN.get(one, one)}) AS column_{one}" for one in COLUMNS
+    )
     longest = parameters.bind(MAX_VALUE_CHARS, "UInt64")
     last = parameters.bind(last_key, "UInt64")
     sql = f"""\

@@ -41,8 +41,8 @@ SELECT
     duration_ns,
     state = 'ERROR' AS failed,
     input_tokens, output_tokens, total_tokens, cost_usd, span_count,
-    environment, trace_name, models[1] AS model,
-    length(request_preview) AS request_chars
+    environment, trace_name, {{model}} AS model,
+    request_preview.size AS request_bytes
 FROM traces FINAL
 WHERE ({{where}}) AND deleted = 0{{sample}}
 """
@@ -70,7 +70,7 @@ class Population(msgspec.Struct, frozen=True, kw_only=True):
     failed: NDArray[np.bool_]
     numbers: dict[str, NDArray[np.float64]]
     labels: dict[str, Codes]
-    request_chars: NDArray[np.float64]
+    request_bytes: NDArray[np.float64]
     found: tuple[int, int]
     unfinished: tuple[int, int]
     sampled: bool
@@ -82,9 +82,9 @@ class Population(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_population(
-    store: Store, scope: Scope, baseline: NamedArm, candidate: NamedArm
+    store: Store, scope: Scope, baseline: NamedArm, candidate: NamedArm, *, models: bool = False
 ) -> Population:
-    """Read both arms. Raises InvalidInputError where a trace is in both."""
+    """Read both arms, without `models` none of those. A trace in both is an InvalidInputError."""
     counted, unfinished = _count(store, scope, baseline, candidate)
     parameters = Parameters()
     conditions = [condition_of(arm.tree, scope, parameters) for arm in (baseline, candidate)]
@@ -92,6 +92,7 @@ def read_population(
     sql = _SELECT.format(
         arm=f"toUInt8(ifNull({conditions[1]}, 0))",
         where=" OR ".join(f"({one})" for one in conditions),
+        model="models[1]" if models else "CAST('', 'LowCardinality(String)')",
         sample=sample,
     )
     table = store.query_table(sql, parameters.values, settings=SETTINGS)
@@ -149,7 +150,7 @@ def _arrange(
         failed=_array(table, "failed")[order] != 0,
         numbers={name: _number(table, name)[order] for name in NUMBERS},
         labels={name: _codes(table, name, order) for name in LABELS},
-        request_chars=_number(table, "request_chars")[order],
+        request_bytes=_number(table, "request_bytes")[order],
         found=counted or ended,
         unfinished=unfinished,
         sampled=counted is not None,
@@ -167,7 +168,7 @@ def _nothing(unfinished: tuple[int, int]) -> Population:
         failed=none.astype(np.bool_),
         numbers=dict.fromkeys(NUMBERS, none),
         labels=dict.fromkeys(LABELS, Codes(none.astype(np.int32), ())),
-        request_chars=none,
+        request_bytes=none,
         found=(0, 0),
         unfinished=unfinished,
         sampled=False,

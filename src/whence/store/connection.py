@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from pyarrow import RecordBatch, Table
     from typing_extensions import Self
 
+T = TypeVar("T")
 RowT = TypeVar("RowT", bound=msgspec.Struct)
 
 DEFAULT_READERS = 6
@@ -238,10 +239,12 @@ class Store:
         settings: Mapping[str, Any] | None = None,
     ) -> Future[Rows]:
         """Run a SELECT beside what the caller does; `result()` gives its rows, or raises."""
+        return self.submit(partial(self.query, sql, parameters, settings=settings))
+
+    def submit(self, function: Callable[[], T]) -> Future[T]:
+        """Run a function that asks this store beside the caller, within its time limit."""
         self._check()
-        return self._threads.submit(
-            partial(copy_context().run, self.query, sql, parameters, settings=settings)
-        )
+        return self._threads.submit(partial(copy_context().run, function))
 
     def insert(self, table: str, rows: Sequence[msgspec.Struct]) -> None:
         """Insert rows of one struct whose fields are columns of `table`; durable on return.

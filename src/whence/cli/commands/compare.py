@@ -31,57 +31,71 @@ class FailOn(str, Enum):
     NEVER = "never"
 
 
+Baseline = Annotated[
+    str | None,
+    typer.Option(
+        help="A version, commit, branch or filter. Default: the version before the candidate."
+    ),
+]
+Candidate = Annotated[
+    str | None,
+    typer.Option(help="A version, commit, branch or filter. Default: the newest version."),
+]
+Environment = Annotated[
+    str | None, typer.Option(help="Such as production. Default: all, as strata.")
+]
+OnlyMatching = Annotated[
+    str | None, typer.Option("--filter", help="Compare only traces that match this filter.")
+]
+Window = Annotated[
+    str | None, typer.Option(help="The time until now: 30m, 12h, 7d, 2w. Default: all.")
+]
+Metrics = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="A metric that decides the verdict; may be repeated, at most 8. Default: duration, "
+        "duration_p95, error_rate, total_tokens, cost_usd, first token, feedback."
+    ),
+]
+Margins = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME=NUMBER",
+        help="What is too little to matter, by metric or family (duration=0.2); repeat.",
+    ),
+]
+By = Annotated[
+    str | None,
+    typer.Option(help="Strata, separated by commas. Default: environment,name,input_size."),
+]
+FailIf = Annotated[
+    FailOn, typer.Option(help="regressed: exit with 1 where it is; never: always with 0.")
+]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Exit with 2 where the verdict is inconclusive.")
+]
+Explain = Annotated[
+    bool, typer.Option("--explain/--no-explain", help="Look for the reasons as well.")
+]
+Shape = Annotated[
+    Form, typer.Option("--format", "-f", help="text, markdown, github, junit or json.")
+]
+
+
 @command("compare", refused=REFUSED)
 def run(
-    baseline: Annotated[
-        str | None,
-        typer.Option(
-            help="A version, commit, branch or filter. Default: the last version before the candidate."
-        ),
-    ] = None,
-    candidate: Annotated[
-        str | None,
-        typer.Option(help="A version, commit, branch or filter. Default: the newest version."),
-    ] = None,
-    environment: Annotated[
-        str | None, typer.Option(help="Such as production. Default: all, as strata.")
-    ] = None,
-    filter_string: Annotated[
-        str | None, typer.Option("--filter", help="Compare only traces that match this filter.")
-    ] = None,
-    window: Annotated[
-        str | None, typer.Option(help="The time until now: 30m, 12h, 7d, 2w. Default: all.")
-    ] = None,
-    metric: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="A metric that decides the verdict; may be repeated, at most 8. Default: duration, "
-            "duration_p95, error_rate, total_tokens, cost_usd, time_to_first_token, feedback."
-        ),
-    ] = None,
-    margin: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME=NUMBER",
-            help="What is too little to matter, by metric or family: duration=0.2; may be repeated.",
-        ),
-    ] = None,
-    by: Annotated[
-        str | None,
-        typer.Option(help="Strata, separated by commas. Default: environment,name,input_size."),
-    ] = None,
-    fail_on: Annotated[
-        FailOn, typer.Option(help="regressed: exit with 1 where it is; never: always with 0.")
-    ] = FailOn.REGRESSED,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Exit with 2 where the verdict is inconclusive.")
-    ] = False,
-    explain: Annotated[
-        bool, typer.Option("--explain/--no-explain", help="Look for the reasons as well.")
-    ] = True,
-    form: Annotated[
-        Form, typer.Option("--format", "-f", help="text, markdown, github, junit or json.")
-    ] = Form.TEXT,
+    baseline: Baseline = None,
+    candidate: Candidate = None,
+    environment: Environment = None,
+    filter_string: OnlyMatching = None,
+    window: Window = None,
+    metric: Metrics = None,
+    margin: Margins = None,
+    by: By = None,
+    fail_on: FailIf = FailOn.REGRESSED,
+    strict: Strict = False,
+    explain: Explain = True,
+    form: Shape = Form.TEXT,
     experiment: Experiments = None,
     url: Url = None,
 ) -> None:
@@ -104,7 +118,7 @@ def run(
         "since_ms": since_ms,
         "until_ms": until_ms,
         "metrics": metric or None,
-        "margins": _read_margins(margin or ()),
+        "margins": _read_margins(margin or []),
         "by": None if by is None else [one.strip() for one in by.split(",") if one.strip()],
         "explain": explain,
     }
@@ -119,7 +133,7 @@ def run(
         raise typer.Exit(INCONCLUSIVE)
 
 
-def _read_margins(given: list[str] | tuple[str, ...]) -> dict[str, float] | None:
+def _read_margins(given: list[str]) -> dict[str, float] | None:
     margins = {}
     for pair in given:
         name, equals, value = pair.partition("=")

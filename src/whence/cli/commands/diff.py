@@ -1,4 +1,4 @@
-"""`whence diff`: two traces side by side, or what the code of a trace had that its commit has not."""
+"""`whence diff`: two traces side by side, or what a trace's code had that its commit has not."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def run(
         str,
         typer.Argument(
             metavar="TRACE_ID",
-            help="A trace id (tr-…); alone also the metadata whence.git.dirty_hash (40 hex digits).",
+            help="A trace id (tr-…); alone also a whence.git.dirty_hash (40 hex digits).",
         ),
     ],
     candidate: Annotated[

@@ -114,7 +114,8 @@ def read_window(window: Window) -> tuple[int | None, int | None]:
         found = _DURATION.fullmatch(window.strip())
         if found is None:
             raise InvalidInputError(
-                f"the window {window!r} can't be read; write 30m, 12h, 7d or 2w, or give (since, until)"
+                f"the window {window!r} can't be read; "
+                "write 30m, 12h, 7d or 2w, or give (since, until)"
             )
         return _now_ms() - int(found[1]) * _MS_OF_UNIT[found[2]], None
     if isinstance(window, timedelta):

@@ -104,9 +104,7 @@ def trace_diff_router(services: Services) -> APIRouter:
         responses=answers(TraceDiff, missing="There is no such trace"),
     )
     async def diff(request: Request, trace_id: str, candidate_id: str) -> Response:
-        return await services.read(
-            _answer_diff, services, trace_id, candidate_id, request.headers
-        )
+        return await services.read(_answer_diff, services, trace_id, candidate_id, request.headers)
 
     return router
 
