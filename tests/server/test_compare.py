@@ -38,6 +38,8 @@ def test_a_planted_regression_is_found_and_attributed_to_its_span(client, plante
     assert 0.25 < duration["effect"] < 0.45
     assert duration["low"] < duration["effect"] < duration["high"]
     assert metric_of(found, "total_tokens")["verdict"] == "equivalent"
+    spans = metric_of(found, "span_count")
+    assert (spans["verdict"], spans["low"], spans["high"]) == ("equivalent", 0, 0)
     first = found["explanation"]["spans"][0]
     assert first["name"] == "rerank"
     assert first["low_ms"] - 0.1 < 35 < first["high_ms"] + 0.1

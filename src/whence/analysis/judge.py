@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from whence.analysis.statistics.samples import Pair
 
 ALPHA = 0.05
+SAME_UNITS, ROUNDING = 60, 1e-9
 AT_ONCE = 2  # sorting lets other threads run
 
 
@@ -138,10 +140,31 @@ def judge(
     together = decide_guards([(estimates[name], rules[name]) for name in guarded])
     results = dict(zip(guarded, together, strict=True))
     results |= {name: decide(estimates[name], rules[name]) for name in explored}
+    results = {name: _settle_constant(one) for name, one in results.items()}
     adjusted = _adjust(guarded, results, adjust_holm) | _adjust(explored, results, find_q_values)
     return [
         Judged(one, guards[one.name], results[one.name], adjusted.get(one.name)) for one in metrics
     ]
+
+
+def _settle_constant(result: Result) -> Result:
+    """Return *equivalent* where every trace of both versions has the same value.
+
+    Without any spread there is no interval. With `SAME_UNITS` units in each version, fewer than one
+    in twenty can differ (the rule of three).
+    """
+    units = min(result.units_baseline, result.units_candidate)
+    effect = result.effect
+    if result.low is not None or effect is None or abs(effect) > ROUNDING or units < SAME_UNITS:
+        return result
+    return replace(
+        result,
+        verdict="equivalent",
+        effect=0.0,
+        low=0.0,
+        high=0.0,
+        reason="every trace of both versions has the same value",
+    )
 
 
 def _adjust(

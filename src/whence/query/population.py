@@ -85,7 +85,9 @@ def read_population(
     store: Store, scope: Scope, baseline: NamedArm, candidate: NamedArm, *, models: bool = False
 ) -> Population:
     """Read both arms, without `models` none of those. A trace in both is an InvalidInputError."""
-    counted, unfinished = _count(store, scope, baseline, candidate)
+    counted, unfinished = _count(store, scope, baseline, candidate, "traces")
+    if max(counted) > MAX_TRACES:
+        counted, unfinished = _count(store, scope, baseline, candidate, "traces FINAL")
     parameters = Parameters()
     conditions = [condition_of(arm.tree, scope, parameters) for arm in (baseline, candidate)]
     sample = _sample(max(counted), parameters)
@@ -100,9 +102,9 @@ def read_population(
 
 
 def _count(
-    store: Store, scope: Scope, baseline: NamedArm, candidate: NamedArm
+    store: Store, scope: Scope, baseline: NamedArm, candidate: NamedArm, ended: str
 ) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Return how many rows each arm has as they lie, and how many of its traces have not ended.
+    """Return how many rows of `ended` each arm has, and how many of its traces have not ended.
 
     Raises InvalidInputError where a trace is in both arms.
     """
@@ -112,17 +114,17 @@ def _count(
     where = f"WHERE (({one}) OR ({other})) AND deleted = 0"
     statements = [
         (f"{counts}\nFROM {table}\n{where}", parameters.values)
-        for table in ("traces", "open_traces FINAL")
+        for table in (ended, "open_traces FINAL")
     ]
-    ended, running = (rows.rows[0] for rows in store.query_together(statements, **SETTINGS))
-    both = ended[2] + running[2]
+    finished, running = (rows.rows[0] for rows in store.query_together(statements, **SETTINGS))
+    both = finished[2] + running[2]
     if both:
         raise InvalidInputError(
             f"{both} traces are in the baseline and in the candidate "
             f"({show_filter(baseline.own)}; {show_filter(candidate.own)}): a comparison needs "
             "two groups of traces that have none in common"
         )
-    return (ended[0], ended[1]), (running[0], running[1])
+    return (finished[0], finished[1]), (running[0], running[1])
 
 
 def _sample(traces: int, parameters: Parameters) -> str:
