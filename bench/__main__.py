@@ -37,6 +37,7 @@ SCENARIOS = (
     "overload",
     "search",
     "facets",
+    "compare",
     "growth",
     "together",
     "disk",

@@ -143,25 +143,24 @@ def measure(
         "failed": population.failed.astype(np.float64),
         **population.numbers,
     }
-    if len(beside.tool_calls.keys):
-        columns["tool_calls"] = beside.tool_calls.of(population.key, 0.0)
+    calls = beside.tool_calls.of(population.key, 0.0)
+    if calls.any():
+        columns["tool_calls"] = calls
     if beside.first_tokens is not None:
         columns["time_to_first_token"] = beside.first_tokens.of(population.key, np.nan)
-    judgements = beside.feedback
-    metrics = [
+    metrics: list[Metric] = [
         one
         for one in METRICS
         if one.name in ALWAYS or (one.column in columns and np.isfinite(columns[one.column]).any())
     ]
-    for one in judgements:
-        several = sum(other.name == one.name for other in judgements) > 1
-        metric = feedback_metric(
-            f"{one.name} ({one.source})" if several else one.name, is_boolean=one.is_boolean
-        )
-        values = one.counts.of(population.key, np.nan)
-        if np.isfinite(values).any():
-            columns[metric.column] = values
-            metrics.append(metric)
+    given = [(one, one.counts.of(population.key, np.nan)) for one in beside.feedback]
+    given = [(one, values) for one, values in given if np.isfinite(values).any()]
+    for one, values in given:
+        several = sum(other.name == one.name for other, _ in given) > 1
+        label = f"{one.name} ({one.source})" if several else one.name
+        metric = feedback_metric(label, is_boolean=one.is_boolean)
+        columns[metric.column] = values
+        metrics.append(metric)
     measured = Measured(
         population.is_candidate, find_strata(population, by), find_units(population), columns
     )

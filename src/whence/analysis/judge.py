@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from whence.analysis.statistics.decision import Rule, decide
+from whence.analysis.statistics.decision import Rule, decide, read_verdict, to_working
 from whence.analysis.statistics.means import estimate_mean
 from whence.analysis.statistics.multiplicity import adjust_holm, decide_guards, find_q_values
 from whence.analysis.statistics.quantiles import estimate_quantiles
@@ -65,6 +65,11 @@ class Measured:
         if self._whole.coverage == (1.0, 1.0) and np.isfinite(values).all():
             return with_values(self._whole, *(values[rows] for rows in self._rows))
         return self._match(values)
+
+    def is_constant(self, column: str) -> bool:
+        """Tell whether each arm has one and the same value in all of its traces."""
+        values = self.columns[column]
+        return all(len(rows) > 0 and np.ptp(values[rows]) == 0 for rows in self._rows)
 
     def _match(self, values: NDArray[np.float64]) -> Pair:
         return match(
@@ -140,31 +145,29 @@ def judge(
     together = decide_guards([(estimates[name], rules[name]) for name in guarded])
     results = dict(zip(guarded, together, strict=True))
     results |= {name: decide(estimates[name], rules[name]) for name in explored}
-    results = {name: _settle_constant(one) for name, one in results.items()}
+    for one in metrics:
+        if results[one.name].low is None and measured.is_constant(one.column):
+            results[one.name] = _settle_constant(results[one.name], rules[one.name])
     adjusted = _adjust(guarded, results, adjust_holm) | _adjust(explored, results, find_q_values)
     return [
         Judged(one, guards[one.name], results[one.name], adjusted.get(one.name)) for one in metrics
     ]
 
 
-def _settle_constant(result: Result) -> Result:
-    """Return *equivalent* where every trace of both versions has the same value.
+def _settle_constant(result: Result, rule: Rule) -> Result:
+    """Return the verdict where every trace of a version has the same value.
 
-    Without any spread there is no interval. With `SAME_UNITS` units in each version, fewer than one
-    in twenty can differ (the rule of three).
+    With `SAME_UNITS` units in each, fewer than one in twenty can differ (the rule of three).
     """
-    units = min(result.units_baseline, result.units_candidate)
     effect = result.effect
-    if result.low is not None or effect is None or abs(effect) > ROUNDING or units < SAME_UNITS:
+    if effect is None or min(result.units_baseline, result.units_candidate) < SAME_UNITS:
         return result
-    return replace(
-        result,
-        verdict="equivalent",
-        effect=0.0,
-        low=0.0,
-        high=0.0,
-        reason="every trace of both versions has the same value",
-    )
+    at = 0.0 if abs(effect) < ROUNDING else to_working(effect, result.scale)
+    verdict = read_verdict(at, at, to_working(rule.margin, result.scale), rule.worse)
+    if at == 0.0:
+        verdict, effect = "equivalent", 0.0
+    reason = "every trace of each version has the same value"
+    return replace(result, verdict=verdict, effect=effect, low=effect, high=effect, reason=reason)
 
 
 def _adjust(

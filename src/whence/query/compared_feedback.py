@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 
 from whence.query.arms import condition_of
-from whence.query.compared_spans import Counts
+from whence.query.compared_spans import FEW, Counts
 from whence.query.compile import SETTINGS, Parameters
 
 if TYPE_CHECKING:
@@ -36,9 +36,16 @@ class FeedbackSource(msgspec.Struct, frozen=True):
 def read_feedback(
     store: Store, scope: Scope, arms: tuple[NamedArm, NamedArm]
 ) -> list[FeedbackSource]:
-    """Return every feedback of the arms' traces, the most frequent first."""
+    """Return every feedback of the arms' traces, the most frequent first.
+
+    Where there are few in the whole store, those of other traces are among them.
+    """
+    count = int(store.query("SELECT count() FROM assessments").rows[0][0])
+    if not count:
+        return []
     parameters = Parameters()
     where = " OR ".join(f"({condition_of(one.tree, scope, parameters)})" for one in arms)
+    among = "1" if count <= FEW else f"trace_id IN (SELECT trace_id FROM traces WHERE {where})"
     sql = f"""\
 SELECT
     name, source, cityHash64(trace_id) AS key, avg(number) AS value, min(boolean) AS is_boolean
@@ -51,7 +58,7 @@ FROM
         if(boolean, toFloat64(value = 'true'), toFloat64OrNull(value)) AS number
     FROM assessments FINAL
     WHERE kind = 'feedback' AND deleted = 0 AND valid = 1
-        AND trace_id IN (SELECT trace_id FROM traces WHERE {where})
+        AND {among}
 )
 WHERE isFinite(number)
 GROUP BY name, source, trace_id
