@@ -3,8 +3,8 @@
     python -m bench.compare [--quick] [--rounds 15] [--work FOLDER] [--sizes 10000,1000000]
 
 A real `whence server` runs on a store that `bench.corpus` filled. An arm is a filter of five
-versions in production, so that at a million traces it has more than 100,000; every round draws other
-versions. The server's memory is its highest (VmHWM), the engine and its caches included.
+versions in production, so that at a million traces it has more than 100,000; every round draws
+others. The server's memory is its highest (VmHWM), the engine and its caches included.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ VERDICTS = "verdicts of all metrics"
 EXPLAINED = "verdicts and explanation"
 AT_MOST_MS = {VERDICTS: 500.0, EXPLAINED: 3000.0}
 AT_MOST_MIB = 1024.0
+
 
 def run(options: Options) -> Iterator[Figure]:
     """Compare in a store of each size; yield milliseconds a comparison, and memory."""
@@ -63,6 +64,7 @@ def run(options: Options) -> Iterator[Figure]:
             note="at its highest",
         )
 
+
 def measure(url: str, size: int, rounds: int) -> tuple[dict[str, list[float]], list[int]]:
     """Return milliseconds by name, and how many traces the arms had."""
     connection = http.client.HTTPConnection(urlsplit(url).netloc)
@@ -89,9 +91,11 @@ def measure(url: str, size: int, rounds: int) -> tuple[dict[str, list[float]], l
                 values.append(elapsed_ms)
     return times, traces
 
+
 def name_arm(versions: list[str]) -> str:
     """Return the filter of these versions."""
     return f"app_version IN ({', '.join(repr(one) for one in versions)})"
+
 
 def ask(connection: http.client.HTTPConnection, question: dict[str, object]) -> dict[str, dict]:
     """Return the answer to a comparison."""
@@ -104,20 +108,21 @@ def ask(connection: http.client.HTTPConnection, question: dict[str, object]) -> 
     found: dict[str, dict] = json.loads(body)
     return found
 
+
 def read_peak_mib(pid: int) -> float:
     """Return the most memory that a process has had."""
     lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
     line = next(one for one in lines if one.startswith("VmHWM"))
     return int(line.split()[1]) / 1024
 
+
 SCENARIO = Scenario(
     name="compare",
     title="Comparing two versions",
     text=(
         "`POST /api/v1/compare` of two groups of five versions in production, on one connection: "
-        "eleven metrics with intervals and verdicts and the errors by signature; then the same with "
-        "the explanation (spans on the critical path, shapes, values in common, pairs). Strata "
-
+        "eleven metrics with intervals and verdicts, errors by signature; then the same with "
+        "the explanation (spans on the critical path, shapes, values in common, pairs). Strata are "
         "environment, name and size of the request, units sessions and users."
     ),
     run=run,

@@ -8,6 +8,278 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * Comparison
+         * @description A candidate against its baseline. `str(comparison)` and `to_markdown()` make it readable.
+         *
+         *         `verdict` is the guards' together: regressed if one is, else inconclusive if one is, else
+         *         improved if one is, else equivalent. `coverage` is the share of the candidate's traces in
+         *         strata that both versions have. `exact` is false where traces were sampled; `notes` say how.
+         */
+        readonly Comparison: {
+            readonly verdict: string;
+            readonly summary: string;
+            readonly environment: string | null;
+            readonly filter_string: string;
+            readonly since_ms: number | null;
+            readonly until_ms: number | null;
+            readonly baseline: components["schemas"]["Arm"];
+            readonly candidate: components["schemas"]["Arm"];
+            readonly metrics: readonly components["schemas"]["MetricComparison"][];
+            readonly errors: readonly components["schemas"]["ErrorSignature"][];
+            readonly strata_by: readonly string[];
+            readonly strata: number;
+            readonly coverage: number;
+            readonly confidence: number;
+            readonly exact: boolean;
+            readonly notes: readonly string[];
+            /** @default null */
+            readonly explanation: components["schemas"]["Explanation"] | null;
+            /** @default 0 */
+            readonly elapsed_ms: number;
+        };
+        /**
+         * Arm
+         * @description One side: the traces that a version, a commit, a branch or a filter names.
+         *
+         *         `traces` have ended; `used` of them were compared (fewer where they were sampled); `units` are
+         *         the independent ones: sessions, else users, else traces. `unfinished` have not ended.
+         */
+        readonly Arm: {
+            readonly asked: string;
+            readonly kind: string;
+            readonly filter_string: string;
+            readonly traces: number;
+            readonly used: number;
+            readonly units: number;
+            readonly unfinished: number;
+            readonly unfinished_filter: string;
+            /** @default null */
+            readonly first_seen_ms: number | null;
+            /** @default null */
+            readonly last_seen_ms: number | null;
+        };
+        /**
+         * MetricComparison
+         * @description One metric: both values, the effect with its interval, and the verdict.
+         *
+         *         `guard` metrics decide the verdict of all (their `p_adjusted` is Holm's); the others are
+         *         explored (`p_adjusted` is a q-value). `needed` is the number of units in each arm that would
+         *         probably decide it, `detectable` the smallest effect that these ones show. `mix` and `within`
+         *         split the plain difference of the two values into what other traffic made and what the version
+         *         made; they add up.
+         */
+        readonly MetricComparison: {
+            readonly metric: string;
+            readonly unit: string;
+            readonly scale: string;
+            readonly better: string;
+            readonly guard: boolean;
+            readonly baseline: number | null;
+            readonly candidate: number | null;
+            readonly effect: number | null;
+            readonly low: number | null;
+            readonly high: number | null;
+            readonly margin: number;
+            readonly verdict: string;
+            readonly reason: string;
+            readonly n_baseline: number;
+            readonly n_candidate: number;
+            readonly units_baseline: number;
+            readonly units_candidate: number;
+            readonly needed: number | null;
+            readonly detectable: number | null;
+            readonly p_value: number | null;
+            readonly p_adjusted: number | null;
+            readonly method: string;
+            readonly coverage: number;
+            readonly difference: number | null;
+            readonly mix: number | null;
+            readonly within: number | null;
+            readonly baseline_filter: string;
+            readonly candidate_filter: string;
+        };
+        /**
+         * ErrorSignature
+         * @description Traces that failed alike: the exception's type, its message without numbers, and the span.
+         *
+         *         `baseline` and `candidate` count independent units. `status` is `new` (only the candidate's, too
+         *         often for chance), `more`, `fewer`, `gone`, `alike`, or `not seen yet`: the baseline has too
+         *         little traffic to say that it lacks it.
+         */
+        readonly ErrorSignature: {
+            readonly type: string;
+            readonly message: string;
+            readonly span: string;
+            readonly baseline: number;
+            readonly candidate: number;
+            readonly status: string;
+            readonly p_value: number | null;
+            readonly q_value: number | null;
+            readonly baseline_filter: string;
+            readonly candidate_filter: string;
+            /** @default null */
+            readonly example: string | null;
+        };
+        /**
+         * Explanation
+         * @description Why the versions differ. `traces` of each version were looked at (a sample where fewer).
+         */
+        readonly Explanation: {
+            readonly baseline_traces: number;
+            readonly candidate_traces: number;
+            readonly sampled: boolean;
+            readonly spans: readonly components["schemas"]["SpanEffect"][];
+            readonly presence: readonly components["schemas"]["SpanPresence"][];
+            readonly shapes: readonly components["schemas"]["ShapeChange"][];
+            readonly overrepresented: readonly components["schemas"]["Overrepresented"][];
+            readonly exemplars: readonly components["schemas"]["ExemplarPair"][];
+        };
+        /**
+         * SpanEffect
+         * @description What spans of one name add to a trace: their own time on its critical path, in ms.
+         *
+         *         `difference` = `by_calls` + `by_mean`; `share` is its part of the whole difference of duration.
+         *         Calls and times are per trace.
+         */
+        readonly SpanEffect: {
+            readonly name: string;
+            readonly span_type: string;
+            readonly baseline_ms: number;
+            readonly candidate_ms: number;
+            readonly difference_ms: number;
+            readonly low_ms: number | null;
+            readonly high_ms: number | null;
+            readonly share: number | null;
+            readonly baseline_calls: number;
+            readonly candidate_calls: number;
+            readonly by_calls_ms: number;
+            readonly by_mean_ms: number;
+            readonly baseline_filter: string;
+            readonly candidate_filter: string;
+        };
+        /**
+         * SpanPresence
+         * @description Spans that only one version has; `traces` is the share of its traces that has them.
+         */
+        readonly SpanPresence: {
+            readonly name: string;
+            readonly change: string;
+            readonly traces: number;
+            readonly filter_string: string;
+        };
+        /**
+         * ShapeChange
+         * @description A trait of the tree of spans that changed: how many calls below one parent, or how deep.
+         */
+        readonly ShapeChange: {
+            readonly description: string;
+            readonly baseline: number;
+            readonly candidate: number;
+            readonly p_value: number | null;
+            readonly q_value: number | null;
+        };
+        /**
+         * Overrepresented
+         * @description A value that is more frequent among the slow or failing traces of the candidate.
+         *
+         *         `explained` is the share of the selected traces beyond what chance would give this value.
+         */
+        readonly Overrepresented: {
+            readonly selected: string;
+            readonly field: string;
+            readonly value: string;
+            readonly support: number;
+            readonly share_selected: number;
+            readonly share_rest: number;
+            readonly cramers_v: number;
+            readonly p_value: number;
+            readonly q_value: number;
+            readonly explained: number;
+            readonly filter_string: string;
+        };
+        /**
+         * ExemplarPair
+         * @description A trace of each version to open side by side; `basis` says what makes them alike.
+         */
+        readonly ExemplarPair: {
+            readonly baseline: string;
+            readonly candidate: string;
+            readonly basis: string;
+            readonly baseline_ms: number | null;
+            readonly candidate_ms: number | null;
+            readonly reason: string;
+        };
+        /**
+         * TraceDiff
+         * @description Two traces side by side. Spans come in the order of the candidate's tree.
+         */
+        readonly TraceDiff: {
+            readonly baseline: string;
+            readonly candidate: string;
+            readonly baseline_ms: number | null;
+            readonly candidate_ms: number | null;
+            readonly baseline_state: string;
+            readonly candidate_state: string;
+            readonly same: number;
+            readonly changed: number;
+            readonly only_baseline: number;
+            readonly only_candidate: number;
+            readonly spans: readonly components["schemas"]["SpanDiff"][];
+            readonly metadata: readonly components["schemas"]["ValueDiff"][];
+            readonly tags: readonly components["schemas"]["ValueDiff"][];
+        };
+        /**
+         * SpanDiff
+         * @description A span by its path: names from the root, `[2]` for the second of a name; `name` is the last.
+         *
+         *         `change` is `same`, `changed` (status, type, model, inputs, outputs or attributes differ; times
+         *         always do), or `only in baseline`, `only in candidate`; then the other side is None. `own_ms` of
+         *         a side is its own time on the critical path. `attributes` are the keys that differ.
+         */
+        readonly SpanDiff: {
+            readonly path: string;
+            readonly name: string;
+            readonly depth: number;
+            readonly change: string;
+            readonly baseline: components["schemas"]["SpanSide"] | null;
+            readonly candidate: components["schemas"]["SpanSide"] | null;
+            readonly texts: readonly components["schemas"]["TextDiff"][];
+            readonly attributes: readonly string[];
+        };
+        /**
+         * SpanSide
+         * @description A span as one trace has it. `duration_ms` is None where it has not ended.
+         */
+        readonly SpanSide: {
+            readonly span_id: string;
+            readonly span_type: string;
+            readonly status: string;
+            readonly status_message: string;
+            readonly duration_ms: number | null;
+            readonly own_ms: number;
+            readonly model: string | null;
+            readonly total_tokens: number | null;
+        };
+        /**
+         * TextDiff
+         * @description How a text differs: `lines` of a unified diff; `cut` where they are not all.
+         */
+        readonly TextDiff: {
+            readonly what: string;
+            readonly lines: readonly string[];
+            /** @default false */
+            readonly cut: boolean;
+        };
+        /**
+         * ValueDiff
+         * @description A metadata key or a tag that differs; None where a trace does not have it.
+         */
+        readonly ValueDiff: {
+            readonly key: string;
+            readonly baseline: string | null;
+            readonly candidate: string | null;
+        };
+        /**
          * Assessment
          * @description A feedback, an expectation or an issue, in MLflow's JSON; times are RFC 3339.
          */
@@ -167,6 +439,39 @@ export interface components {
         readonly AssessmentChange: {
             readonly assessment: Record<string, never>;
             readonly update_mask: readonly string[];
+        };
+        /**
+         * CompareBody
+         * @description What `POST /api/v1/compare` takes. Everything has a default; times are Unix ms.
+         *
+         *         `baseline` and `candidate` are versions, commits, branches or filters; `metrics` the guards;
+         *         `margins` by metric or family; `by` the strata. `until_ms` is excluded.
+         */
+        readonly CompareBody: {
+            /** @default null */
+            readonly baseline: string | null;
+            /** @default null */
+            readonly candidate: string | null;
+            /** @default null */
+            readonly environment: string | null;
+            /** @default null */
+            readonly filter_string: string | null;
+            /** @default null */
+            readonly experiment_ids: readonly string[] | null;
+            /** @default null */
+            readonly since_ms: number | null;
+            /** @default null */
+            readonly until_ms: number | null;
+            /** @default null */
+            readonly metrics: readonly string[] | null;
+            /** @default null */
+            readonly margins: {
+                readonly [key: string]: number;
+            } | null;
+            /** @default null */
+            readonly by: readonly string[] | null;
+            /** @default true */
+            readonly explain: boolean;
         };
         /**
          * StoredDocument
