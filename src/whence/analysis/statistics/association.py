@@ -103,7 +103,7 @@ def _test_key(
     rates, without = hits / np.maximum(support, 1.0), (chosen.sum() - hits) / rest
     variance = _variance(chosen - overall, dense, known, units, n_units, support / n)
     score = hits - support * overall
-    z = np.divide(score, np.sqrt(variance), out=np.zeros(k), where=variance > 0)
+    z = np.divide(score, np.sqrt(np.maximum(variance, 0)), out=np.zeros(k), where=variance > 0)
     plain = np.sqrt(support * rest * overall * (1 - overall) / n)
     phi = np.abs(np.divide(score, plain, out=np.zeros(k), where=plain > 0)) / np.sqrt(n)
     p = 2 * special.ndtr(-np.abs(z))

@@ -31,6 +31,9 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 Codes: TypeAlias = npt.NDArray[np.int64]
 Standard: TypeAlias = Literal["candidate", "baseline"]
 
+_LAID_OUT = ("traces", "homes", "units_met")
+"""What an arm knows of its strata and units, whatever its values are."""
+
 LEAST_UNITS = 5
 """A stratum counts when either arm has this many units in it."""
 
@@ -204,7 +207,9 @@ def with_values(pair: Pair, baseline: Floats, candidate: Floats) -> Pair:
             raise InvalidInputError(
                 f"{values.shape} values for {arm.n} traces: give one value for each covered trace"
             )
-        arms.append(Arm(values, arm.strata, arm.units, arm.n_strata, arm.n_units, arm.weights))
+        other = Arm(values, arm.strata, arm.units, arm.n_strata, arm.n_units, arm.weights)
+        other.__dict__.update({name: getattr(arm, name) for name in _LAID_OUT})
+        arms.append(other)
     return Pair(
         baseline=arms[0],
         candidate=arms[1],
@@ -221,6 +226,9 @@ def count_units(strata: Codes, units: Codes, n_strata: int, n_units: int) -> Cod
     """Return how many units have a trace in each stratum."""
     if n_units == units.size:
         return np.bincount(strata, minlength=n_strata)
+    if n_strata * n_units <= 8 * units.size:
+        table = np.bincount(strata * n_units + units, minlength=n_strata * n_units) > 0
+        return np.asarray(table.reshape(n_strata, n_units).sum(axis=1), np.int64)
     pairs = np.sort(strata * n_units + units)
     first = np.ones(pairs.size, dtype=bool)
     first[1:] = pairs[1:] != pairs[:-1]
