@@ -27,6 +27,10 @@ docs:
     uv run python scripts/context_page.py
     uv run python scripts/ui_types.py
 
+# Simulate the statistics of the comparison anew, and make docs/statistics.md (some ten minutes).
+statistics-page:
+    uv run python scripts/statistics_page.py --run
+
 # Build the web UI anew.
 ui:
     uv sync --reinstall-package whence

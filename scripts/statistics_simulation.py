@@ -7,14 +7,14 @@ over many runs with a fixed seed. What each count must hold is in the scenario: 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import special, stats
 
 from whence.analysis.statistics.decision import Result, Rule, decide
-from whence.analysis.statistics.means import estimate_mean
+from whence.analysis.statistics.means import estimate_mean, estimate_winsorised
 from whence.analysis.statistics.multiplicity import find_q_values
 from whence.analysis.statistics.quantiles import estimate_quantiles
 from whence.analysis.statistics.ranks import estimate_shift, rank, van_elteren
@@ -38,7 +38,7 @@ MEDIAN_MS = 1000.0
 
 @dataclass(frozen=True)
 class Bound:
-    """What a rate must hold: `most` for false alarms, `least` for power; `printed` by the method."""
+    """What a rate must hold: `most` for false alarms, `least` for power, and what is printed."""
 
     most: float | None = None
     least: float | None = None
@@ -54,10 +54,12 @@ class Scenario:
     make: Callable[[np.random.Generator], Alarms]
     alarms: dict[str, Bound]
     runs: int
-    quick: int = field(default=200)
+    quick: int = 100
 
 
-def log_normal(random: np.random.Generator, n: int, sigma: float = 1.0, times: float = 1.0) -> Floats:
+def log_normal(
+    random: np.random.Generator, n: int, sigma: float = 1.0, times: float = 1.0
+) -> Floats:
     """Return durations with this spread of the logarithm around `times` one second."""
     return random.lognormal(np.log(MEDIAN_MS * times), sigma, n)
 
@@ -116,7 +118,9 @@ def mix_changed(random: np.random.Generator) -> Alarms:
     }
 
 
-def sessions(random: np.random.Generator, n_sessions: int = 100, size: int = 10) -> tuple[Sample, Sample]:
+def sessions(
+    random: np.random.Generator, n_sessions: int = 100, size: int = 10
+) -> tuple[Sample, Sample]:
     """Return two equal versions of sessions whose traces share half of the logarithm's variance."""
     arms = []
     units = np.repeat(np.arange(n_sessions), size)
@@ -201,7 +205,7 @@ def tail_slower(n: int) -> Callable[[np.random.Generator], Alarms]:
 
 
 def verdicts(n: int, times: float, *, tail: bool = True) -> Callable[[np.random.Generator], Alarms]:
-    """A global shift, judged against a margin of 10 %."""
+    """Shift all calls, judged against a margin of 10 %."""
 
     def make(random: np.random.Generator) -> Alarms:
         b, c = Sample(log_normal(random, n)), Sample(log_normal(random, n, 1.0, times))
@@ -231,57 +235,208 @@ def error_rate(n: int, before: float, after: float) -> Callable[[np.random.Gener
     return make
 
 
+def tokens(n: int, times: float) -> Callable[[np.random.Generator], Alarms]:
+    """Token counts, all multiplied, judged against a margin of 10 %."""
+
+    def make(random: np.random.Generator) -> Alarms:
+        b, c = Sample(log_normal(random, n)), Sample(log_normal(random, n, 1.0, times))
+        pair = match(b, c)
+        return {
+            "mean": decide(estimate_mean(pair), TENTH).verdict == "regressed",
+            "winsorised": decide(estimate_winsorised(pair), TENTH).verdict == "regressed",
+        }
+
+    return make
+
+
 FALSE = Bound(most=LEVEL)
 NAIVE = Bound()
-SCENARIOS = [
-    Scenario("p95-50", "p95, no change, n = 50", tail_without_change(50),
-             {"naive": Bound(printed="25 %"), "p95": Bound(most=LEVEL, printed="6.0 %"), "shift": FALSE, "undecided": Bound(least=1.0)}, 4000),
-    Scenario("p95-100", "p95, no change, n = 100", tail_without_change(100),
-             {"naive": Bound(printed="16 %"), "p95": Bound(most=LEVEL, printed="1.3 %"), "shift": FALSE}, 4000, 400),
-    Scenario("p95-300", "p95, no change, n = 300", tail_without_change(300),
-             {"naive": Bound(printed="5 %"), "p95": Bound(most=LEVEL, printed="3.2 %"), "shift": FALSE}, 4000, 400),
-    Scenario("mix", "only the mix changed, n = 2000", mix_changed,
-             {"naive": Bound(printed="100 %"), "van Elteren": Bound(most=LEVEL, printed="5.7 %"), "shift": FALSE, "p95": FALSE, "mean": FALSE}, 4000),
-    Scenario("sessions", "100 sessions of 10 traces, no change", sessions_of_ten,
-             {"naive": Bound(printed="35 %"), "mean": Bound(most=LEVEL, printed="4.2 %"), "shift": FALSE, "p95": FALSE, "rate": FALSE}, 4000),
-    Scenario("looks", "looking 50 times, no change", fifty_looks,
-             {"naive": Bound(printed="34 %"), "sequence of means": Bound(most=LEVEL, printed="2.1 %"), "looks at the shift": FALSE}, 2000, 60),
-    Scenario("slices", "12 metrics × 8 slices, no change", slices,
-             {"naive": Bound(printed="99.5 %"), "q-values": Bound(most=LEVEL, printed="4.5 %")}, 2000, 60),
+UNKNOWN = Bound()
+MANY, FEW = 2000, 600
+
+
+def false(printed: str = "", most: float = LEVEL) -> Bound:
+    """Return the bound of false alarms, with the rate that the method printed."""
+    return Bound(most=most, printed=printed)
+
+
+def power(least: float, printed: str = "") -> Bound:
+    """Return the bound of power, with the rate that the method printed."""
+    return Bound(least=least, printed=printed or f"{100 * least:.4g} %")
+
+
+def naive(printed: str) -> Bound:
+    """Return no bound: the naive rule is shown, not held."""
+    return Bound(printed=printed)
+
+
+NO_DIFFERENCE = [
+    Scenario(
+        "p95-50",
+        "p95, n = 50",
+        tail_without_change(50),
+        {
+            "naive": naive("25 %"),
+            "p95": false("6.0 %"),
+            "shift": FALSE,
+            "undecided": Bound(least=1.0),
+        },
+        500,
+        60,
+    ),
+    Scenario(
+        "p95-100",
+        "p95, n = 100",
+        tail_without_change(100),
+        {"naive": naive("16 %"), "p95": false("1.3 %"), "shift": FALSE},
+        MANY,
+    ),
+    Scenario(
+        "p95-300",
+        "p95, n = 300",
+        tail_without_change(300),
+        {"naive": naive("5 %"), "p95": false("3.2 %"), "shift": FALSE},
+        MANY,
+    ),
+    Scenario(
+        "mix",
+        "only the traffic mix changed, n = 2000",
+        mix_changed,
+        {
+            "naive": naive("100 %"),
+            "van Elteren": false("5.7 %"),
+            "shift": FALSE,
+            "p95": FALSE,
+            "mean": FALSE,
+        },
+        MANY,
+        120,
+    ),
+    Scenario(
+        "sessions",
+        "100 sessions of 10 traces",
+        sessions_of_ten,
+        {
+            "naive": naive("35 %"),
+            "mean": false("4.2 %"),
+            "shift": FALSE,
+            "p95": FALSE,
+            "rate": FALSE,
+        },
+        MANY,
+        120,
+    ),
+    Scenario(
+        "looks",
+        "looking 50 times",
+        fifty_looks,
+        {"naive": naive("34 %"), "sequence of means": false("2.1 %"), "looks at the shift": FALSE},
+        FEW,
+        15,
+    ),
+    Scenario(
+        "slices",
+        "12 metrics × 8 slices",
+        slices,
+        {"naive": naive("99.5 %"), "q-values": false("4.5 %")},
+        FEW,
+        20,
+    ),
+    Scenario(
+        "rate-300",
+        "error rate 1 %, 4 strata, n = 300",
+        error_rate(300, 0.01, 0.01),
+        {"differs": FALSE, "regressed": false(most=0.025)},
+        MANY,
+    ),
+    Scenario(
+        "rate-2000",
+        "error rate 2 %, 4 strata, n = 2000",
+        error_rate(2000, 0.02, 0.02),
+        {"differs": FALSE, "regressed": false(most=0.002)},
+        MANY,
+    ),
+]
+POWER = [
     *(
-        Scenario(f"everywhere-{n}", f"+10 % everywhere, n = {n}", everywhere(n),
-                 {"shift": Bound(least=power, printed=f"{power:.2f}")}, 4000 if n < 5000 else 1000, 200 if n < 5000 else 60)
-        for n, power in ((50, 0.16), (200, 0.31), (1000, 0.86), (5000, 0.995))
+        Scenario(
+            f"everywhere-{n}",
+            f"+10 % everywhere, n = {n}",
+            everywhere(n),
+            {"shift": power(least, printed)},
+            runs,
+            60,
+        )
+        for n, least, printed, runs in (
+            (50, 0.16, "16 %", MANY),
+            (200, 0.31, "31 %", MANY),
+            (1000, 0.86, "86 %", MANY),
+            (5000, 0.999, "100 %", FEW),
+        )
     ),
     *(
-        Scenario(f"tail-{n}", f"5 % of calls 3× slower, n = {n}", tail_slower(n),
-                 {"shift": Bound(least=by_rank, printed=f"{by_rank:.2f}"), "p95": Bound(least=by_p95, printed=f"{by_p95:.2f}")}, 4000 if n < 5000 else 1500, 150 if n < 5000 else 60)
-        for n, by_rank, by_p95 in ((1000, 0.40, 0.48), (5000, 0.86, 0.98))
+        Scenario(
+            f"tail-{n}",
+            f"5 % of calls 3× slower, n = {n}",
+            tail_slower(n),
+            {"shift": power(by_rank), "p95": power(by_p95)},
+            runs,
+            60,
+        )
+        for n, by_rank, by_p95, runs in ((1000, 0.40, 0.48, MANY), (5000, 0.86, 0.98, FEW))
     ),
+]
+VERDICTS = [
     *(
-        Scenario(f"verdict-{n}-{times:g}", f"{100 * (times - 1):+.0f} % everywhere, n = {n}", verdicts(n, times),
-                 {"shift": by_shift, "p95": by_p95}, 4000 if n < 5000 else 1500, 150 if n < 5000 else 60)
+        Scenario(
+            f"verdict-{n}-{times:g}",
+            f"{100 * (times - 1):+.0f} % everywhere, n = {n}",
+            verdicts(n, times),
+            {"shift": by_shift, "p95": by_p95},
+            MANY if n < 5000 else FEW,
+            60,
+        )
         for n, times, by_shift, by_p95 in (
-            (1000, 1.0, Bound(most=0.002), Bound(most=0.002)),
-            (1000, 1.1, Bound(most=0.025), Bound(most=0.025)),
-            (5000, 1.1, Bound(most=0.025), Bound(most=0.025)),
-            (1000, 1.2, Bound(least=0.476, printed="51 %"), Bound(least=0.148, printed="15 %")),
-            (5000, 1.2, Bound(least=0.989, printed="99.5 %"), Bound(least=0.538, printed="57 %")),
-            (1000, 1.3, Bound(least=0.94, printed="94 %"), NAIVE),
-            (5000, 1.3, Bound(least=0.999, printed="100 %"), NAIVE),
+            (1000, 1.0, false("≤ 0.2 %", 0.002), false("≤ 0.2 %", 0.002)),
+            (1000, 1.1, false("≤ 2.5 %", 0.025), false("≤ 2.5 %", 0.025)),
+            (5000, 1.1, false("≤ 2.5 %", 0.025), false("≤ 2.5 %", 0.025)),
+            (1000, 1.2, power(0.476, "51 %"), power(0.13, "15 %")),
+            (5000, 1.2, power(0.985, "99.5 %"), power(0.51, "57 %")),
+            (1000, 1.3, power(0.94), UNKNOWN),
+            (5000, 1.3, power(0.999, "100 %"), UNKNOWN),
         )
     ),
     *(
-        Scenario(f"rate-{n}-{after}", f"error rate {100 * before:g} % → {100 * after:g} %, n = {n}", error_rate(n, before, after),
-                 {"differs": differ, "regressed": regress}, 4000)
-        for n, before, after, differ, regress in (
-            (300, 0.01, 0.01, FALSE, Bound(most=0.025)),
-            (2000, 0.02, 0.02, FALSE, Bound(most=0.002)),
-            (2000, 0.02, 0.025, NAIVE, Bound(most=0.025)),
-            (2000, 0.02, 0.04, Bound(least=0.95), Bound(least=0.70)),
+        Scenario(
+            f"tokens-{times:g}",
+            f"tokens {100 * (times - 1):+.0f} %, n = 1000",
+            tokens(1000, times),
+            {"mean": by_mean, "winsorised": by_cut},
+            MANY,
+            60,
+        )
+        for times, by_mean, by_cut in (
+            (1.0, false(most=0.002), false(most=0.002)),
+            (1.1, false(most=0.025), false(most=0.025)),
+            (1.3, UNKNOWN, UNKNOWN),
         )
     ),
-]  # fmt: skip
+    Scenario(
+        "rate-margin",
+        "error rate 2 % → 2.5 %, n = 2000",
+        error_rate(2000, 0.02, 0.025),
+        {"regressed": false(most=0.025)},
+        MANY,
+    ),
+    Scenario(
+        "rate-double",
+        "error rate 2 % → 4 %, n = 2000",
+        error_rate(2000, 0.02, 0.04),
+        {"regressed": UNKNOWN},
+        MANY,
+    ),
+]
+SCENARIOS = [*NO_DIFFERENCE, *POWER, *VERDICTS]
 
 
 def run(scenario: Scenario, runs: int) -> dict[str, int]:
@@ -304,7 +459,9 @@ def find_breach(bound: Bound, count: int, runs: int) -> str | None:
     if bound.least is not None:
         least = int(stats.binom.ppf(0.001, runs, bound.least))
         if count < least:
-            return f"{count} of {runs} found, at least {least} are within the error of {bound.least}"
+            return (
+                f"{count} of {runs} found, at least {least} are within the error of {bound.least}"
+            )
     return None
 
 

@@ -1,4 +1,4 @@
-"""Association: which metadata values are over-represented among the selected (slow, failing) traces.
+"""Association: which metadata values are over-represented among the selected traces.
 
 For every value of every key: the score test of "selected" against "has the value", Cramér's V as
 its size, a q-value over all values tested, and the share of the selection that the value explains,
@@ -6,8 +6,8 @@ the population attributable fraction (p - p₀)/p, where p is the selected share
 that of the traces without the value. Values are ranked by that share, not by p: with many traces
 everything is significant.
 
-Sources: Rao, Math. Proc. Cambridge Philosophical Society 1948 (score test; here clustered by unit, Liang
-and Zeger 1986); Cramér, Mathematical Methods of Statistics 1946; Levin, Acta UICC 1953;
+Sources: Rao, Math. Proc. Cambridge Philosophical Society 1948 (score test; here clustered by unit,
+Liang and Zeger 1986); Cramér, Mathematical Methods of Statistics 1946; Levin, Acta UICC 1953;
 Benjamini and Hochberg, JRSS B 1995.
 
 Limits: an association is not a cause, and shares of values that go together (model and region)

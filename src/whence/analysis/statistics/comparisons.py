@@ -6,7 +6,8 @@
 | tokens, cost, span count, calls | `compare_quantity` | ratio of means, raw and winsorised |
 | error rate, tool-call rate, yes/no feedback | `compare_rate` | difference of rates |
 | numeric feedback | `compare_score` | difference of means |
-| either feedback on the same inputs | `compare_paired_rate`, `compare_paired_score` | paired differences |
+| yes/no feedback on the same inputs | `compare_paired_rate` | paired difference of shares |
+| numeric feedback on the same inputs | `compare_paired_score` | centre of paired differences |
 
 Each takes a `Pair` (`match` of two samples; metrics of the same traces can share one by
 `with_values`) and a `Rule`, and returns frozen results. Guards decided together take the estimates

@@ -70,7 +70,7 @@ def split_cost(baseline: Usage, candidate: Usage, *, alpha: float = 0.05) -> lis
     for side in (0, 1):
         table, count = arms[side]
         alive = np.flatnonzero(count)
-        if alive.size < 2:
+        if alive.size <= 1:
             errors[:] = np.nan
             continue
         left = [(totals[side][0] - table[g], totals[side][1] - count[g]) for g in alive]
@@ -154,7 +154,7 @@ def _split_sums(baseline: tuple[Floats, float], candidate: tuple[Floats, float])
 
 
 def _factors(sums: Floats, traces: float) -> tuple[Floats, float, Floats, float]:
-    """Return price by model (NaN if unused), tokens per trace, share of tokens, cost without tokens."""
+    """Return price by model (NaN if unused), tokens per trace, their mix, cost without tokens."""
     tokens, costs = sums
     count = traces if traces > 0 else np.nan
     used, total = tokens > 0, float(tokens.sum())

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 Verdict: TypeAlias = Literal["regressed", "improved", "equivalent", "inconclusive"]
 Worse: TypeAlias = Literal["higher", "lower"]
 
+LEAST_POWER = 0.5
+LARGEST_LOG = 700.0
 MOST_TIMES = 1000.0
 """More than this many times today's units is not a plan: `units_needed` is then None."""
 
@@ -51,7 +53,7 @@ class Rule:
             raise InvalidInputError(f"margin is {self.margin}: give a number from 0 up")
         if not 0 < self.alpha < 1:
             raise InvalidInputError(f"alpha is {self.alpha}: give a number between 0 and 1")
-        if not 0.5 <= self.power < 1:
+        if not LEAST_POWER <= self.power < 1:
             raise InvalidInputError(f"power is {self.power}: give a number from 0.5, below 1")
         if self.worse not in {"higher", "lower"}:
             raise InvalidInputError(f"worse is {self.worse!r}: say 'higher' or 'lower'")
@@ -225,7 +227,7 @@ def to_working(value: float, scale: Scale) -> float:
 
 def from_working(value: float, scale: Scale) -> float | None:
     """Return a log ratio as a relative change; None for what is not a finite number."""
-    if isnan(value) or (scale == "ratio" and value > 700):
+    if isnan(value) or (scale == "ratio" and value > LARGEST_LOG):
         return None
     if scale == "ratio":
         return expm1(value) if value > -inf else -1.0

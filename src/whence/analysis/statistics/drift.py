@@ -34,7 +34,7 @@ LEAST_SEGMENT = 5
 
 @dataclass(frozen=True)
 class ChangePoint:
-    """The first point after a change, by its place in the series; `effect` is after minus before."""
+    """The first point after a change, by place in the series; `effect` is after minus before."""
 
     place: int
     before: float

@@ -75,7 +75,7 @@ def estimate_mean(pair: Pair, scale: Scale = "ratio", *, method: str = "") -> Es
     skew = abs(parts[1].third - parts[0].third) / error**3
     problem = None
     if skew > MOST_SKEW:
-        problem = "a heavy tail: a few of the largest values decide the mean, there are too few units"
+        problem = "a heavy tail: too few units, a few of the largest values decide the mean"
     return Estimate(name, scale, facts, effect, error, student(effect, spread), problem=problem)
 
 

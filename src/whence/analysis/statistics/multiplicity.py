@@ -10,7 +10,7 @@ guards is at most α/2, whatever their dependence.
 
 Sources: Holm, Scandinavian J. Statistics 1979; Guilbaud, Biometrical Journal 2008 (intervals that
 fit Holm); Benjamini and Hochberg, JRSS B 1995. Limits: q-values need independent or positively
-dependent tests (Benjamini and Yekutieli, Annals of Statistics 2001), which slices of one metric are.
+dependent tests (Benjamini and Yekutieli, Annals of Statistics 2001), as slices of one metric are.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def adjust_holm(p_values: Floats) -> Floats:
 
 
 def find_q_values(p_values: Floats) -> Floats:
-    """Return Benjamini and Hochberg's q-values, in the given order; NaN stays and does not count."""
+    """Return Benjamini and Hochberg's q-values, in order; NaN stays and does not count."""
     p = np.asarray(p_values, np.float64)
     known = np.flatnonzero(~np.isnan(p))
     q = np.full(p.size, np.nan)

@@ -34,7 +34,7 @@ LEAST_PAIRS = 10
 
 @dataclass(frozen=True)
 class Tango:
-    """Tango's score limits: `gained` pairs yes only in the candidate, `lost` only in the baseline."""
+    """Tango's score limits: `gained` pairs are yes only in the candidate, `lost` in the other."""
 
     gained: float
     lost: float
@@ -106,7 +106,7 @@ class SignedRank:
 
 
 def estimate_paired_rate(baseline: Floats, candidate: Floats) -> Estimate:
-    """Return the difference of two shares over pairs of 0/1 scores; pairs with a NaN are left out."""
+    """Return the difference of two shares over pairs of 0/1 scores; a NaN leaves its pair out."""
     b, c, missing = _complete(baseline, candidate)
     facts = _facts(b, c, missing, b.size)
     name = "paired, Tango"

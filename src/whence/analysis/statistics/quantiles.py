@@ -54,7 +54,7 @@ class Weighed:
     below: Floats
 
     def quantile(self, p: float) -> float:
-        """Return the smallest value at which the distribution reaches p; infinite beyond 0 and 1."""
+        """Return the smallest value at which the distribution reaches p; infinite outside 0–1."""
         if p <= 0 or p > 1 + 1e-12:
             return float("-inf") if p <= 0 else float("inf")
         place = int(np.searchsorted(self.below, p - 1e-12, "left"))
@@ -92,9 +92,9 @@ class OneQuantile:
         return plain / self.spread.variance if self.spread.variance > 0 else 0.0
 
     def is_short(self, alpha: float) -> bool:
-        """Whether the tail has too few traces, or an order statistic that is needed doesn't exist."""
+        """Whether the tail has too few traces, or a needed order statistic doesn't exist."""
         half = critical(alpha, self.spread.freedom) * sqrt(self.spread.variance)
-        inside = -1e-9 <= self.p - half and self.p + half <= 1 + 1e-9
+        inside = half <= min(self.p, 1 - self.p) + 1e-9
         return self.weighed.arm.n < least_traces(self.p, alpha) or not inside
 
     def interval(self, alpha: float) -> tuple[float, float]:
@@ -212,7 +212,10 @@ def _resample(
     p = both[0].p
     least = least_traces(p, alpha)
     have = min(min(one.n_effective, one.weighed.arm.n) for one in both)
-    counted = f"p{100 * p:g} needs about {least} independent traces in each version, {int(have)} are there"
+    counted = (
+        f"p{100 * p:g} needs about {least} independent traces in each version, "
+        f"{int(have)} are there"
+    )
     limits = None
     if max(one.weighed.arm.n for one in both) <= MOST_RESAMPLED:
         random = np.random.default_rng(seed)

@@ -8,11 +8,11 @@ further from one half than t standard errors. The standard error comes from plac
 by unit, and so needs neither equal spread of the arms nor independent traces.
 
 Sources: van Elteren, Bull. Int. Statist. Inst. 1960; Hodges and Lehmann, Annals of Mathematical
-Statistics 1963; Brunner and Munzel, Biometrical Journal 2000; Obuchowski, Biometrics 1997 (clusters).
+Statistics 1963; Brunner and Munzel, Biometrical Journal 2000; Obuchowski, Biometrics 1997.
 
 Limits: the ratio is *one* number for a shift that is alike everywhere; where strata shift
 differently it is their mean with van Elteren's weights, not the candidate's mix. A change of only
-the slowest calls hardly moves it: `quantiles` sees that. Values of 0 keep their rank and don't move.
+the slowest calls hardly moves it: `quantiles` sees that. Values of 0 keep their rank, unmoved.
 """
 
 from __future__ import annotations
@@ -34,12 +34,11 @@ from whence.analysis.statistics.estimates import (
 )
 from whence.analysis.statistics.quantiles import weigh
 from whence.analysis.statistics.strata import mix_of
-from whence.analysis.statistics.units import pool
+from whence.analysis.statistics.units import Spread, pool
 
 if TYPE_CHECKING:
     from whence.analysis.statistics.estimates import Scale
     from whence.analysis.statistics.samples import Arm, Codes, Floats, Pair
-    from whence.analysis.statistics.units import Spread
 
 METHOD = "van Elteren, Hodges–Lehmann"
 FEW_PAIRS = 100_000
@@ -50,7 +49,7 @@ MANY_PAIRS = 1_000_000_000
 
 @dataclass(frozen=True)
 class Superiority:
-    """The probability that a candidate's value exceeds a baseline's (ties half), with its interval."""
+    """The probability that a candidate's value exceeds a baseline's (ties half), and its limits."""
 
     probability: float
     low: float
@@ -73,7 +72,7 @@ class _Side:
 class Aligned(ABC):
     """Two arms that can be aligned by a shift: how far θ is from one half, and how sure that is.
 
-    `pairs` is the number of pairs of values compared, `reach` the largest shift that means anything.
+    `pairs` is the number of pairs of values, `reach` the largest shift that means anything.
     """
 
     pairs: float
@@ -93,16 +92,18 @@ class Aligned(ABC):
 
     @cached_property
     def middle(self) -> tuple[float, Spread, float]:
-        """The Hodges-Lehmann shift, the variance of `excess` there, and the shift's standard error."""
+        """The Hodges-Lehmann shift, the variance of `excess` there, the shift's standard error."""
         guess, error = self.guess()
         step = max(error, 1e-9)
         if self.pairs <= FEW_PAIRS:
             ends = [self.cross(sign * 1e-12, guess, step, 1e-12) for sign in (1.0, -1.0)]
             shift = (ends[0] + ends[1]) / 2
         else:
-            shift = self.cross(0.0, guess, step, step * 1e-3)
+            shift = self.cross(0.0, guess, 2 * step, step * 1e-3)
+        if not np.isfinite(shift):
+            return shift, Spread(0.0, 0.0), float("inf")
         spread = self.spread(shift)
-        fall = self.excess(shift - 2 * step) - self.excess(shift + 2 * step)
+        fall = self.excess(guess - 2 * step) - self.excess(guess + 2 * step)
         error = float(np.sqrt(spread.variance)) * 4 * step / fall if fall > 0 else float("inf")
         return shift, spread, error
 
@@ -120,7 +121,7 @@ class Aligned(ABC):
         return first + (self.excess(first) - target) * error / float(np.sqrt(spread.variance))
 
     def cross(self, target: float, guess: float, step: float, tolerance: float) -> float:
-        """Return the shift at which `excess` falls through `target`; infinite where it never does."""
+        """Return the shift at which `excess` falls through `target`; infinite where it doesn't."""
         low, high = guess - step, guess + step
         at_low, at_high = self.excess(low) - target, self.excess(high) - target
         reach = self.reach + abs(guess)
@@ -198,10 +199,10 @@ class Ranking(Aligned):
         )
 
     def place(self, side: int, shift: float) -> Floats:
-        """Return F of the other arm, in the stratum, at each of this arm's values moved by `shift`.
+        """Return the rank in the other arm's keys of each of this arm's values moved by `shift`.
 
-        F is the mid-distribution: ties count half. In sorted order of this arm. Of many pairs a
-        ratio other than 1 ties next to none: there the lower count stands for both, in half the time.
+        In sorted order of this arm, strata one after the other; ties count half. Of many pairs a
+        ratio other than 1 ties next to none: there the lower count stands for both, twice as fast.
         """
         one, other = self.sides[side], self.sides[1 - side]
         moved = one.values + (shift if one.moves is None else shift * one.moves)
@@ -210,15 +211,17 @@ class Ranking(Aligned):
         if shift == 0 or self.pairs <= MANY_PAIRS or self.scale == "difference":
             rank += np.searchsorted(other.keys, needles, "right")
             rank /= 2
-        return (rank - other.starts[one.strata]) / other.arm.traces[one.strata]
+        return rank
 
     def excess(self, shift: float) -> float:
         """Return the joined θ - 1/2 when the candidate is moved down by `shift`; falls with it."""
         known = self._known.get(shift)
         if known is None:
-            placed = self.place(1, -shift)
-            means = np.bincount(self.sides[1].strata, weights=placed) / self.pair.candidate.traces
-            known = self._known[shift] = float(self.weights @ (means - 0.5))
+            baseline, candidate = self.sides
+            sums = np.add.reduceat(self.place(1, -shift), candidate.starts.astype(np.int64))
+            below = sums / candidate.arm.traces - baseline.starts
+            theta = below / baseline.arm.traces
+            known = self._known[shift] = float(self.weights @ (theta - 0.5))
         return known
 
     def spread(self, shift: float) -> Spread:
@@ -226,8 +229,10 @@ class Ranking(Aligned):
         parts = []
         for side, sign in ((0, 1.0), (1, -1.0)):
             one = self.sides[side]
+            other = self.sides[1 - side]
+            rank = self.place(side, sign * shift) - other.starts[one.strata]
             placed = np.empty(one.arm.n)
-            placed[one.order] = self.place(side, sign * shift)
+            placed[one.order] = rank / other.arm.traces[one.strata]
             weights = (self.weights / one.arm.traces)[one.arm.strata]
             parts.append(one.arm.spread(placed, weights))
         return pool(*parts)
@@ -277,13 +282,16 @@ def estimate_shift(ranking: Ranking) -> Estimate:
     if ranking.problem:
         return Estimate(METHOD, scale, facts, problem=ranking.problem)
     shift, spread, error = ranking.middle
+    if not np.isfinite(shift):
+        problem = "no shift aligns the versions: too many values are zero"
+        return Estimate(METHOD, scale, facts, problem=problem)
     if not spread.variance > 0 or not np.isfinite(error) or not error > 0:
         return Estimate(METHOD, scale, facts, problem="all values are tied: there is no spread")
     return Estimate(METHOD, scale, facts, shift, error, Inverted(ranking))
 
 
 def find_superiority(ranking: Ranking, alpha: float = 0.05) -> Superiority | None:
-    """Return P(candidate > baseline) + P(=)/2 with an interval on the logit scale; None without data."""
+    """Return P(candidate > baseline) + P(=)/2 with logit limits; None without data."""
     if ranking.problem:
         return None
     probability = ranking.excess(0.0) + 0.5

@@ -45,7 +45,7 @@ FEW_EVENTS = 20
 
 @dataclass(frozen=True, eq=False)
 class Score:
-    """Miettinen and Nurminen's limits over strata of (events, trials), possibly not whole numbers."""
+    """Miettinen and Nurminen's limits over strata of events and trials, not always whole."""
 
     events: tuple[Floats, Floats]
     trials: tuple[Floats, Floats]
@@ -76,7 +76,7 @@ class Score:
         )
 
     def interval(self, alpha: float) -> tuple[float, float]:
-        """Return the differences at which |z| is critical; held to zero where the exact test holds."""
+        """Return where |z| is critical; zero stays in where the exact test keeps it."""
         far = critical(alpha, self.freedom)
         low, high = self._find(far, -1.0, self.difference), self._find(-far, self.difference, 1.0)
         if self.exact_p is not None:

@@ -34,14 +34,20 @@ Standard: TypeAlias = Literal["candidate", "baseline"]
 _LAID_OUT = ("traces", "homes", "units_met")
 """What an arm knows of its strata and units, whatever its values are."""
 
+LARGEST = 1e30
+"""What is larger is no measurement: it is missing, as infinity is. Below 1/LARGEST is zero."""
+
 LEAST_UNITS = 5
 """A stratum counts when either arm has this many units in it."""
 
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """Values of one arm with the codes of their strata and units; codes left out mean one stratum
-    and every trace its own unit. `InvalidInputError` where the lengths differ."""
+    """Values of one arm with the codes of their strata and units.
+
+    Codes left out mean one stratum, and every trace its own unit. `InvalidInputError` where the
+    lengths differ.
+    """
 
     values: Floats
     strata: Codes | None = None
@@ -99,7 +105,7 @@ class Arm:
     @cached_property
     def order(self) -> Codes:
         """The order of the values, all strata together."""
-        return np.argsort(self.values, kind="stable")
+        return np.argsort(self.values)
 
     def means(self, of: Floats) -> Floats:
         """Return the mean of `of`, one number a trace, in each stratum."""
@@ -187,13 +193,13 @@ def match(baseline: Sample, candidate: Sample, *, to: Standard = "candidate") ->
     return Pair(
         baseline=arms[0],
         candidate=arms[1],
-        coverage=tuple(float(mask.mean()) if mask.size else 0.0 for mask in held),  # type: ignore[arg-type]
+        coverage=(_share(held[0]), _share(held[1])),
         offered=(baseline.values.size, candidate.values.size),
-        missing=tuple(  # type: ignore[arg-type]
-            sample.values.size - values.size
-            for sample, (values, _, _) in zip((baseline, candidate), kept, strict=True)
+        missing=(
+            baseline.values.size - kept[0][0].size,
+            candidate.values.size - kept[1][0].size,
         ),
-        raw=tuple(_plain_mean(values) for values, _, _ in kept),  # type: ignore[arg-type]
+        raw=(_plain_mean(kept[0][0]), _plain_mean(kept[1][0])),
         standard=to,
         mix=mix,
     )
@@ -207,6 +213,7 @@ def with_values(pair: Pair, baseline: Floats, candidate: Floats) -> Pair:
             raise InvalidInputError(
                 f"{values.shape} values for {arm.n} traces: give one value for each covered trace"
             )
+        values = np.clip(values, -LARGEST, LARGEST)
         other = Arm(values, arm.strata, arm.units, arm.n_strata, arm.n_units, arm.weights)
         other.__dict__.update({name: getattr(arm, name) for name in _LAID_OUT})
         arms.append(other)
@@ -239,7 +246,10 @@ def _present(sample: Sample) -> tuple[Floats, Codes, Codes]:
     values = sample.values
     strata = np.zeros(values.size, np.int64) if sample.strata is None else sample.strata
     units = np.arange(values.size) if sample.units is None else sample.units
-    known = np.isfinite(values)
+    size = np.abs(values)
+    known = size <= LARGEST
+    if (tiny := (size < 1 / LARGEST) & (size > 0)).any():
+        values = np.where(tiny, 0.0, values)
     if known.all():
         return values, np.asarray(strata, np.int64), np.asarray(units, np.int64)
     return values[known], np.asarray(strata, np.int64)[known], np.asarray(units, np.int64)[known]
@@ -248,6 +258,10 @@ def _present(sample: Sample) -> tuple[Floats, Codes, Codes]:
 def _encode_both(baseline: Codes, candidate: Codes) -> tuple[list[Codes], int]:
     codes, n = encode(np.concatenate([baseline, candidate]))
     return [codes[: baseline.size], codes[baseline.size :]], n
+
+
+def _share(held: npt.NDArray[np.bool_]) -> float:
+    return float(held.mean()) if held.size else 0.0
 
 
 def _plain_mean(values: Floats) -> float:

@@ -36,7 +36,7 @@ FIRST_LOOK = 50
 
 
 def mixture_rho(alpha: float, tuned_for: float = TUNED_FOR) -> float:
-    """Return the ρ that makes the sequence narrowest at `tuned_for` units (the paper's eq. (2.8))."""
+    """Return the ρ that makes the sequence narrowest at `tuned_for` units (eq. (2.8))."""
     return sqrt((-2 * log(alpha) + log(-2 * log(alpha) + 1)) / tuned_for)
 
 
@@ -72,7 +72,7 @@ class Sequential:
         return self.effect - half, self.effect + half
 
     def tails(self, point: float) -> tuple[float, float]:
-        """Return the always-valid one-sided p-values of "at most `point`" and of "at least `point`"."""
+        """Return the always-valid p-values of "at most `point`" and of "at least `point`"."""
         return search_tails(self, point)
 
 

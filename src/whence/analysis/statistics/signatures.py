@@ -62,7 +62,7 @@ def compare_signatures(
     b, c = np.asarray(baseline, np.float64), np.asarray(candidate, np.float64)
     if b.shape != c.shape:
         raise InvalidInputError(
-            f"{b.size} signatures in the baseline, {c.size} in the candidate: give one list for both"
+            f"{b.size} signatures in the baseline, {c.size} in the candidate: give one list"
         )
     if not b.size:
         return []

@@ -69,7 +69,7 @@ class Sketch:
 
 
 def merge_sketches(sketches: Sequence[Sketch], *, most: int = CENTROIDS) -> Sketch:
-    """Return one sketch of all values, of about `most` centroids, finest in the tails (t-digest's k₁)."""
+    """Return one sketch of all, about `most` centroids, finest in the tails (t-digest's k₁)."""
     means = np.concatenate([np.zeros(0), *(one.means for one in sketches)])
     weights = np.concatenate([np.zeros(0), *(one.weights for one in sketches)])
     order = np.argsort(means, kind="stable")
