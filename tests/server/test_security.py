@@ -142,6 +142,7 @@ def test_the_table_above_has_every_route_of_the_api(guarded):
         "{assessment_id}": "a-1",
         "{key}": "a",
         "{experiment_id}": "7",
+        "{candidate_id}": "tr-2",
     }
     for name, value in names.items():
         offered = {(method, path.replace(name, value)) for method, path in offered}
