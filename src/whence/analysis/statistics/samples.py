@@ -213,8 +213,8 @@ def with_values(pair: Pair, baseline: Floats, candidate: Floats) -> Pair:
             raise InvalidInputError(
                 f"{values.shape} values for {arm.n} traces: give one value for each covered trace"
             )
-        values = np.clip(values, -LARGEST, LARGEST)
-        other = Arm(values, arm.strata, arm.units, arm.n_strata, arm.n_units, arm.weights)
+        held = np.clip(values, -LARGEST, LARGEST)
+        other = Arm(held, arm.strata, arm.units, arm.n_strata, arm.n_units, arm.weights)
         other.__dict__.update({name: getattr(arm, name) for name in _LAID_OUT})
         arms.append(other)
     return Pair(
