@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from contextlib import contextmanager
 
+import msgspec
 import pytest
 from tests.query.rows import insert, trace
 from tests.query.test_rollups import restart, roll
@@ -169,6 +170,51 @@ def test_users_that_are_few_are_counted_exactly_beside_a_sample_of_many_sessions
     assert (found.total, found.sampled, user.sample) == (40_000, True, None)
     assert session.sample.traces < 40_000
     assert values_of(found, "user") == {"u0": 13_334, "u1": 13_333, "u2": 13_333}
+
+
+def test_a_version_of_few_hours_is_counted_exactly_however_many_sessions_there_are(
+    store, experiment_id, hours, low_bounds, monkeypatch
+):
+    monkeypatch.setattr(facet_sql, "EXACT_VALUES", 20_000)
+    rows = rows_of(experiment_id, range(40_000), an_hour=2000)
+    store.insert(
+        "traces",
+        [
+            msgspec.structs.replace(row, app_version="2" if 6000 <= index < 9000 else "1")
+            for index, row in enumerate(rows)
+        ],
+    )
+    restart(store)
+    roll(store, experiment_id)
+    asked = {"experiment_ids": [experiment_id], "fields": ["session", "user"]}
+    found = count_facets(store, **asked, filter_string="app_version = '2'")
+    session, user = found.facets
+    assert (found.total, found.sampled, session.distinct, user.missing) == (3000, False, 3000, 0)
+    assert values_of(found, "user") == {"u0": 1000, "u1": 1000, "u2": 1000}
+
+
+def test_a_sample_of_hours_that_lie_ages_apart_is_of_these_hours(
+    store, experiment_id, hours, low_bounds
+):
+    near, far = rows_of(experiment_id, range(1)), rows_of(experiment_id, range(1, 5000))
+    far_ms = 10**9 * HOUR_MS
+    store.insert(
+        "traces",
+        [
+            *near,
+            *(
+                msgspec.structs.replace(row, request_time_ms=row.request_time_ms + far_ms)
+                for row in far
+            ),
+        ],
+    )
+    restart(store)
+    roll(store, experiment_id)
+    found = count_facets(store, experiment_ids=[experiment_id], fields=["user"])
+    assert (found.total, found.sampled) == (5000, True)
+    counts = values_of(found, "user")
+    assert sum(counts.values()) == pytest.approx(5000, rel=0.05)
+    assert all(count == pytest.approx(1667, rel=0.05) for count in counts.values())
 
 
 @pytest.mark.parametrize("rolled", [0, 600, 5900])

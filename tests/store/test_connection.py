@@ -148,7 +148,7 @@ def test_a_closed_store_says_so(clickhouse_server_url):
     closed.close()
     for use in (
         lambda: closed.query("SELECT 1"),
-        lambda: closed.start_query("SELECT 1"),
+        lambda: closed.submit(lambda: None),
         lambda: closed.insert("tags", [TagRow(trace_id="t", key="k")]),
         lambda: closed.command("SELECT 1"),
         closed.ready,

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from whence.store.connection import Store
 
 MAX_RANGES = 50  # more make the engine's index analysis longer than the reading
+MAX_LISTED_HOURS = 5_000
 MAX_MS = 2**63 - 1
 NAME = Field("attribute", "name")
 _STORED_NAME = Field("attribute", "trace_name")
@@ -172,21 +173,45 @@ def within(ranges: Sequence[Range], parameters: Parameters) -> str:
     return f"({' OR '.join(parts)})" if parts else "0"
 
 
-def living(cover: Cover, parameters: Parameters) -> str:
-    """Return the condition that a row of a rollup counts for the question's whole hours."""
-    changed = []
-    for experiments, first, last in cover.changed:
+def living(cover: Cover, parameters: Parameters, drawn: Sequence[Range] | None = None) -> str:
+    """Return the condition that a row of a rollup counts for the question's whole hours.
+
+    `drawn`: for these whole hours alone. Which they are is asked of the generations: told apart row
+    by row, many ranges take as long as the counting. The numbers of the hours are for the sort key.
+    """
+    chosen = []
+    if cover.changed:
+        chosen.append(f"NOT {_within_hours(cover.changed, parameters)}")
+    if drawn is not None:
+        chosen.append(_within_hours(drawn, parameters))
+    where = [f"generation IN ({read_living_generations(' AND '.join(chosen))})"]
+    if drawn is not None:
+        where.append(_keep_near(drawn, parameters))
+    if cover.question.bounded:
+        first, last = cover.question.whole_hours
+        where += [
+            f"hour BETWEEN {parameters.bind(first, 'Int64')} AND {parameters.bind(last, 'Int64')}"
+        ]
+    return " AND ".join(where)
+
+
+def _keep_near(ranges: Sequence[Range], parameters: Parameters) -> str:
+    """Return a condition by which the sort key leads to the hours of these ranges, or near them."""
+    spans = [(first // HOUR_MS, last // HOUR_MS) for _, first, last in ranges]
+    if sum(last - first + 1 for first, last in spans) > MAX_LISTED_HOURS:
+        ends = min(first for first, _ in spans), max(last for _, last in spans)
+        return "hour BETWEEN {} AND {}".format(*(parameters.bind(end, "Int64") for end in ends))
+    numbers = {number for first, last in spans for number in range(first, last + 1)}
+    return f"hour IN {parameters.bind(sorted(numbers), 'Array(Int64)')}"
+
+
+def _within_hours(ranges: Sequence[Range], parameters: Parameters) -> str:
+    parts = []
+    for experiments, first, last in ranges:
         numbers = [parameters.bind(end // HOUR_MS, "Int64") for end in (first, last)]
         part = f"hour BETWEEN {' AND '.join(numbers)}"
-        changed.append(f"({' AND '.join([*_of_experiments(experiments, parameters), part])})")
-    living = f"generation IN ({read_living_generations(' OR '.join(changed))})"
-    if not cover.question.bounded:
-        return living
-    first, last = cover.question.whole_hours
-    return (
-        f"{living} AND hour BETWEEN {parameters.bind(first, 'Int64')} "
-        f"AND {parameters.bind(last, 'Int64')}"
-    )
+        parts.append(f"({' AND '.join([*_of_experiments(experiments, parameters), part])})")
+    return f"({' OR '.join(parts)})" if parts else "0"
 
 
 def _of_experiments(experiments: tuple[str, ...], parameters: Parameters) -> list[str]:

@@ -1,19 +1,19 @@
-"""How facets are counted: the statements, and the choice between rollups, all traces and a sample.
+"""How facets are counted: what is read, and the choice between rollups, all traces and a sample.
 
-One statement counts any number of fields under one filter (`GROUPING SETS`), and returns a row per
-field: its values, its traces, those without a value, and the most frequent values. Sessions and
-users, whose values are many, have a rollup of their own, and there a statement each: they run side
-by side with the one that counts all others.
+One statement counts any number of fields under one filter (`facet_statement`). Sessions and users,
+whose values are many, have a rollup of their own, and there a statement each: they run side by side
+with the one that counts all others.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from whence import semconv
 from whence.errors import StoreError
-from whence.query.compile import SETTINGS, Parameters, in_map, metadata, nullable
+from whence.query.compile import Parameters, in_map, metadata, nullable
 from whence.query.coverage import (
     NAME,
     Cover,
@@ -34,6 +34,7 @@ from whence.query.facet_samples import (
     list_hours,
     weigh,
 )
+from whence.query.facet_statement import count_source, is_too_many, limit_rows
 from whence.query.vocabulary import Field
 from whence.store.rollups import DIMENSIONS, VALUE_FIELDS
 
@@ -43,16 +44,16 @@ if TYPE_CHECKING:
 
     from whence.query.compile import Operand
     from whence.query.coverage import Range
-    from whence.store.connection import Rows, Store
+    from whence.query.facet_statement import Answer
+    from whence.store.connection import Store
+    from whence.store.hours import Hour
 
     Weights = tuple[int, int]  # of a row of `traces`, of one of `open_traces`
-    Answer = tuple[dict[Field, Counted], Counted | None]  # by field; and all traces, where asked
 
 EXACT_TRACES = 2_500_000
-EXACT_VALUES = 2_500_000  # rows of `value_counts`; more take as long as a sample of the traces
+EXACT_VALUES = 2_500_000  # rows of `value_counts`
 FEW = 100
 RECOUNTED_ROWS = 400_000
-TOO_MANY_ROWS = 158
 NAME_TAG = Field("tag", semconv.TRACE_NAME_TAG)
 _METADATA_OF_FIELD = {
     "run_id": semconv.SOURCE_RUN,
@@ -116,56 +117,84 @@ def _start_covered(
     """Start to count those of the fields that rollups know; and the traces, with `total`."""
     rolled = [one for one in fields if _dimension_of(one, plain_names=plain_names)]
     valued = [one for one in fields if column_of(one) in VALUE_FIELDS]
-    counts: Future[Rows] | None = None
+    counts: Future[Answer] | None = None
     if rolled or total:
-        columns = [str(_dimension_of(one, plain_names=plain_names)) for one in rolled]
-        counts = _start_counts(store, cover, columns, limit, total=total)
+        counts = store.submit(
+            partial(
+                _count_rolled, store, cover, rolled, limit, plain_names=plain_names, total=total
+            )
+        )
     # Asked while the counts are read.
     narrowed = divide_values(store, cover) if valued else None
-    values: dict[Field, Future[Rows]] = {}
+    values: dict[Field, Future[Counted]] = {}
     if narrowed is not None:
-        values = {one: _start_values(store, narrowed, str(column_of(one)), limit) for one in valued}
+        values = {
+            one: store.submit(partial(_count_values, store, narrowed, one, limit)) for one in valued
+        }
 
     def finish() -> Answer:
-        counted, everything = ({}, None) if counts is None else _read(counts.result(), rolled)
-        for field, answer in values.items():
-            counted.update(_read_unless_refused(answer, field))
-        return counted, everything
+        counted, everything = ({}, None) if counts is None else counts.result()
+        return counted | {field: answer.result() for field, answer in values.items()}, everything
 
     return finish
 
 
-def _read_unless_refused(answer: Future[Rows], field: Field) -> dict[Field, Counted]:
-    try:
-        found, _ = _read(answer.result(), [field])
-    except StoreError as error:
-        if error.code != TOO_MANY_ROWS:
-            raise
-        return {}
-    return found
-
-
-def _start_counts(
-    store: Store, cover: Cover, columns: Sequence[str], limit: int, *, total: bool
-) -> Future[Rows]:
-    parameters = Parameters()
+def _count_rolled(
+    store: Store,
+    cover: Cover,
+    fields: Sequence[Field],
+    limit: int,
+    *,
+    plain_names: bool,
+    total: bool,
+) -> Answer:
+    columns = [_dimension_of(one, plain_names=plain_names) for one in fields]
     selected = ", ".join(f"{name} AS f{index}" for index, name in enumerate(columns)) or "1"
-    source = _select_covered(cover, parameters, "trace_counts", (selected, selected))
-    statement = _summarise(source, len(columns), total=total)
-    return _start(store, statement, parameters, limit)
-
-
-def _start_values(store: Store, cover: Cover, column: str, limit: int) -> Future[Rows]:
     parameters = Parameters()
-    source = _select_covered(
-        cover,
-        parameters,
-        "value_counts",
-        ("value AS f0", f"{column} AS f0"),
-        f"field = {parameters.bind(column)} AND ",
-    )
-    statement = _summarise(source, 1, total=False)
-    return _start(store, statement, parameters, limit, at_most=EXACT_VALUES)
+    source = _select_covered(cover, parameters, "trace_counts", (selected, selected))
+    return count_source(store, source, parameters, fields, limit, total=total, threads=1)
+
+
+def _count_values(store: Store, cover: Cover, field: Field, limit: int) -> Counted:
+    """Count a field of `value_counts`: all rows, those of hours that matter, or of a sample."""
+
+    def run(drawn: Sequence[Range] | None, weights: Weights, at_most: int) -> Counted:
+        parameters = Parameters()
+        column = str(column_of(field))
+        source = _select_covered(
+            cover,
+            parameters,
+            "value_counts",
+            ("value AS f0", f"{column} AS f0"),
+            of_rollup=[f"field = {parameters.bind(column)}"],
+            drawn=drawn,
+            weights=weights,
+        )
+        found, _ = count_source(
+            store, source, parameters, [field], limit, at_most=at_most, threads=1
+        )
+        return found[field]
+
+    try:
+        return run(None, WHOLE, EXACT_VALUES)
+    except StoreError as error:
+        if not is_too_many(error):
+            raise
+    hours = _list_all_hours(store, cover)
+    found_in = ranges_of(hours) if sum(hours.values()) <= EXACT_VALUES else None
+    if found_in is not None:
+        return run(found_in, WHOLE, 0)
+    drawn, sample = draw_hours(hours)
+    found = run(drawn, (weigh(sample), UNIT), 0)
+    return _count_few(store, cover.question, field, extrapolate(found, sample))
+
+
+def _list_all_hours(store: Store, cover: Cover) -> dict[Hour, int]:
+    """Return the hours in which a question finds anything, and those that aren't rolled up."""
+    hours = find_hours(store, cover)
+    if cover.direct:
+        hours |= list_hours(store, cover.question, cover.direct)
+    return hours
 
 
 def _select_covered(
@@ -173,27 +202,36 @@ def _select_covered(
     parameters: Parameters,
     rollup: str,
     selected: tuple[str, str],
-    of_rollup: str = "",
+    *,
+    of_rollup: Sequence[str] = (),
+    drawn: Sequence[Range] | None = None,
+    weights: Weights = WHOLE,
 ) -> str:
-    """Return a SELECT of values and `n`, the number of traces that have them.
+    """Return a SELECT of values and `n`, the weight of the traces that have them.
 
-    `selected` says how values are read of the rollup, and how of a trace.
+    `selected` says how values are read of the rollup, and how of a trace. `drawn` are whole hours:
+    no others are read of traces that have ended.
     """
     question = cover.question
     of_row, of_trace = selected
+    ended, open_ = weights
+    times = ["deleted = 0", question.time_condition(parameters)]
     parts = [
-        (rollup, f"{of_row}, traces AS n", f"{of_rollup}{living(cover, parameters)}"),
         (
-            "open_traces FINAL",
-            f"{of_trace}, toUInt64(1) AS n",
-            f"deleted = 0 AND {question.time_condition(parameters)}",
+            rollup,
+            f"{of_row}, traces{f' * {ended:d}' if ended != 1 else ''} AS n",
+            [*of_rollup, living(cover, parameters, drawn)],
         ),
+        ("open_traces FINAL", f"{of_trace}, toUInt64({open_:d}) AS n", times),
     ]
     if cover.direct:
-        direct = f"deleted = 0 AND {within(cover.direct, parameters)}"
-        parts.append(("traces FINAL", f"{of_trace}, toUInt64(1) AS n", direct))
+        direct = ["deleted = 0", within(cover.direct, parameters)]
+        if drawn is not None:
+            direct.append(within(drawn, parameters))
+        parts.append(("traces FINAL", f"{of_trace}, toUInt64({ended:d}) AS n", direct))
     return "\nUNION ALL\n".join(
-        f"SELECT {columns}\nFROM {table}\nWHERE {rows} AND {question.condition(parameters)}"
+        f"SELECT {columns}\nFROM {table}\n"
+        f"WHERE {' AND '.join(rows)} AND {question.condition(parameters)}"
         for table, columns, rows in parts
     )
 
@@ -211,14 +249,12 @@ def _count_directly(
     plain_names: bool,
     total: bool,
 ) -> Answer:
-    def run(ranges: Sequence[Range] | None, weights: Weights, at_most: int) -> Rows:
+    def run(ranges: Sequence[Range] | None, weights: Weights, at_most: int) -> Answer:
         parameters = Parameters()
         source = _select_traces(
             store, question, fields, ranges, weights, parameters, plain_names=plain_names
         )
-        statement = _summarise(source, len(fields), total=total)
-        statement = _write_limit(statement, limit)
-        return store.query(statement, parameters.values, settings=_limits(at_most))
+        return count_source(store, source, parameters, fields, limit, total=total, at_most=at_most)
 
     ranges, fits = None, True
     if cover is not None and (question.tree is not None or question.bounded):
@@ -228,16 +264,13 @@ def _count_directly(
         ranges = None if found_in is None else [*found_in, *cover.direct]
     if fits:
         try:
-            return _read(run(ranges, WHOLE, EXACT_TRACES), fields)
+            return run(ranges, WHOLE, EXACT_TRACES)
         except StoreError as error:
-            if error.code != TOO_MANY_ROWS:
+            if not is_too_many(error):
                 raise
-    if cover is None:
-        hours = list_hours(store, question)
-    else:
-        hours = {**find_hours(store, cover), **list_hours(store, question, cover.direct)}
+    hours = list_hours(store, question) if cover is None else _list_all_hours(store, cover)
     drawn, sample = draw_hours(hours)
-    found, everything = _read(run(drawn, (weigh(sample), UNIT), 0), fields)
+    found, everything = run(drawn, (weigh(sample), UNIT), 0)
     scaled = {
         field: _count_few(store, question, field, extrapolate(one, sample))
         for field, one in found.items()
@@ -346,94 +379,11 @@ def _count_few(store: Store, question: Question, field: Field, counted: Counted)
     ]
     sql = f"SELECT value, count() FROM ({' UNION ALL '.join(parts)}) GROUP BY value"
     try:
-        rows = store.query(sql, parameters.values, settings=_limits(RECOUNTED_ROWS)).rows
+        rows = store.query(sql, parameters.values, settings=limit_rows(RECOUNTED_ROWS)).rows
     except StoreError as error:
-        if error.code != TOO_MANY_ROWS:
+        if not is_too_many(error):
             raise
         return counted
     exact = dict(rows)
     values = [(value, exact.get(value, number)) for value, number in counted.values]
     return replace(counted, values=sorted(values, key=lambda one: (-one[1], one[0])))
-
-
-# --- One statement --------------------------------------------------------------------------------
-
-
-def _summarise(source: str, fields: int, *, total: bool) -> str:
-    """Return a row per field: its bit mask, values, traces, traces without, most frequent values.
-
-    The mask has a bit for every field but this one; the total has them all.
-    """
-    names = [f"f{index}" for index in range(fields)]
-    if not names:
-        return f"SELECT toUInt64(0), toUInt64(0), sum(n), toUInt64(0), []\nFROM\n(\n{source}\n)"
-    if fields == 1 and not total:
-        # One set of grouping is slower than none.
-        by_value = "toUInt64(0) AS mask, CAST(toString(f0) AS Nullable(String)) AS value", "f0"
-    else:
-        by_value = _group_by_each(names, total=total)
-    return f"""\
-SELECT
-    mask,
-    countIf(isNotNull(value)),
-    sum(traces),
-    sumIf(traces, isNull(value)),
-    groupArraySortedIf({{limit:UInt64}})((-toInt64(traces), assumeNotNull(value)), isNotNull(value))
-FROM
-(
-    SELECT
-        {by_value[0]},
-        sum(n) AS traces
-    FROM
-    (
-{source}
-    )
-    GROUP BY {by_value[1]}
-)
-GROUP BY mask
-"""
-
-
-def _group_by_each(names: Sequence[str], *, total: bool) -> tuple[str, str]:
-    """Return the columns that say which field a row is of and its value, and how to group."""
-    fields = len(names)
-    everything = (1 << fields) - 1
-    masks = {name: everything - (1 << fields - 1 - index) for index, name in enumerate(names)}
-    cases = ", ".join(
-        f"mask = {mask}, toNullable(toString({name}))" for name, mask in masks.items()
-    )
-    sets = ", ".join([*(f"({name})" for name in names), *(["()"] if total else [])])
-    return (
-        f"grouping({', '.join(names)}) AS mask, multiIf({cases}, NULL) AS value",
-        f"GROUPING SETS ({sets})",
-    )
-
-
-def _start(
-    store: Store, statement: str, parameters: Parameters, limit: int, *, at_most: int = 0
-) -> Future[Rows]:
-    settings = _limits(at_most)
-    return store.start_query(_write_limit(statement, limit), parameters.values, settings=settings)
-
-
-def _write_limit(statement: str, limit: int) -> str:
-    # A parameter of an aggregate function must be in the text; it is a checked number.
-    return statement.replace("{limit:UInt64}", str(int(limit)))
-
-
-def _limits(at_most: int) -> dict[str, object]:
-    """Return settings that refuse a statement that would read more rows; 0 allows any number."""
-    return {**SETTINGS, "max_rows_to_read": at_most, "read_overflow_mode": "throw"}
-
-
-def _read(rows: Rows, fields: Sequence[Field]) -> Answer:
-    everything = (1 << len(fields)) - 1
-    by_mask = {
-        mask: Counted(int(traces), int(missing), distinct, [(text, -less) for less, text in top])
-        for mask, distinct, traces, missing, top in rows.rows
-    }
-    found = {
-        field: by_mask.get(everything - (1 << len(fields) - 1 - index), Counted(0, 0, 0, []))
-        for index, field in enumerate(fields)
-    }
-    return found, by_mask.get(everything)

@@ -5,12 +5,12 @@ asked for), so that the values beside the chosen one stay to be chosen. Every tr
 superseded and deleted rows don't, traces that have not ended do.
 
 How it is read, field by field: what rollups are grouped by comes from rollups, where the filter
-allows it (`coverage`); sessions and users too, where the filter speaks of no names and they have
-`EXACT_VALUES` rows there at most. All else is counted from `traces`, in one pass over the columns
-it needs; where rollups can tell in which hours a filter finds anything, over these hours only. A
-pass of more than `EXACT_TRACES` is not made: hours drawn by a hash are counted instead, the counts
-are extrapolated, and the answer says so. A value that the sample holds `FEW` times or less is
-counted again exactly, as far as an index leads to it.
+allows it (`coverage`); sessions and users too, where the filter speaks of no names. All else is
+counted from `traces`, in one pass over the columns it needs; where rollups can tell in which hours
+a filter finds anything, over these hours only. More than `EXACT_TRACES`, or `EXACT_VALUES` rows of
+sessions or of users, are not read: hours drawn by a hash are counted instead, the counts are
+extrapolated, and the answer says so. A value that the sample holds `FEW` times or less is counted
+again exactly, as far as an index leads to it.
 
 Limit: a trace that ends while it is counted may be counted as ended and as not ended.
 """

@@ -227,22 +227,17 @@ class Store:
         self, statements: Sequence[tuple[str, Mapping[str, Any]]], **settings: Any
     ) -> list[Rows]:
         """Run SELECTs side by side, each with its parameters; return their rows in this order."""
-        others = [self.start_query(*one, settings=settings) for one in statements[1:]]
+        others = [
+            self.submit(partial(self.query, *one, settings=settings)) for one in statements[1:]
+        ]
         first = [self.query(*one, settings=settings) for one in statements[:1]]
         return first + [other.result() for other in others]
 
-    def start_query(
-        self,
-        sql: str,
-        parameters: Mapping[str, Any] | None = None,
-        *,
-        settings: Mapping[str, Any] | None = None,
-    ) -> Future[Rows]:
-        """Run a SELECT beside what the caller does; `result()` gives its rows, or raises."""
-        return self.submit(partial(self.query, sql, parameters, settings=settings))
-
     def submit(self, function: Callable[[], T]) -> Future[T]:
-        """Run a function that asks this store beside the caller, within its time limit."""
+        """Run a function that asks this store beside the caller, within its time limit.
+
+        One that waits for another may wait for ever.
+        """
         self._check()
         return self._threads.submit(partial(copy_context().run, function))
 

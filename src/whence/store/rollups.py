@@ -377,7 +377,7 @@ def _of_table(sql: str, table: str) -> str:
     return sql.replace("{table:Identifier}", table)
 
 
-def read_living_generations(without: str = "") -> str:
-    """Return a subquery of the generations that count, but for those of hours `without` (SQL)."""
-    condition = f"\nWHERE NOT ({without})" if without else ""
+def read_living_generations(chosen: str = "") -> str:
+    """Return a subquery of the generations that count, of all hours or those `chosen` (SQL)."""
+    condition = f"\nWHERE {chosen}" if chosen else ""
     return f"SELECT generation FROM rolled_hours FINAL{condition}"
