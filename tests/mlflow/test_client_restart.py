@@ -7,6 +7,7 @@ import random
 import socket
 import subprocess
 import sys
+import time
 from contextlib import ExitStack, contextmanager
 
 import httpx
@@ -25,7 +26,7 @@ PATIENT = {
 }
 pytestmark = pytest.mark.slow  # clients wait for seconds before they try again
 ASYNC = {"a": "true", "b": "true", "c": "false", "d": "false"}  # name of a process → its export
-SPANS = 7
+BEGUN, COUNT, SPANS = 3, 25, 7  # as in the program
 
 
 @contextmanager
@@ -58,13 +59,18 @@ def free_port():
     raise AssertionError("no free port")
 
 
-def tell_to_end(process):
-    process.stdin.write("end\n")
+def go_on(process):
+    process.stdin.write("go on\n")
     process.stdin.flush()
 
 
+def wait_for_traces(url, count):
+    while len(httpx.get(f"{url}/api/v1/traces", timeout=30).json()["traces"]) < count:
+        time.sleep(0.01)
+
+
 def hear(process):
-    said, _ = process.communicate(timeout=60)
+    said, _ = process.communicate(timeout=120)
     assert process.returncode == 0
     return json.loads(said.splitlines()[-1])
 
@@ -82,12 +88,13 @@ def recorded(tmp_path_factory):
         }
         for process in processes.values():
             assert process.stdout.readline() == "begun\n"
+        for process in processes.values():
+            go_on(process)
+        wait_for_traces(first.url, len(ASYNC) * BEGUN + 1)
         first.process.kill()
         first.process.wait(30)
         second = running.enter_context(serving(store, "--port", port))
         assert second.url == first.url
-        for process in processes.values():
-            tell_to_end(process)
         ids = {name: hear(process) for name, process in processes.items()}
         with httpx.Client(base_url=second.url, timeout=30) as http:
             traces = [http.get(f"/api/v1/traces/{one}").json() for name in ids for one in ids[name]]
@@ -98,7 +105,7 @@ def recorded(tmp_path_factory):
 def test_every_trace_of_every_process_arrives_once(recorded):
     ids, _, listed = recorded
     sent = sorted(one for of_process in ids.values() for one in of_process)
-    assert len(sent) == len(set(sent)) > 4 * 3
+    assert len(sent) == len(set(sent)) == len(ASYNC) * COUNT
     assert sorted(one["info"]["trace_id"] for one in listed) == sent
 
 

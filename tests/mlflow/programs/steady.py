@@ -1,15 +1,18 @@
-"""`steady.py NAME` records traces until a line comes on its standard input, then tells their ids."""
+"""`steady.py NAME` records a few traces, waits for a line on its standard input, records the others.
+
+Prints `begun` where it waits, and the ids of all traces in the end.
+"""
 
 from __future__ import annotations
 
 import json
 import sys
-import threading
+import time
 
 import mlflow
 
 PAUSE_S = 0.1
-BEGUN = 3
+BEGUN, COUNT = 3, 25
 
 
 @mlflow.trace
@@ -24,14 +27,14 @@ def answer(number):
 
 
 def record():
-    told = threading.Event()
-    threading.Thread(target=lambda: (sys.stdin.readline(), told.set()), daemon=True).start()
     ids = []
-    while not told.wait(PAUSE_S):
-        answer(len(ids))
-        ids.append(mlflow.get_last_active_trace_id())
-        if len(ids) == BEGUN:
+    for number in range(COUNT):
+        if number == BEGUN:
             print("begun", flush=True)
+            sys.stdin.readline()
+        answer(number)
+        ids.append(mlflow.get_last_active_trace_id())
+        time.sleep(PAUSE_S)
     mlflow.flush_trace_async_logging()
     return ids
 
