@@ -80,6 +80,7 @@ ROUTES = [
     ("GET", "/api/v1/traces/live"),
     ("GET", "/api/v1/traces/tr-1"),
     ("POST", "/api/v1/traces/delete"),
+    ("POST", "/api/v1/traces/import"),
     ("PUT", "/api/v1/traces/tr-1/tags/a"),
     ("DELETE", "/api/v1/traces/tr-1/tags/a"),
     ("POST", "/api/v1/traces/tr-1/assessments"),

@@ -45,6 +45,7 @@ from whence.ingest.jobs import IngestResult, Job, Refold
 from whence.ingest.known import KnownTraces
 from whence.ingest.links import ExtendTag
 from whence.ingest.memory import MAX_FACTS, TraceMemory
+from whence.ingest.moved import Refused, StoreMoved
 from whence.ingest.normalise import MAX_INT64
 from whence.ingest.prepare import prepare_groups
 from whence.ingest.tags import check_experiment_tags, check_tag_deletion, check_tags
@@ -155,14 +156,25 @@ class Ingestor:
 
         The future raises ConflictError when it contradicts the header before.
         """
-        _check_trace_id(header.trace_id)
-        _check_times(header)
-        metadata = drop_absent(header.trace_metadata)
-        for name in REPOSITORY_NAMES.intersection(metadata):
-            metadata[name] = strip_credentials(metadata[name])
-        header = msgspec.structs.replace(header, trace_metadata=metadata)
-        size_bytes = sum(map(len, header.trace_metadata.values())) * 2
-        return self._writer.submit(Job(StoreHeader(header), [header.trace_id], size_bytes))
+        header = _check_header(header)
+        return self._writer.submit(Job(StoreHeader(header), [header.trace_id], _weigh(header)))
+
+    def submit_moved(self, headers: Iterable[Header]) -> Future[list[Refused]]:
+        """Store what another store had of its traces, apart from their spans.
+
+        The future's result names what was refused; the rest is durable.
+        """
+        taken, refused = [], []
+        for header in headers:
+            try:
+                taken.append(_check_header(header))
+            except WhenceError as error:  # noqa: PERF203 - free where nothing is raised
+                refused.append(Refused(header.trace_id, error.message, whole=True))
+        size_bytes = sum(_weigh(header) for header in taken)
+        trace_ids = list(dict.fromkeys(header.trace_id for header in taken))
+        return self._writer.submit(
+            Job(StoreMoved(self._store, taken, refused), trace_ids, size_bytes)
+        )
 
     # --- Edits: each returns when it is durable ---------------------------------------------------
 
@@ -291,6 +303,20 @@ class Ingestor:
         job: Job[Any] = Job(action, trace_ids)
         self._writer.commit([job])
         return job.future.result()
+
+
+def _check_header(header: Header) -> Header:
+    """Return the header as it is stored, or raise InvalidInputError."""
+    _check_trace_id(header.trace_id)
+    _check_times(header)
+    metadata = drop_absent(header.trace_metadata)
+    for name in REPOSITORY_NAMES.intersection(metadata):
+        metadata[name] = strip_credentials(metadata[name])
+    return msgspec.structs.replace(header, trace_metadata=metadata)
+
+
+def _weigh(header: Header) -> int:
+    return sum(map(len, header.trace_metadata.values())) * 2
 
 
 def _check_trace_id(trace_id: str) -> None:

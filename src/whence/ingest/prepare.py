@@ -13,7 +13,7 @@ import msgspec
 
 from whence.ingest.facts import SpanFacts, facts_of
 from whence.ingest.jobs import ROW_OVERHEAD_BYTES
-from whence.ingest.normalise import normalise
+from whence.ingest.normalise import TRACE_ID_PREFIX, normalise
 from whence.otlp import json as otlp_json
 from whence.otlp.compression import IDENTITY, decompress
 from whence.otlp.json import JSON_TYPE, PROTOBUF_TYPE
@@ -21,7 +21,7 @@ from whence.semconv import DEFAULT_EXPERIMENT_ID
 from whence.store.arrow import encode_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from pyarrow import RecordBatch
 
@@ -31,12 +31,14 @@ if TYPE_CHECKING:
 CONTENT_TYPES = (PROTOBUF_TYPE, JSON_TYPE)
 STAMPS = ("received_at_us", "version")  # the columns that the writer adds
 MAX_BODY_BYTES = 64 << 20
+NO_NAMES: Mapping[str, str] = {}
 
 
 class Envelope(msgspec.Struct, frozen=True, array_like=True):
     """What is said of a body beside it: one of `CONTENT_TYPES` and of `compression.ENCODINGS`.
 
-    `experiment_id` is what the request's header named.
+    `experiment_id` is what the request's header named. `trace_ids` are those of traces that another
+    store had under ids of its own: the 32 hex digits that stand for an id, and the id.
     """
 
     content_type: str = JSON_TYPE
@@ -44,6 +46,7 @@ class Envelope(msgspec.Struct, frozen=True, array_like=True):
     limit_bytes: int = MAX_BODY_BYTES
     experiment_id: str | None = None
     default_experiment_id: str = DEFAULT_EXPERIMENT_ID
+    trace_ids: dict[str, str] = {}
 
 
 class Prepared(msgspec.Struct, kw_only=True):
@@ -87,7 +90,9 @@ def read_body(body: bytes, envelope: Envelope) -> tuple[Prepared, list[SpanRow]]
     """Prepare a request's body; return the rows as well."""
     plain = decompress(body, envelope.encoding, envelope.limit_bytes)
     groups = _decode(plain, envelope.content_type) if plain else []
-    return _prepare(groups, envelope.experiment_id, envelope.default_experiment_id)
+    return _prepare(
+        groups, envelope.experiment_id, envelope.default_experiment_id, envelope.trace_ids
+    )
 
 
 def _weigh(row: AssessmentRow) -> int:
@@ -106,12 +111,17 @@ def _decode(plain: bytes, content_type: str) -> list[ResourceSpans]:
 
 
 def _prepare(
-    groups: Iterable[ResourceSpans], experiment_id: str | None, default_experiment_id: str
+    groups: Iterable[ResourceSpans],
+    experiment_id: str | None,
+    default_experiment_id: str,
+    trace_ids: Mapping[str, str] = NO_NAMES,
 ) -> tuple[Prepared, list[SpanRow]]:
     normalised = normalise(
         groups, experiment_id=experiment_id, default_experiment_id=default_experiment_id
     )
     rows, documents = normalised.rows, normalised.documents
+    for row in rows if trace_ids else ():
+        row.trace_id = trace_ids.get(row.trace_id.removeprefix(TRACE_ID_PREFIX), row.trace_id)
     numbers: dict[str, int] = {}
     places = [numbers.setdefault(row.trace_id, len(numbers)) for row in rows]
     size_bytes = sum(row.size_bytes for row in rows) + len(rows) * ROW_OVERHEAD_BYTES

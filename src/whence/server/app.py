@@ -14,6 +14,7 @@ from whence.server.api.facets import facets_router
 from whence.server.api.fields import fields_router
 from whence.server.api.intake import intake_router
 from whence.server.api.live import live_router
+from whence.server.api.moves import moves_router
 from whence.server.api.tags import tags_router
 from whence.server.api.traces import traces_router
 from whence.server.api.versions import versions_router
@@ -36,6 +37,7 @@ ROUTERS = (
     health_router,
     otlp_router,
     live_router,
+    moves_router,
     traces_router,
     tags_router,
     assessments_router,

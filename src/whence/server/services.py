@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
     from whence.ingest.header import Header
     from whence.ingest.ingestor import IngestResult
-    from whence.ingest.prepare import Envelope
+    from whence.ingest.moved import Refused
+    from whence.ingest.prepare import Envelope, Prepared
     from whence.otlp.records import ResourceSpans
     from whence.server.settings import Settings
     from whence.store.connection import Store
@@ -102,12 +103,34 @@ class Services:
         def submit() -> Future[IngestResult]:
             return self.ingestor.submit_prepared(take(body, envelope))
 
+        threads, take = self._choose(body, envelope)
+        return await self._settle(await asyncio.wrap_future(threads.submit(submit)))
+
+    async def store_moved(
+        self, headers: list[Header], body: bytes, envelope: Envelope
+    ) -> tuple[IngestResult, list[Refused]]:
+        """Store what another store had of traces, and their spans; returns when all is durable.
+
+        Spans that can't be read fail the whole call before anything of it is stored.
+        """
+
+        def submit() -> tuple[Future[IngestResult], Future[list[Refused]]]:
+            prepared = take(body, envelope)  # first, so that both go into one group
+            refused = self.ingestor.submit_moved(headers)
+            return self.ingestor.submit_prepared(prepared), refused
+
+        threads, take = self._choose(body, envelope)
+        stored, refused = await asyncio.wrap_future(threads.submit(submit))
+        return await self._settle(stored), await self._settle(refused)
+
+    def _choose(
+        self, body: bytes, envelope: Envelope
+    ) -> tuple[ThreadPoolExecutor, Callable[[bytes, Envelope], Prepared]]:
+        """Return where a body is prepared, and by what."""
         large = LARGE_BYTES if envelope.encoding == IDENTITY else LARGE_COMPRESSED_BYTES
         if len(body) < large:
-            threads, take = self._decoders, prepare
-        else:
-            threads, take = self._askers, self._processes.prepare
-        return await self._settle(await asyncio.wrap_future(threads.submit(submit)))
+            return self._decoders, prepare
+        return self._askers, self._processes.prepare
 
     async def store_header(self, header: Header) -> IngestResult:
         """Store what an MLflow client says of a trace; returns when it is durable.
@@ -123,7 +146,7 @@ class Services:
         submitted = await self.decode(self.ingestor.submit, groups, experiment_id=experiment_id)
         return await self._settle(submitted)
 
-    async def _settle(self, stored: Future[IngestResult]) -> IngestResult:
+    async def _settle(self, stored: Future[T]) -> T:
         try:
             return await asyncio.wait_for(asyncio.wrap_future(_mirror(stored)), DURABLE_WAIT_S)
         except asyncio.TimeoutError:  # the spans may still be stored: a second time does no harm

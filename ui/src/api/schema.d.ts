@@ -613,6 +613,71 @@ export interface components {
             readonly spans: number;
         };
         /**
+         * MoveBody
+         * @description Traces, their spans as an OTLP/JSON request, and the ids that those have no place for.
+         */
+        readonly MoveBody: {
+            readonly traces: readonly components["schemas"]["MovedTrace"][];
+            readonly spans?: unknown;
+            /** @default {} */
+            readonly trace_ids: {
+                readonly [key: string]: string;
+            };
+        };
+        /**
+         * MovedTrace
+         * @description A trace as the other store had it; what is absent is read from the spans.
+         *
+         *         `assessments` are in MLflow's JSON.
+         */
+        readonly MovedTrace: {
+            readonly trace_id: string;
+            /** @default null */
+            readonly experiment_id: string | null;
+            /** @default null */
+            readonly request_time_ms: number | null;
+            /** @default null */
+            readonly duration_ns: number | null;
+            /** @default null */
+            readonly state: string | null;
+            /** @default null */
+            readonly client_request_id: string | null;
+            /** @default null */
+            readonly request_preview: string | null;
+            /** @default null */
+            readonly response_preview: string | null;
+            /** @default {} */
+            readonly trace_metadata: {
+                readonly [key: string]: string;
+            };
+            /** @default {} */
+            readonly tags: {
+                readonly [key: string]: string;
+            };
+            /** @default [] */
+            readonly assessments: readonly Record<string, never>[];
+        };
+        /**
+         * Moved
+         * @description What became of it: `refused` names what is not stored, `message` what of the spans.
+         */
+        readonly Moved: {
+            readonly traces: number;
+            readonly spans: number;
+            readonly refused: readonly components["schemas"]["Refused"][];
+            readonly message: string;
+        };
+        /**
+         * Refused
+         * @description What of a trace is not stored, and why: an assessment, or (`whole`) all but its spans.
+         */
+        readonly Refused: {
+            readonly trace_id: string;
+            readonly reason: string;
+            /** @default false */
+            readonly whole: boolean;
+        };
+        /**
          * Empty
          * @description The answer of a change that has nothing to tell: `{}`.
          */
