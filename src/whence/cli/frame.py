@@ -1,7 +1,8 @@
 """What all commands share: the application, their options, how they end.
 
-Exit codes: 0 done, 1 something failed, 2 the input was wrong, 130 interrupted. An error of ours is
-one line on stderr; Ctrl-C and a closed pipe are silent. Output to a pipe or a file is plain text.
+Exit codes: 0 done, 1 something failed, 2 the input was wrong, 3 done but for what was named, 130
+interrupted. An error of ours is one line on stderr; Ctrl-C and a closed pipe are silent. Output to
+a pipe or a file is plain text.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import sys
 from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 from whence.cli.terminal_text import escape_line
 from whence.errors import FilterError, InvalidInputError, WhenceError
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 
-FAILED, WRONG_INPUT, INTERRUPTED = 1, 2, 130
+FAILED, WRONG_INPUT, INCOMPLETE, INTERRUPTED = 1, 2, 3, 130
 PIPE_WIDTH = 10_000  # a table that nobody looks at is not cut
 
 app = typer.Typer(
@@ -87,18 +88,41 @@ def experiment_ids(given: list[str] | None) -> list[str]:
     return [one if one.isdigit() else experiment_id_of(one) for one in given or ()]
 
 
-def command(name: str, *, refused: int | None = None) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Make a function a command; its docstring is its help.
+def command(
+    name: str, *, of: typer.Typer | None = None, refused: int | None = None
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Make a function a command, or one of a group's; its docstring is its help.
 
     `refused` is the exit code where it could not do what it is for, in place of 1 and 2.
     """
 
     def register(function: Callable[P, R]) -> Callable[P, R]:
         guarded = _guard(function, refused)
-        app.command(name, cls=None if refused is None else _exit_with(refused))(guarded)
+        kind = None if refused is None else _exit_with(refused)
+        (of or app).command(name, cls=kind)(guarded)
         return guarded
 
     return register
+
+
+class _Group(TyperGroup):
+    """Commands below one word; the one called `default` is meant where none is named."""
+
+    default = ""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put the default command in front where the first argument is no command."""
+        if args and args[0] not in self.commands and args[0] not in ctx.help_option_names:
+            args = [self.default, *args]
+        return super().parse_args(ctx, args)
+
+
+def group(name: str, default: str, about: str) -> typer.Typer:
+    """Make a group of commands; `default` names the one that is meant where none is."""
+    kind = type("Group", (_Group,), {"default": default})
+    made = typer.Typer(cls=kind, no_args_is_help=True, rich_markup_mode=None)
+    app.add_typer(made, name=name, help=about)
+    return made
 
 
 def _exit_with(code: int) -> type[TyperCommand]:

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from whence import semconv
+from whence.moves.otlp_files import EXTRA, Extra
 from whence.otlp.json import encode_request
 from whence.otlp.records import (
     KIND_NAMES,
@@ -28,7 +29,6 @@ from whence.otlp.records import (
 )
 
 HEX_DIGITS = 32
-EXTRA = "whence"
 # Computed from the spans when they are read again.
 DERIVED_METADATA = frozenset(
     {semconv.TOKEN_USAGE, semconv.COST, semconv.SIZE_BYTES, semconv.SIZE_STATS}
@@ -39,19 +39,6 @@ INFO_ATTRIBUTES = {
     semconv.RESPONSE_PREVIEW: "response_preview",
 }
 PAYLOAD_OF_PREVIEW = {"request_preview": "inputs", "response_preview": "outputs"}
-
-
-class Extra(msgspec.Struct, omit_defaults=True):
-    """What an exported line holds besides OTLP."""
-
-    trace_id: str = ""
-    assessments: list[dict[str, Any]] = []
-
-
-class Line(msgspec.Struct, rename={"extra": EXTRA}):
-    """The part of a line that the importer reads itself."""
-
-    extra: Extra = msgspec.field(default_factory=Extra)
 
 
 def write_line(trace: dict[str, Any]) -> bytes | None:
@@ -77,11 +64,6 @@ def write_line(trace: dict[str, Any]) -> bytes | None:
         return body
     extra = msgspec.json.encode(Extra(trace_id=info["trace_id"], assessments=info["assessments"]))
     return body[:-1] + b',"' + EXTRA.encode() + b'":' + extra + b"}"
-
-
-def read_extra(line: bytes) -> Extra:
-    """Return what a line holds besides OTLP; raises msgspec.DecodeError for broken JSON."""
-    return msgspec.json.decode(line, type=Line).extra
 
 
 def _is_hex(text: str) -> bool:

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import inspect
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer.main
 
 from whence.cli import load_commands
 from whence.cli.frame import app
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 OPENING = """\
 # Command line
@@ -29,8 +32,11 @@ turn the direction of reading) is shown as an escape: `\\x1b`, `\\n`, `\\u202e`.
 `whence diff` are escaped on a terminal only: a file or a pipe gets them as they are. JSON says the
 same either way.
 
-Exit codes: 0 done, 1 something failed, 2 the input was wrong (a filter, an option, a file),
-130 interrupted.
+Exit codes: 0 done, 1 something failed, 2 the input was wrong (a filter, an option, a file), 3 done,
+but not all of it: what is missing was named on stderr, 130 interrupted.
+
+`whence import FILE` means `whence import otlp FILE`, `whence export FILE` means `whence export file
+FILE`.
 
 | command | what it does |
 |---|---|
@@ -42,12 +48,22 @@ def write_reference() -> str:
     load_commands()
     group: Any = typer.main.get_command(app)
     rows, sections = [], []
-    for name in sorted(group.commands):
-        one = group.commands[name]
+    for name, one in sorted(list_commands(group)):
         text = inspect.cleandoc(one.help or "")
-        rows.append(f"| [`whence {name}`](#whence-{name}) | {text.splitlines()[0]} |")
+        rows.append(
+            f"| [`whence {name}`](#whence-{name.replace(' ', '-')}) | {text.splitlines()[0]} |"
+        )
         sections.append(_describe_command(name, one, text))
     return OPENING + "\n".join(rows) + "\n" + "".join(sections)
+
+
+def list_commands(group: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield commands by all their words."""
+    for name, one in group.commands.items():
+        if hasattr(one, "commands"):
+            yield from list_commands(one, f"{prefix}{name} ")
+        else:
+            yield prefix + name, one
 
 
 def _describe_command(name: str, one: Any, text: str) -> str:

@@ -7,14 +7,22 @@ from typing import Annotated
 
 import typer
 
-from whence.cli.frame import Experiments, Url, command, experiment_ids
+from whence.cli.commands.imports import (  # noqa: TC001 - typer reads annotations
+    CheckpointFile,
+    Report,
+    Restart,
+)
+from whence.cli.frame import Experiments, Url, command, experiment_ids, group
 from whence.errors import InvalidInputError
 
 PARQUET_SUFFIXES = (".parquet", ".pq")
 FILTER_AND_FILE = 2
 
 
-@command("export")
+exports = group("export", "file", "Write traces to a file, or to another store.")
+
+
+@command("file", of=exports)
 def export_traces(
     arguments: Annotated[
         list[str],
@@ -53,17 +61,34 @@ def export_traces(
         export_lines(answers, path, parquet=is_parquet)
 
 
-@command("import")
-def import_traces(
-    file: Annotated[str, typer.Argument(help="OTLP/JSON, a request a line; - is stdin.")],
+@command("mlflow", of=exports)
+def export_mlflow(
+    server: Annotated[
+        str, typer.Argument(metavar="SERVER", help="MLflow's address: http://host:port.")
+    ],
+    filter_string: Annotated[
+        str, typer.Argument(metavar="FILTER", help="Which traces. Default: all.")
+    ] = "",
+    experiment: Experiments = None,
+    since: Annotated[
+        str, typer.Option(metavar="WHEN", help="A date, a time, or how long ago: 7d.")
+    ] = "",
+    report: Report = None,
+    checkpoint: CheckpointFile = None,
+    restart: Restart = False,
     url: Url = None,
 ) -> None:
-    """Send the traces of a file that `whence export`, or an OTLP file exporter, wrote.
+    """Write traces to an MLflow server, with spans, tags and assessments under the same ids.
 
-    Importing a file twice changes nothing: spans are known by their ids.
+    Running it again changes nothing but writes what is new, and goes on where an interrupted run
+    stopped. Exits with 3 where MLflow could not take something: it is named.
     """
-    from whence.cli.transfer import import_lines
+    from whence.cli import moves
+    from whence.cli.mlflow_moves import run_export
     from whence.sdk.reading.client import Client
 
+    options = moves.Options(report=report, checkpoint=checkpoint, restart=restart)
     with Client(url) as client:
-        import_lines(client, file)
+        client.catch_up()
+        ids = experiment_ids(experiment)
+        run_export(client, server, filter_string, ids, since, options)

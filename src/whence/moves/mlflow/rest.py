@@ -1,0 +1,249 @@
+"""Traces of MLflow, from its running server, oldest first.
+
+Heads come from the search, in pages by time; spans of traces that lie in the server's database by
+`batchGet`, of the others (older ones, or of a lost race) as the `traces.json` that the server reads
+from its artifacts, wherever they lie. Spans that one request in many fails over are asked for
+alone. Reading goes on at any time of request, also while traces arrive.
+
+Needs a server of MLflow 3.0 or later.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from whence.entities.timestamp import parse_timestamp
+from whence.errors import InvalidInputError, NotFoundError, UnavailableError, WhenceError
+from whence.moves.mlflow.database import (
+    ATTACHMENT,
+    ATTACHMENTS_STAY,
+    IN_STORE,
+    SPANS_LOCATION,
+    Experiment,
+)
+from whence.moves.mlflow.judgements import STATES
+from whence.moves.mlflow.server import V2, V3, MlflowServer
+from whence.moves.mlflow.spans import read_each, read_file, read_wire
+from whence.moves.trace import OVERHEAD_BYTES, MovedTrace, digits_of
+from whence.otlp.records import SpanRecord
+from whence.semconv import SERVER_TAGS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from whence.moves.selection import Selection
+
+PAGE = 200
+BATCH = 20  # traces of one `batchGet`
+READERS = 4
+EXPERIMENT_PAGE = 1000
+NS_PER_S = 1_000_000_000
+_UNREADABLE = (AttributeError, KeyError, TypeError, ValueError, WhenceError)
+_Read = tuple[list[SpanRecord], list[str]]
+
+
+class ServerReader:
+    """Reads the traces of one MLflow server."""
+
+    def __init__(self, server: MlflowServer, selection: Selection) -> None:
+        """Ask for the experiments. Raises WhenceError where no MLflow 3 answers."""
+        self._server = server
+        self._selection = selection
+        self._since_ms = selection.since_ms
+        self.left_out: list[str] = []
+        try:
+            self.experiments = sorted(self._read_experiments(), key=lambda one: int(one.id))
+        except NotFoundError:
+            raise InvalidInputError(f"no MLflow server answers at {server.address}") from None
+
+    def count(self) -> int | None:
+        """Return None: the server doesn't tell how many there are."""
+        return None
+
+    def read(self, places: Mapping[str, Any]) -> Iterator[MovedTrace]:
+        """Yield traces, each experiment's from its place on."""
+        with ThreadPoolExecutor(READERS, thread_name_prefix="whence-mlflow") as pool:
+            for experiment in self.experiments:
+                for page in self._pages(experiment, places.get(experiment.id)):
+                    batches = _split(page)
+                    for batch, spans in zip(
+                        batches, pool.map(self._read_spans, batches), strict=False
+                    ):
+                        for info in batch:
+                            yield self._make(experiment, info, *spans[info["trace_id"]])
+
+    def close(self) -> None:
+        """Close this thread's connection."""
+        self._server.close()
+
+    def _read_experiments(self) -> Iterator[Experiment]:
+        token: str | None = None
+        while True:
+            body = {"max_results": EXPERIMENT_PAGE, "view_type": "ACTIVE_ONLY"}
+            if token:
+                body["page_token"] = token
+            answer = self._server.ask("POST", f"{V2}/experiments/search", body=body)
+            for one in answer.get("experiments") or ():
+                tags = {tag["key"]: tag.get("value") or "" for tag in one.get("tags") or ()}
+                if self._selection.takes(one["experiment_id"], one["name"]):
+                    yield Experiment(one["experiment_id"], one["name"], tags)
+            token = answer.get("next_page_token")
+            if not token:
+                return
+
+    def _pages(self, experiment: Experiment, place: Any) -> Iterator[list[dict[str, Any]]]:
+        """Yield heads page by page. `place` is a time and the ids of that time that are done."""
+        time_ms, done = place or (self._since_ms, [])
+        seen = set(done)
+        token: str | None = None
+        while True:
+            answer = self._search(experiment, time_ms, token)
+            infos = answer.get("traces") or []
+            fresh = [info for info in infos if info["trace_id"] not in seen]
+            if fresh:
+                yield fresh
+            token = answer.get("next_page_token")
+            if not token or not infos:
+                return
+            last_ms = parse_timestamp(infos[-1]["request_time"])
+            if last_ms != time_ms:  # offsets get slow, and shift: the next page begins at a time
+                time_ms, token = last_ms, None
+                seen = {
+                    one["trace_id"]
+                    for one in infos
+                    if parse_timestamp(one["request_time"]) == last_ms
+                }
+            else:
+                seen.update(one["trace_id"] for one in infos)
+
+    def _search(
+        self, experiment: Experiment, time_ms: int | None, token: str | None
+    ) -> dict[str, Any]:
+        location = {
+            "type": "MLFLOW_EXPERIMENT",
+            "mlflow_experiment": {"experiment_id": experiment.id},
+        }
+        body: dict[str, Any] = {
+            "locations": [location],
+            "max_results": PAGE,
+            "order_by": ["timestamp_ms ASC"],
+        }
+        if time_ms is not None:
+            body["filter"] = f"timestamp_ms >= {time_ms}"
+        if token:
+            body["page_token"] = token
+        try:
+            answer: dict[str, Any] = self._server.ask("POST", f"{V3}/traces/search", body=body)
+        except NotFoundError as error:
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                raise
+            raise InvalidInputError(
+                f"{self._server.address} has no API of MLflow 3: import from its database"
+            ) from None
+        return answer
+
+    def _make(
+        self, experiment: Experiment, info: dict[str, Any], spans: list[SpanRecord], lost: list[str]
+    ) -> MovedTrace:
+        trace = read_info(info)
+        trace.experiment = experiment.name
+        trace.spans, trace.problems = spans, lost
+        trace.place = {experiment.id: (trace.request_time_ms, [trace.trace_id])}
+        trace.size_bytes = OVERHEAD_BYTES * (1 + len(spans))
+        has_files = False
+        for span in spans:
+            for value in span.attributes.values():
+                text = str(value)
+                trace.size_bytes += len(text)
+                has_files = has_files or ATTACHMENT in text
+        if has_files:
+            trace.problems = [*lost, ATTACHMENTS_STAY]
+        return trace
+
+    def _read_spans(self, batch: list[dict[str, Any]]) -> dict[str, _Read]:
+        """Return the spans of traces, and what could not be read of them."""
+        found: dict[str, _Read] = {}
+        stored = [info["trace_id"] for info in batch if _is_stored(info)]
+        if stored:
+            try:
+                answer = self._server.ask(
+                    "GET", f"{V3}/traces/batchGet", query={"trace_ids": stored}
+                )
+                for one in answer.get("traces") or ():
+                    trace_id = one["trace_info"]["trace_id"]
+                    found[trace_id] = _read_forms(one.get("spans") or [], trace_id)
+            except UnavailableError:
+                raise
+            except _UNREADABLE:
+                found.clear()
+        for info in batch:
+            trace_id = info["trace_id"]
+            if trace_id not in found:
+                read = self._read_one if _is_stored(info) else self._read_file
+                found[trace_id] = read(trace_id)
+        return found
+
+    def _read_one(self, trace_id: str) -> _Read:
+        query = {"trace_id": trace_id, "allow_partial": "true"}
+        try:
+            answer = self._server.ask("GET", f"{V3}/traces/get", query=query)
+            return _read_forms(answer["trace"].get("spans") or [], trace_id)
+        except UnavailableError:
+            raise
+        except _UNREADABLE as error:
+            return [], [f"its spans: {_say(error)}"]
+
+    def _read_file(self, trace_id: str) -> _Read:
+        path = f"/ajax-api/2.0/mlflow/get-trace-artifact?request_id={quote(trace_id, safe='')}"
+        try:
+            return read_file(self._server.fetch("GET", path), digits_of(trace_id))
+        except UnavailableError:
+            raise
+        except WhenceError as error:
+            return [], [f"its spans: {_say(error)}"]
+
+
+def read_info(info: dict[str, Any]) -> MovedTrace:
+    """Return a trace without its spans from the JSON that MLflow answers with."""
+    duration = info.get("execution_duration")
+    return MovedTrace(
+        trace_id=info["trace_id"],
+        request_time_ms=parse_timestamp(info["request_time"]),
+        duration_ns=None if duration is None else read_duration(duration),
+        state=STATES.get(info.get("state", "")),
+        client_request_id=info.get("client_request_id"),
+        request_preview=info.get("request_preview"),
+        response_preview=info.get("response_preview"),
+        metadata=dict(info.get("trace_metadata") or {}),
+        tags={k: v for k, v in (info.get("tags") or {}).items() if k not in SERVER_TAGS},
+        assessments=[dict(one) for one in info.get("assessments") or ()],
+    )
+
+
+def read_duration(text: str) -> int:
+    """Return protobuf's text of a duration as nanoseconds.
+
+    >>> read_duration("0.165s"), read_duration("2s")
+    (165000000, 2000000000)
+    """
+    seconds, _, fraction = text.removesuffix("s").partition(".")
+    return int(seconds) * NS_PER_S + int(fraction[:9].ljust(9, "0"))
+
+
+def _read_forms(forms: list[dict[str, Any]], trace_id: str) -> _Read:
+    digits = digits_of(trace_id)
+    return read_each(forms, lambda form: read_wire(form, digits))
+
+
+def _is_stored(info: dict[str, Any]) -> bool:
+    return bool((info.get("tags") or {}).get(SPANS_LOCATION) == IN_STORE)
+
+
+def _split(page: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    return [page[start : start + BATCH] for start in range(0, len(page), BATCH)]
+
+
+def _say(error: Exception) -> str:
+    return error.message if isinstance(error, WhenceError) else f"{type(error).__name__}: {error}"

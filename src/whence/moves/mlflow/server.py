@@ -1,0 +1,168 @@
+"""Requests to an MLflow server, which is no server of ours: its errors, its keys, its patience.
+
+It is greeted with MLflow's own credentials (`MLFLOW_TRACKING_USERNAME` and `…_PASSWORD`, or
+`…_TOKEN`; or a user and a password in the address), never with the key of a Whence server. What it
+can't take now is sent again, with longer pauses each time.
+
+Limits: no redirects, no proxies. May be used by several threads: each has a connection of its own.
+"""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import os
+import threading
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlencode, urlsplit
+
+import msgspec
+
+from whence.errors import (
+    ConflictError,
+    InvalidInputError,
+    NotFoundError,
+    PayloadTooLargeError,
+    UnauthenticatedError,
+    UnavailableError,
+    WhenceError,
+)
+from whence.moves.asking import ask_again
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+TIMEOUT_S = 120.0
+V2, V3 = "/api/2.0/mlflow", "/api/3.0/mlflow"
+FIRST_ERROR = 400
+BUSY = (408, 429, 502, 503, 504)
+ERRORS: dict[int, type[WhenceError]] = {
+    400: InvalidInputError,
+    401: UnauthenticatedError,
+    403: UnauthenticatedError,
+    404: NotFoundError,
+    409: ConflictError,
+    413: PayloadTooLargeError,
+    422: InvalidInputError,
+}
+
+
+class MlflowServer:
+    """Owns the connections to one MLflow server."""
+
+    def __init__(self, address: str) -> None:
+        """Take an address such as `http://host:5000/prefix`. Nothing is opened yet."""
+        parts = urlsplit(address)
+        try:
+            port = parts.port
+        except ValueError as error:
+            raise InvalidInputError(f"{address!r} is no address: {error}") from None
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise InvalidInputError(f"{address!r} is no address of a server: http://host:port")
+        self._is_secure = parts.scheme == "https"
+        self._host, self._port = parts.hostname, port or (443 if self._is_secure else 80)
+        self._prefix = parts.path.rstrip("/")
+        self._greeting = _greet(parts.username, parts.password)
+        self._local = threading.local()
+        self._has_answered = False  # one that never did is not waited for
+        self.address = f"{parts.scheme}://{parts.hostname}:{self._port}{self._prefix}"
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, Any] | None = None,
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Any:
+        """Return the JSON that is answered; raise what the status stands for."""
+        answer = self.fetch(method, path, query=query, body=body, headers=headers)
+        try:
+            return msgspec.json.decode(answer or b"{}")
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            import json
+
+            try:
+                return json.loads(answer)  # NaN, which Python alone writes
+            except ValueError:
+                raise WhenceError(
+                    f"{self.address}{path} did not answer with JSON: is MLflow there?"
+                ) from None
+
+    def fetch(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, Any] | None = None,
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> bytes:
+        """Return what is answered, as it is."""
+        target = self._prefix + path
+        if query:
+            target += "?" + urlencode(query, doseq=True)
+        payload = body if body is None or isinstance(body, bytes) else msgspec.json.encode(body)
+        sent = {"Accept": "application/json", "User-Agent": "whence", **self._greeting}
+        if payload is not None:
+            sent["Content-Type"] = "application/json"
+        ask = partial(self._once, method, target, payload, {**sent, **(headers or {})})
+        answer = ask_again(ask) if self._has_answered else ask()
+        self._has_answered = True
+        return answer
+
+    def close(self) -> None:
+        """Close this thread's connection."""
+        connection = getattr(self._local, "connection", None)
+        if connection is not None:
+            connection.close()
+            self._local.connection = None
+
+    def _once(
+        self, method: str, target: str, payload: bytes | None, headers: dict[str, str]
+    ) -> bytes:
+        connection = getattr(self._local, "connection", None)
+        if connection is None:
+            kind = http.client.HTTPSConnection if self._is_secure else http.client.HTTPConnection
+            connection = self._local.connection = kind(self._host, self._port, timeout=TIMEOUT_S)
+        try:
+            connection.request(method, target, body=payload, headers=headers)
+            response = connection.getresponse()
+            status, answer = response.status, response.read()
+        except (OSError, http.client.HTTPException) as error:
+            self.close()
+            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            raise UnavailableError(f"no server answers at {self.address} ({reason})") from None
+        if status < FIRST_ERROR:
+            return answer
+        raise _read_error(status, answer, response.headers.get("Retry-After"), target)
+
+
+def _read_error(status: int, answer: bytes, pause: str | None, target: str) -> WhenceError:
+    try:
+        said = msgspec.json.decode(answer)
+        message = str(said.get("message") or said.get("detail") or said)
+        code = said.get("error_code")
+    except (msgspec.DecodeError, UnicodeDecodeError, AttributeError):
+        message, code = f"{target.partition('?')[0]}: status {status}", None
+    if status in BUSY:
+        retry_after_s = float(pause) if pause and pause.isdigit() else 1.0
+        return UnavailableError(message, retry_after_s=retry_after_s)
+    error = ERRORS.get(status, WhenceError)(message)
+    if isinstance(code, str):
+        error.error_code = code
+    error.http_status = status
+    return error
+
+
+def _greet(user: str | None, password: str | None) -> dict[str, str]:
+    """Return the header that says who asks."""
+    name = unquote(user) if user else os.environ.get("MLFLOW_TRACKING_USERNAME", "")
+    secret = unquote(password) if password else os.environ.get("MLFLOW_TRACKING_PASSWORD", "")
+    token = os.environ.get("MLFLOW_TRACKING_TOKEN", "")
+    if name and secret:
+        encoded = base64.b64encode(f"{name}:{secret}".encode()).decode()
+        return {"Authorization": f"Basic {encoded}"}
+    return {"Authorization": f"Bearer {token}"} if token else {}
