@@ -98,6 +98,7 @@ ROUTES = [
     ("DELETE", "/api/v1/experiments/7/tags/a"),
     ("GET", "/api/v1/facets"),
     ("GET", "/api/v1/fields"),
+    ("GET", "/api/v1/series"),
     ("GET", "/api/v1/versions"),
     ("GET", "/api/v1/compare"),
     ("POST", "/api/v1/compare"),

@@ -29,6 +29,7 @@ from whence.query.environments import normalise_environments
 from whence.query.filters import Filter, render_field
 from whence.query.parser import parse_filter
 from whence.query.runs import follow_links
+from whence.query.times import narrow
 from whence.query.vocabulary import ATTRIBUTES, Field, suggest
 
 if TYPE_CHECKING:
@@ -113,6 +114,8 @@ def count_facets(
     fields: Sequence[str] | None = None,
     limit: int = DEFAULT_LIMIT,
     own: bool = False,
+    since_ms: int | None = None,
+    until_ms: int | None = None,
     environment_aliases: Mapping[str, str] | None = None,
 ) -> Facets:
     """Count the values of fields; no `experiment_ids` means all experiments.
@@ -125,6 +128,7 @@ def count_facets(
     tree = follow_links(parse_filter(filter_string), store)
     if tree is not None:
         tree = normalise_environments(tree, environment_aliases)
+    tree = narrow(tree, since_ms, until_ms)
     named = speaks_of_names(tree) or any(facet_sql.is_name(field) for field in request.fields)
     plain_names = named and not has_renamed(store)
     counted: dict[Field, Counted] = {}

@@ -25,6 +25,7 @@ from whence.query.environments import normalise_environments
 from whence.query.order import compile_order, fits, parse_order, sort_key_of
 from whence.query.parser import parse_filter
 from whence.query.runs import follow_links
+from whence.query.times import narrow
 from whence.query.views import TraceInfo, view_infos
 from whence.store.overlay import Overlay, merge_overlays
 from whence.store.traces import unpack_trace
@@ -57,10 +58,13 @@ def search_traces(
     max_results: int = DEFAULT_MAX_RESULTS,
     cursor: str | None = None,
     trace_ids: Sequence[str] | None = None,
+    since_ms: int | None = None,
+    until_ms: int | None = None,
     environment_aliases: Mapping[str, str] | None = None,
 ) -> Page:
     """Find traces; no `experiment_ids` means all experiments, `trace_ids` asks about these only.
 
+    `since_ms` and `until_ms` narrow the times they began at (`query.times`).
     `environment_aliases` are those that the traces were assembled with.
     Raises FilterError for a bad filter or order, InvalidInputError for a bad limit or cursor.
     """
@@ -71,8 +75,10 @@ def search_traces(
         else {form for one in trace_ids for form in forms_of_trace_id(one)}
     )
     tree = follow_links(parse_filter(filter_string), store)
+    if tree is not None:
+        tree = normalise_environments(tree, environment_aliases)
     search = Search(
-        None if tree is None else normalise_environments(tree, environment_aliases),
+        narrow(tree, since_ms, until_ms),
         parse_order(order_by),
         tuple(sorted(set(experiment_ids or ()))),
         None if known is None else tuple(sorted(known)),

@@ -37,6 +37,8 @@ class FacetQuestion(msgspec.Struct, frozen=True, kw_only=True):
     fields: list[str]
     limit: int
     own: bool
+    since: int | None
+    until: int | None
 
 
 def facets_router(services: Services) -> APIRouter:
@@ -52,6 +54,8 @@ def facets_router(services: Services) -> APIRouter:
         field: Annotated[list[str] | None, Query(description="A name with a comma in it")] = None,
         limit: int = DEFAULT_LIMIT,
         own: Annotated[bool, Query(description="Keep a field's own conditions")] = False,
+        since: Annotated[int | None, Query(description="Unix ms, included")] = None,
+        until: Annotated[int | None, Query(description="Unix ms, excluded")] = None,
     ) -> Response:
         names = [*(name for name in fields.split(",") if name.strip()), *(field or ())]
         question = FacetQuestion(
@@ -60,6 +64,8 @@ def facets_router(services: Services) -> APIRouter:
             fields=names or list(DEFAULT_FIELDS),
             limit=limit,
             own=own,
+            since=since,
+            until=until,
         )
         answer = await services.read(_answer, services, question)
         return pack(answer, request.headers)
@@ -76,6 +82,8 @@ def _answer(services: Services, question: FacetQuestion) -> FacetList:
         fields=question.fields,
         limit=question.limit,
         own=question.own,
+        since_ms=question.since,
+        until_ms=question.until,
         environment_aliases=services.settings.aliases,
     )
     return FacetList(

@@ -35,6 +35,8 @@ class SearchBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     max_results: int = DEFAULT_MAX_RESULTS
     cursor: str | None = None
     include_spans: bool = False
+    since: int | None = None
+    until: int | None = None
 
 
 class FoundTrace(msgspec.Struct, omit_defaults=True, kw_only=True):
@@ -77,6 +79,8 @@ def traces_router(services: Services) -> APIRouter:
         max_results: int = DEFAULT_MAX_RESULTS,
         cursor: str | None = None,
         include_spans: bool = False,
+        since: Annotated[int | None, Query(description="Unix ms, included")] = None,
+        until: Annotated[int | None, Query(description="Unix ms, excluded")] = None,
     ) -> Response:
         search = SearchBody(
             filter_string=filter_string,
@@ -85,6 +89,8 @@ def traces_router(services: Services) -> APIRouter:
             max_results=max_results,
             cursor=cursor,
             include_spans=include_spans,
+            since=since,
+            until=until,
         )
         return await services.read(_answer_search, services, search, request.headers)
 
@@ -128,6 +134,8 @@ def _answer_search(services: Services, search: SearchBody, headers: Mapping[str,
         order_by=search.order_by,
         max_results=search.max_results,
         cursor=search.cursor,
+        since_ms=search.since,
+        until_ms=search.until,
         environment_aliases=services.settings.aliases,
     )
     found = [FoundTrace(info=info) for info in page.traces]
