@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import httpx
 import pytest
 from fastapi import FastAPI
@@ -14,7 +16,7 @@ from whence.server.problems import add_problem_handlers
 @pytest.fixture
 def static(tmp_path):
     (tmp_path / "assets").mkdir()
-    (tmp_path / "index.html").write_text("<p>the page</p>")
+    (tmp_path / "index.html").write_text('<p nonce="{CSP_NONCE}">the page</p>')
     (tmp_path / "favicon.svg").write_text("<svg/>")
     (tmp_path / "assets" / "index-abc.js").write_text("1")
     return tmp_path
@@ -36,6 +38,19 @@ def test_the_page_is_served_for_every_path_of_the_client(pages, path):
     assert answer.headers["cache-control"] == "no-cache"
     assert "script-src 'self';" in answer.headers["content-security-policy"]
     assert pages.head(path).status_code == 200
+
+
+def test_every_answer_lets_in_the_styles_of_its_own_nonce_only(pages):
+    seen = set()
+    for _ in range(2):
+        answer = pages.get("/")
+        nonce = re.search('nonce="([^"]+)"', answer.text).group(1)
+        policy = answer.headers["content-security-policy"]
+        assert f"style-src 'self' 'nonce-{nonce}';" in policy
+        assert "unsafe" not in policy
+        assert "etag" not in answer.headers
+        seen.add(nonce)
+    assert len(seen) == 2
 
 
 def test_files_with_a_hash_in_their_name_are_kept_for_ever(pages):

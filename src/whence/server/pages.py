@@ -7,17 +7,20 @@ thread pool; put a CDN in front where that matters.
 
 from __future__ import annotations
 
+import secrets
 from pathlib import Path
 
 from fastapi import APIRouter
 from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, HTMLResponse, Response
 
-from whence.server.security import KEYED_SEGMENTS, PAGE_HEADERS
+from whence.server.security import KEYED_SEGMENTS, PAGE_HEADERS, page_headers
 
 STATIC = Path(__file__).parent / "static"
 FOREVER = "public, max-age=31536000, immutable"  # file names carry a hash of their content
 NEVER = "no-cache"
+INDEX = "index.html"
+NONCE_PLACE = "{CSP_NONCE}"
 MISSING_PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>Whence</title>
 <h1>The server runs; its web pages are not built</h1>
@@ -47,14 +50,24 @@ def pages_router(static: Path = STATIC) -> APIRouter:
         if path.partition("/")[0] in KEYED_SEGMENTS:
             raise HTTPException(404)
         file = find_file(root, path)
-        if file is not None:
+        if file is not None and file.name != INDEX:
             return FileResponse(file, headers={**PAGE_HEADERS, "cache-control": NEVER})
-        index = root / "index.html"
+        index = root / INDEX
         if index.is_file():
-            return FileResponse(index, headers={**PAGE_HEADERS, "cache-control": NEVER})
+            return answer_page(index)
         return HTMLResponse(MISSING_PAGE, headers={**PAGE_HEADERS, "cache-control": NEVER})
 
     return router
+
+
+def answer_page(index: Path) -> Response:
+    """Answer the page with a nonce of its own for styles.
+
+    Without an etag: with a "not modified" a browser would join an old page and a new nonce.
+    """
+    nonce = secrets.token_urlsafe(16)
+    text = index.read_text(encoding="utf-8").replace(NONCE_PLACE, nonce)
+    return HTMLResponse(text, headers={**page_headers(nonce), "cache-control": NEVER})
 
 
 def find_file(root: Path, path: str) -> Path | None:
