@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -108,3 +110,14 @@ def test_the_pages_load_nothing_from_elsewhere_and_hold_no_inline_script():
     styles = "".join(path.read_text() for path in static.glob("assets/*.css"))
     assert "http" not in styles
     assert "@import" not in styles
+
+
+def test_the_first_load_is_small_and_the_editor_comes_apart_from_it():
+    static = ROOT / "src/whence/server/static"
+    named = re.findall(r'(?:src|href)="/(assets/[^"]+)"', (static / "index.html").read_text())
+    size = sum(len(gzip.compress((static / name).read_bytes())) for name in named)
+    assert size <= 350_000
+    scripts = [path.read_text() for path in static.glob("assets/*.js")]
+    editors = [text for text in scripts if "cm-tooltip-autocomplete" in text]
+    assert len(editors) == 1
+    assert all(editors[0] != (static / name).read_text() for name in named)

@@ -1,14 +1,16 @@
 /** The frame around every page, and the table that says which page an address shows. */
 
-import { type ReactNode, useState } from "react";
+import { lazy, type ReactNode, Suspense, useEffect, useState } from "react";
 
 import styles from "./App.module.css";
 import { TracePage } from "./pages/trace/TracePage";
 import { parseTraceUrl } from "./pages/trace/url";
 import { TracesPage } from "./pages/traces/TracesPage";
 import { parseTracesUrl } from "./pages/traces/url";
-import { type Address, Link, useAddress } from "./router";
-import { applyTheme, nextTheme, readTheme } from "./theme";
+import { type Address, KnownPages, Link, splitHref, useAddress } from "./router";
+import { applyTheme, nextTheme, readTheme, type Theme } from "./theme";
+
+const Palette = lazy(() => import("./components/Palette"));
 
 /** The first entry that knows the address wins. */
 const PAGES: readonly ((address: Address) => ReactNode | null)[] = [
@@ -22,31 +24,72 @@ const PAGES: readonly ((address: Address) => ReactNode | null)[] = [
   },
 ];
 
-export function App() {
-  const address = useAddress();
+/** The pages of the heading, also in the command palette. */
+const LISTED_PAGES = [{ id: "page traces", title: "Traces", group: "Page", href: "/traces" }];
+
+function findPage(address: Address): ReactNode | null {
   let page: ReactNode | null = null;
   for (const show of PAGES) page ??= show(address);
+  return page;
+}
+
+function isPage(href: string): boolean {
+  return findPage(splitHref(href)) !== null;
+}
+
+export function App() {
+  const address = useAddress();
+  const [theme, setTheme] = useState(readTheme);
+  const [isPaletteOpen, setPaletteOpen] = useState(false);
+  useEffect(() => {
+    const press = (event: KeyboardEvent): void => {
+      if (event.key.toLowerCase() !== "k" || !(event.ctrlKey || event.metaKey)) return;
+      event.preventDefault();
+      setPaletteOpen(true);
+    };
+    window.addEventListener("keydown", press);
+    return () => window.removeEventListener("keydown", press);
+  }, []);
   return (
-    <div className={styles.frame}>
-      <header className={styles.top}>
-        <Link href="/traces" className={styles.brand}>
-          <img src="/favicon.svg" alt="" width={18} height={18} />
-          Whence
-        </Link>
-        <nav aria-label="Pages" className={styles.nav}>
-          <Link href="/traces" aria-current="page">
-            Traces
+    <KnownPages value={isPage}>
+      <div className={styles.frame}>
+        <header className={styles.top}>
+          <Link href="/traces" className={styles.brand}>
+            <img src="/favicon.svg" alt="" width={18} height={18} />
+            Whence
           </Link>
-        </nav>
-        <ThemeSwitch />
-      </header>
-      <main className={styles.page}>{page ?? <NoSuchPage path={address.path} />}</main>
-    </div>
+          <nav aria-label="Pages" className={styles.nav}>
+            {LISTED_PAGES.map(({ title, href }) => (
+              <Link
+                key={href}
+                href={href}
+                aria-current={address.path === "/" || address.path.startsWith(href) ? "page" : undefined}
+              >
+                {title}
+              </Link>
+            ))}
+          </nav>
+          <button type="button" className={styles.go} onClick={() => setPaletteOpen(true)}>
+            Go to… <kbd>Ctrl K</kbd>
+          </button>
+          <ThemeSwitch theme={theme} onTheme={setTheme} />
+        </header>
+        <main className={styles.page}>{findPage(address) ?? <NoSuchPage path={address.path} />}</main>
+      </div>
+      {isPaletteOpen ? (
+        <Suspense>
+          <Palette
+            pages={LISTED_PAGES}
+            onClose={() => setPaletteOpen(false)}
+            onTheme={setTheme}
+          />
+        </Suspense>
+      ) : null}
+    </KnownPages>
   );
 }
 
-function ThemeSwitch() {
-  const [theme, setTheme] = useState(readTheme);
+function ThemeSwitch({ theme, onTheme }: { theme: Theme; onTheme: (theme: Theme) => void }) {
   const next = nextTheme(theme);
   return (
     <button
@@ -55,7 +98,7 @@ function ThemeSwitch() {
       title={`Colours: ${theme}. Switch to ${next}.`}
       onClick={() => {
         applyTheme(next);
-        setTheme(next);
+        onTheme(next);
       }}
     >
       <svg viewBox="0 0 16 16" width="14" height="14" aria-hidden="true">

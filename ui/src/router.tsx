@@ -3,7 +3,14 @@
  * page parses and builds its own.
  */
 
-import { type AnchorHTMLAttributes, type MouseEvent, useMemo, useSyncExternalStore } from "react";
+import {
+  type AnchorHTMLAttributes,
+  createContext,
+  type MouseEvent,
+  use,
+  useMemo,
+  useSyncExternalStore,
+} from "react";
 
 export interface Address {
   path: string;
@@ -28,11 +35,13 @@ function readHref(): string {
 export function useAddress(): Address {
   const href = useSyncExternalStore(subscribe, readHref);
   return useMemo(() => {
-    const at = href.indexOf("?");
-    return at < 0
-      ? { path: href, search: "" }
-      : { path: href.slice(0, at), search: href.slice(at) };
+    return splitHref(href);
   }, [href]);
+}
+
+export function splitHref(href: string): Address {
+  const at = href.indexOf("?");
+  return at < 0 ? { path: href, search: "" } : { path: href.slice(0, at), search: href.slice(at) };
 }
 
 /** Go to an address; `replace` leaves no step for the back button. */
@@ -41,6 +50,13 @@ export function navigate(href: string, how: "push" | "replace" = "push"): void {
   if (how === "replace") window.history.replaceState(null, "", href);
   else window.history.pushState(null, "", href);
   window.dispatchEvent(new Event(MOVED));
+}
+
+/** Tells whether some page knows an address: nothing is linked that leads nowhere. */
+export const KnownPages = createContext<(href: string) => boolean>(() => false);
+
+export function useIsPage(href: string): boolean {
+  return use(KnownPages)(href);
 }
 
 type LinkProps = AnchorHTMLAttributes<HTMLAnchorElement> & { href: string };

@@ -26,22 +26,72 @@ export async function getJson<T>(
   params: Iterable<readonly [string, string]> = [],
   signal?: AbortSignal,
 ): Promise<T> {
-  const query = new URLSearchParams([...params].map(([key, value]) => [key, value])).toString();
-  const key = sessionStorage.getItem(KEY_NAME);
+  const response = await ask(
+    writeAddress(path, params),
+    { headers: { accept: "application/json" } },
+    signal,
+  );
+  return (await response.json()) as T;
+}
+
+/** Change something; the body and the answer are JSON. */
+export async function sendJson<T>(
+  method: "POST" | "PUT" | "DELETE",
+  path: string,
+  body?: unknown,
+): Promise<T> {
   const headers: Record<string, string> = { accept: "application/json" };
-  if (key !== null) headers["authorization"] = `Bearer ${key}`;
+  if (body !== undefined) headers["content-type"] = "application/json";
+  const response = await ask(path, {
+    method,
+    headers,
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  return (await response.json()) as T;
+}
+
+/** Read a stream of text as it comes; `signal` ends it. */
+export async function readStream(
+  path: string,
+  params: Iterable<readonly [string, string]>,
+  signal: AbortSignal,
+  onOpen: () => void,
+  onText: (text: string) => void,
+): Promise<void> {
+  const init = { headers: { accept: "text/event-stream" }, cache: "no-store" as const };
+  const response = await ask(writeAddress(path, params), init, signal);
+  onOpen();
+  const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
+  if (reader === undefined) return;
+  for (;;) {
+    // oxlint-disable-next-line no-await-in-loop -- a stream is read piece by piece
+    const { done, value } = await reader.read();
+    if (done) return;
+    onText(value);
+  }
+}
+
+function writeAddress(path: string, params: Iterable<readonly [string, string]>): string {
+  const query = new URLSearchParams([...params].map(([key, value]) => [key, value])).toString();
+  return query === "" ? path : `${path}?${query}`;
+}
+
+async function ask(
+  address: string,
+  init: RequestInit & { headers: Record<string, string> },
+  signal?: AbortSignal,
+): Promise<Response> {
+  const key = sessionStorage.getItem(KEY_NAME);
+  if (key !== null) init.headers["authorization"] = `Bearer ${key}`;
   let response: Response;
   try {
-    response = await fetch(query === "" ? path : `${path}?${query}`, {
-      headers,
-      ...(signal === undefined ? {} : { signal }),
-    });
+    response = await fetch(address, signal === undefined ? init : { ...init, signal });
   } catch (error) {
     if (signal?.aborted === true) throw error;
     throw new ApiError("The server does not answer. Is it running?", 0, "UNREACHABLE", null, null);
   }
   if (!response.ok) throw await readError(response);
-  return (await response.json()) as T;
+  return response;
 }
 
 async function readError(response: Response): Promise<ApiError> {

@@ -3,26 +3,39 @@
 import { infiniteQueryOptions, keepPreviousData, queryOptions } from "@tanstack/react-query";
 
 import { refreshEveryMs } from "../model/refresh";
+import type { Bounds } from "../model/time";
 import { getJson } from "./client";
-import type { Experiment, Field, Trace, TracePage } from "./types";
+import type { Experiment, FacetList, Field, Trace, TracePage, TraceSeries } from "./types";
 
 const PAGE_SIZE = 100;
 const EMPTY_POLL_MS = 1500;
+const VALUES_SUGGESTED = 30;
 
-export interface TraceSearch {
+/** What the list, its facets and its histogram are all about. */
+export interface Scope {
   filter: string;
-  orderBy: readonly string[];
   experimentIds: readonly string[];
+  bounds: Bounds;
+}
+
+export interface TraceSearch extends Scope {
+  orderBy: readonly string[];
+}
+
+export function writeScope({ filter, experimentIds, bounds }: Scope): [string, string][] {
+  const params: [string, string][] = [];
+  if (filter !== "") params.push(["filter", filter]);
+  for (const id of experimentIds) params.push(["experiment_id", id]);
+  if (bounds.sinceMs !== null) params.push(["since", String(bounds.sinceMs)]);
+  if (bounds.untilMs !== null) params.push(["until", String(bounds.untilMs)]);
+  return params;
 }
 
 export function tracesQuery(search: TraceSearch) {
-  const { filter, orderBy, experimentIds } = search;
-  const params: [string, string][] = [["max_results", String(PAGE_SIZE)]];
-  if (filter !== "") params.push(["filter", filter]);
-  for (const clause of orderBy) params.push(["order_by", clause]);
-  for (const id of experimentIds) params.push(["experiment_id", id]);
+  const params = [...writeScope(search), ["max_results", String(PAGE_SIZE)] as const];
+  for (const clause of search.orderBy) params.push(["order_by", clause]);
   return infiniteQueryOptions({
-    queryKey: ["traces", filter, orderBy, experimentIds],
+    queryKey: ["traces", params],
     queryFn: ({ pageParam, signal }) =>
       getJson<TracePage>(
         "/api/v1/traces",
@@ -35,6 +48,38 @@ export function tracesQuery(search: TraceSearch) {
     // An empty list waits for the first trace and turns into it by itself.
     refetchInterval: ({ state }) =>
       state.data?.pages[0]?.traces.length === 0 ? EMPTY_POLL_MS : false,
+  });
+}
+
+export function facetsQuery(scope: Scope, fields: readonly string[], limit: number) {
+  const params = [
+    ...writeScope(scope),
+    ...fields.map((field) => ["field", field] as const),
+    ["limit", String(limit)] as const,
+  ];
+  return queryOptions({
+    queryKey: ["facets", params],
+    queryFn: ({ signal }) => getJson<FacetList>("/api/v1/facets", params, signal),
+    placeholderData: keepPreviousData,
+  });
+}
+
+/** The values of one field that a filter could name, the most frequent first. */
+export function valuesQuery(field: string, experimentIds: readonly string[]) {
+  const scope = { filter: "", experimentIds, bounds: { sinceMs: null, untilMs: null } };
+  return queryOptions({ ...facetsQuery(scope, [field], VALUES_SUGGESTED), staleTime: 30_000 });
+}
+
+export function seriesQuery(scope: Scope, split: string, buckets: number) {
+  const params = [
+    ...writeScope(scope),
+    ["split", split] as const,
+    ["buckets", String(buckets)] as const,
+  ];
+  return queryOptions({
+    queryKey: ["series", params],
+    queryFn: ({ signal }) => getJson<TraceSeries>("/api/v1/series", params, signal),
+    placeholderData: keepPreviousData,
   });
 }
 
@@ -56,10 +101,11 @@ export function experimentsQuery() {
   });
 }
 
-export function fieldsQuery() {
+export function fieldsQuery(experimentIds: readonly string[] = []) {
+  const params = experimentIds.map((id) => ["experiment_id", id] as const);
   return queryOptions({
-    queryKey: ["fields"],
-    queryFn: ({ signal }) => getJson<{ fields: Field[] }>("/api/v1/fields", [], signal),
+    queryKey: ["fields", params],
+    queryFn: ({ signal }) => getJson<{ fields: Field[] }>("/api/v1/fields", params, signal),
     staleTime: 15_000,
   });
 }

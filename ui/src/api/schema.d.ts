@@ -683,6 +683,32 @@ export interface components {
          */
         readonly Empty: Record<string, never>;
         /**
+         * TraceSeries
+         * @description Counts of buckets of `bucket_ms`, from `from_ms` on; the lines of a bucket add up.
+         *
+         *         `counted_from_ms`: where it is not null, earlier counts are not known, and 0 here.
+         */
+        readonly TraceSeries: {
+            readonly from_ms: number;
+            readonly until_ms: number;
+            readonly bucket_ms: number;
+            readonly counted_from_ms: number | null;
+            readonly total: number;
+            readonly lines: readonly components["schemas"]["Line"][];
+            readonly elapsed_ms: number;
+        };
+        /**
+         * Line
+         * @description The counts of one value. `missing` has none; `other` are the values that have no line.
+         */
+        readonly Line: {
+            /** @enum {unknown} */
+            readonly kind: "all" | "missing" | "other" | "value";
+            readonly value: string | null;
+            readonly total: number;
+            readonly counts: readonly number[];
+        };
+        /**
          * TagValue
          * @description The value that a tag gets.
          */
@@ -720,6 +746,10 @@ export interface components {
             readonly cursor: string | null;
             /** @default false */
             readonly include_spans: boolean;
+            /** @default null */
+            readonly since: number | null;
+            /** @default null */
+            readonly until: number | null;
         };
         /**
          * TracePage

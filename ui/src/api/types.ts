@@ -45,3 +45,9 @@ export type Assessment = Schemas["Assessment"];
 export type Trace = Omit<Schemas["TraceView"], "spans"> & { spans: readonly Span[] };
 
 export type TracePage = Schemas["TracePage"];
+
+export type FacetList = Schemas["FacetList"];
+export type Facet = Schemas["Facet"];
+
+export type TraceSeries = Schemas["TraceSeries"];
+export type Line = Schemas["Line"];

@@ -16,8 +16,10 @@ const SHOWN_KEY: Readonly<Record<string, string>> = {
 /** The key belongs to what has the focus: text being typed, or Enter on a link or a button. */
 function isTaken({ target, key }: KeyboardEvent): boolean {
   if (!(target instanceof HTMLElement)) return false;
-  if (target.matches("input, textarea, select")) return true;
-  return key === "Enter" && target.matches("a, button, summary");
+  if (target.isContentEditable) return true;
+  if (target.matches("input:not([type=checkbox]), textarea, select")) return true;
+  if (target.closest("[role=dialog]") !== null) return true;
+  return (key === "Enter" || key === " ") && target.matches("a, button, summary, input");
 }
 
 export function Shortcuts({ table }: { table: readonly Shortcut[] }) {
@@ -27,7 +29,8 @@ export function Shortcuts({ table }: { table: readonly Shortcut[] }) {
   useEffect(() => {
     const help: Shortcut = { keys: ["?"], does: "Show these shortcuts", run: () => setOpen(true) };
     const press = (event: KeyboardEvent): void => {
-      if (event.defaultPrevented || dialog.current?.open === true) return;
+      // A dialog keeps its keys to itself.
+      if (event.defaultPrevented || document.querySelector("dialog[open]") !== null) return;
       const found = findShortcut([...table, help], event, isTaken(event));
       if (found === null) return;
       event.preventDefault();

@@ -1,54 +1,93 @@
 /** The filter in the one language: Enter runs it, and an error points at its place. */
 
-import { type FormEvent, type RefObject, useState } from "react";
+import { useQueryClient } from "@tanstack/react-query";
+import { type FormEvent, lazy, type RefObject, Suspense, useEffect, useState } from "react";
 
 import { ApiError } from "../../api/client";
+import { keep, readKept } from "../../kept";
 import { textBeforeColumn } from "../../model/filter";
+import { addRecent, readTexts } from "../../model/kept";
 import styles from "./FilterBar.module.css";
+import { type FilterFieldHandle, FilterInput } from "./FilterInput";
+
+const FilterEditor = lazy(() => import("./FilterEditor"));
+const RECENT = "whence.recent_filters";
+const DRAFT = "whence.draft";
 
 interface FilterBarProps {
-  input: RefObject<HTMLInputElement | null>;
+  handle: RefObject<FilterFieldHandle | null>;
   /** The filter that was run last. */
   filter: string;
+  experimentIds: readonly string[];
   error: Error | null;
   onRun: (filter: string) => void;
 }
 
-export function FilterBar({ input, filter, error, onRun }: FilterBarProps) {
-  const [draft, setDraft] = useState(filter);
+export function FilterBar({ handle, filter, experimentIds, error, onRun }: FilterBarProps) {
+  const [draft, setDraft] = useState(() => readDraft(filter));
   const [ran, setRan] = useState(filter);
   const [scroll, setScroll] = useState(0);
+  const [hasFocus, setHasFocus] = useState(false);
+  const queries = useQueryClient();
   if (ran !== filter) {
-    // The address changed (back, a chip, a link): the bar shows what it says.
+    // The address changed (back, a facet, a link): the bar shows what it says. A draft that was
+    // never run stays among the recent filters.
+    if (draft.trim() !== ran && draft.trim() !== filter) remember(draft.trim());
     setRan(filter);
     setDraft(filter);
   }
+  useEffect(() => {
+    sessionStorage.setItem(DRAFT, JSON.stringify([filter, draft]));
+  }, [filter, draft]);
+  const run = (text: string): void => {
+    remember(text.trim());
+    onRun(text.trim());
+  };
   const submit = (event: FormEvent): void => {
     event.preventDefault();
-    onRun(draft.trim());
+    run(draft);
   };
   const isWrong = error instanceof ApiError && error.status === 400;
   const column = isWrong && draft === filter ? error.column : null;
   return (
     <form className={styles.form} onSubmit={submit}>
       <div className={`${styles.bar} ${isWrong ? styles.wrong : ""}`}>
-        <input
-          ref={input}
-          aria-label="Filter"
-          aria-invalid={isWrong}
-          aria-describedby={isWrong ? "filter-error" : undefined}
-          autoComplete="off"
-          autoCapitalize="off"
-          spellCheck={false}
-          placeholder="metadata.environment = 'production' AND metadata.app_version >= '2.1.0'"
-          value={draft}
-          onChange={(event) => setDraft(event.target.value)}
-          onScroll={(event) => setScroll(event.currentTarget.scrollLeft)}
-        />
+        <Suspense
+          fallback={
+            <FilterInput
+              handle={handle}
+              value={draft}
+              isWrong={isWrong}
+              onChange={setDraft}
+              onFocusChange={setHasFocus}
+              onScroll={setScroll}
+            />
+          }
+        >
+          <FilterEditor
+            handle={handle}
+            value={draft}
+            isWrong={isWrong}
+            hasFocus={hasFocus}
+            suggest={async (text, caret) => {
+              const { suggest } = await import("./suggest");
+              return suggest(queries, experimentIds, readTexts(readKept(RECENT)), text, caret);
+            }}
+            onChange={setDraft}
+            onRun={run}
+            onScroll={setScroll}
+          />
+        </Suspense>
         {draft === "" ? (
           <kbd title="Press / to filter">/</kbd>
         ) : (
-          <button type="button" className={styles.clear} onClick={() => onRun("")} title="Clear">
+          <button
+            type="button"
+            className={styles.clear}
+            onClick={() => run("")}
+            title="Clear the filter"
+            aria-label="Clear the filter"
+          >
             ×
           </button>
         )}
@@ -71,4 +110,14 @@ export function FilterBar({ input, filter, error, onRun }: FilterBarProps) {
       ) : null}
     </form>
   );
+}
+
+function remember(filter: string): void {
+  keep(RECENT, JSON.stringify(addRecent(readTexts(readKept(RECENT)), filter)));
+}
+
+/** What was typed over this filter and not run, as long as the tab lives. */
+function readDraft(filter: string): string {
+  const [over, draft] = readTexts(sessionStorage.getItem(DRAFT));
+  return over === filter && draft !== undefined ? draft : filter;
 }

@@ -1,37 +1,56 @@
 /** The list of traces: only the rows in sight are in the page. */
 
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { type ReactNode, useEffect, useRef } from "react";
+import { type MouseEvent, type ReactNode, useEffect, useRef } from "react";
 
 import type { TraceInfo } from "../../api/types";
-import { nextOrder, sortDirection } from "../../model/order";
+import type { ColumnChoice } from "../../model/columns";
+import { formatCount, formatNumberOf, formatTime } from "../../model/format";
+import type { ListRow, SessionGroup } from "../../model/sessions";
+import { addCondition, equals } from "../../model/filter";
 import { Link } from "../../router";
 import { buildTraceUrl } from "../trace/url";
-import { COLUMNS, type Column, GRID_COLUMNS } from "./columns";
+import { type Column, layOut } from "./columns";
+import { Header } from "./TableHeader";
 import styles from "./TraceTable.module.css";
 import { buildTracesUrl, type TracesView } from "./url";
 
 const ROW_HEIGHT = 32;
+const LOAD_AHEAD = 15;
 
 /** Where each list was scrolled to, so that "back" comes back to the same row. */
 const offsets = new Map<string, number>();
 
 interface TraceTableProps {
   view: TracesView;
-  traces: readonly TraceInfo[];
+  rows: readonly ListRow[];
+  choice: ColumnChoice;
+  onChoice: (choice: ColumnChoice) => void;
+  /** The index of the row that the keyboard is at. */
   active: number | null;
+  selected: ReadonlySet<string>;
+  onSelect: (traceId: string, isRange: boolean) => void;
+  onSelectAll: (() => void) | null;
+  /** Rows that came with the live tail. */
+  fresh: ReadonlySet<string>;
   isStale: boolean;
   nowMs: number;
+  onNearEnd: () => void;
+  /** The reader looks at rows: they must not move. */
+  onHold: (isHeld: boolean) => void;
   footer: ReactNode;
 }
 
-export function TraceTable({ view, traces, active, isStale, nowMs, footer }: TraceTableProps) {
+export function TraceTable(props: TraceTableProps) {
+  const { view, rows, choice, active, isStale, onNearEnd, onHold } = props;
   const scroller = useRef<HTMLDivElement>(null);
+  const isOver = useRef(false);
   const key = buildTracesUrl(view);
   const virtualizer = useVirtualizer({
-    count: traces.length,
+    count: rows.length,
     getScrollElement: () => scroller.current,
     estimateSize: () => ROW_HEIGHT,
+    getItemKey: (index) => keyOf(rows[index], index),
     overscan: 12,
     initialOffset: offsets.get(key) ?? 0,
   });
@@ -39,110 +58,197 @@ export function TraceTable({ view, traces, active, isStale, nowMs, footer }: Tra
     if (active === null) return;
     virtualizer.scrollToIndex(active, { align: "auto" });
   }, [active, virtualizer]);
+  const items = virtualizer.getVirtualItems();
+  const last = items.at(-1)?.index ?? 0;
+  useEffect(() => {
+    if (last >= rows.length - LOAD_AHEAD) onNearEnd();
+  }, [last, rows.length, onNearEnd]);
 
+  const { columns, tracks, leastPx } = layOut(choice);
+  const hold = (): void => onHold(isOver.current || (scroller.current?.scrollTop ?? 0) > 0);
   return (
     <div
       ref={scroller}
       className={styles.scroller}
-      onScroll={(event) => offsets.set(key, event.currentTarget.scrollTop)}
+      // The focus makes the list scroll by the keyboard alone.
+      // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex
+      tabIndex={0}
+      aria-label="Traces, scrolling"
+      role="region"
+      onScroll={(event) => {
+        offsets.set(key, event.currentTarget.scrollTop);
+        hold();
+      }}
     >
       <div
         role="table"
         aria-label="Traces"
-        aria-rowcount={traces.length + 1}
+        aria-rowcount={rows.length + 1}
         aria-busy={isStale}
         className={`${styles.table} ${isStale ? styles.stale : ""}`}
+        style={{ minWidth: leastPx }}
       >
-        <div role="row" className={styles.head} style={{ gridTemplateColumns: GRID_COLUMNS }}>
-          {COLUMNS.map((column) => (
-            <Header key={column.id} column={column} view={view} />
-          ))}
+        <div role="rowgroup" className={styles.headGroup}>
+          <Header {...props} columns={columns} tracks={tracks} />
         </div>
         <div
           role="rowgroup"
           className={styles.rows}
           style={{ height: virtualizer.getTotalSize() }}
+          onPointerEnter={() => {
+            isOver.current = true;
+            hold();
+          }}
+          onPointerLeave={() => {
+            isOver.current = false;
+            hold();
+          }}
         >
-          {virtualizer.getVirtualItems().map((item) => {
-            const info = traces[item.index];
-            return info === undefined ? null : (
+          {items.map((item) => {
+            const row = rows[item.index];
+            if (row === undefined) return null;
+            const place = { index: item.index, top: item.start };
+            return row.kind === "session" ? (
+              <SessionRow key={item.key} group={row.group} view={view} {...place} />
+            ) : (
               <Row
-                key={info.trace_id}
-                info={info}
-                index={item.index}
-                top={item.start}
+                key={item.key}
+                info={row.info}
+                columns={columns}
+                tracks={tracks}
                 isActive={item.index === active}
-                nowMs={nowMs}
+                isSelected={props.selected.has(row.info.trace_id)}
+                isFresh={props.fresh.has(row.info.trace_id)}
+                onSelect={props.onSelect}
+                nowMs={props.nowMs}
+                {...place}
               />
             );
           })}
         </div>
       </div>
-      {footer}
+      {props.footer}
     </div>
   );
 }
 
-function Header({ column, view }: { column: Column; view: TracesView }) {
-  const direction = sortDirection(view.orderBy, column.sortField);
-  const title =
-    column.sortField === undefined ? (
-      column.title
-    ) : (
-      <Link
-        href={buildTracesUrl({ ...view, orderBy: nextOrder(view.orderBy, column.sortField) })}
-        title={`Sort by ${column.title.toLowerCase()}`}
-      >
-        {column.title}
-        {direction === null ? null : <span aria-hidden="true">{direction === "ASC" ? "↑" : "↓"}</span>}
-      </Link>
-    );
-  return (
-    <div
-      role="columnheader"
-      className={column.isNumber === true ? styles.number : undefined}
-      {...(direction === null
-        ? {}
-        : { "aria-sort": direction === "ASC" ? "ascending" : "descending" })}
-    >
-      {title}
-    </div>
-  );
+function keyOf(row: ListRow | undefined, index: number): string | number {
+  if (row === undefined) return index;
+  if (row.kind === "trace") return row.info.trace_id;
+  return row.group.session === null ? "session" : `session ${row.group.session}`;
 }
 
 interface RowProps {
   info: TraceInfo;
+  columns: readonly Column[];
+  tracks: string;
   index: number;
   top: number;
   isActive: boolean;
+  isSelected: boolean;
+  isFresh: boolean;
+  onSelect: (traceId: string, isRange: boolean) => void;
   nowMs: number;
 }
 
-function Row({ info, index, top, isActive, nowMs }: RowProps) {
+function Row(props: RowProps) {
+  const { info, columns, tracks, index, top, isActive, isSelected, isFresh, nowMs } = props;
+  const linked = columns.some(({ id }) => id === "name") ? "name" : columns[0]?.id;
+  const looks = [
+    styles.row,
+    isActive ? styles.active : "",
+    isSelected ? styles.selected : "",
+    isFresh ? styles.fresh : "",
+  ];
+  const select = (event: MouseEvent<HTMLInputElement>): void =>
+    props.onSelect(info.trace_id, event.shiftKey);
   return (
     <div
       role="row"
       aria-rowindex={index + 2}
-      className={`${styles.row} ${isActive ? styles.active : ""}`}
-      style={{ gridTemplateColumns: GRID_COLUMNS, transform: `translateY(${top}px)` }}
+      className={looks.join(" ")}
+      style={{ gridTemplateColumns: tracks, transform: `translateY(${top}px)` }}
     >
-      {COLUMNS.map((column) => {
+      <div role="cell" className={styles.mark}>
+        <input
+          type="checkbox"
+          tabIndex={-1}
+          checked={isSelected}
+          aria-label={`Select ${info.name ?? info.trace_id}`}
+          onClick={select}
+          onChange={() => undefined}
+        />
+      </div>
+      {columns.map((column) => {
         const shown = column.show(info, nowMs);
+        const soft = column.isSoft === true ? styles.soft : "";
+        const number = column.isNumber === true ? styles.number : "";
         return (
           <div
             key={column.id}
             role="cell"
-            className={`${styles[column.id] ?? ""} ${column.isNumber === true ? styles.number : ""}`}
+            className={`${soft} ${number}`}
             title={column.tooltip?.(info, nowMs) ?? undefined}
           >
-            {column.id === "name" ? (
-              <Link href={buildTraceUrl({ traceId: info.trace_id })}>{shown}</Link>
+            {column.id === linked ? (
+              <Link href={buildTraceUrl({ traceId: info.trace_id })}>
+                <bdi>{shown}</bdi>
+              </Link>
+            ) : typeof shown === "string" ? (
+              <bdi>{shown}</bdi>
             ) : (
               shown
             )}
           </div>
         );
       })}
+    </div>
+  );
+}
+
+interface SessionRowProps {
+  group: SessionGroup;
+  view: TracesView;
+  index: number;
+  top: number;
+}
+
+/** A session's heading over those of its traces that are in the list. */
+function SessionRow({ group, view, index, top }: SessionRowProps) {
+  const { session, traces, firstMs, lastMs, errors, tokens } = group;
+  const condition = session === null ? "session IS NULL" : equals("session", session);
+  const name = session ?? "No session";
+  return (
+    <div
+      role="row"
+      aria-rowindex={index + 2}
+      className={`${styles.row} ${styles.session}`}
+      style={{ transform: `translateY(${top}px)` }}
+    >
+      <div role="cell">
+        {condition === null ? (
+          <bdi>{name}</bdi>
+        ) : (
+          <Link
+            href={buildTracesUrl({
+              ...view,
+              isGrouped: false,
+              filter: addCondition(view.filter, condition),
+            })}
+            title="All traces of this session"
+          >
+            <bdi>{name}</bdi>
+          </Link>
+        )}
+        <span>
+          {formatNumberOf(traces.length, "trace")} listed, {formatTime(firstMs, lastMs)}
+          {lastMs > firstMs ? ` – ${formatTime(lastMs, lastMs)}` : ""}
+          {tokens === null ? "" : `, ${formatCount(tokens)} tokens`}
+        </span>
+        {errors === 0 ? null : (
+          <span className={styles.failed}>{formatNumberOf(errors, "error")}</span>
+        )}
+      </div>
     </div>
   );
 }

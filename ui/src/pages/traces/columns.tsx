@@ -4,6 +4,7 @@ import type { ReactNode } from "react";
 
 import type { TraceInfo } from "../../api/types";
 import { StateMark } from "../../components/StateMark";
+import { type ColumnChoice, readKeyedColumn } from "../../model/columns";
 import {
   ABSENT,
   formatCost,
@@ -11,29 +12,37 @@ import {
   formatDuration,
   formatExactTime,
   formatTime,
+  shortenCommit,
 } from "../../model/format";
 
 export interface Column {
   id: string;
   title: string;
-  /** A CSS grid track. */
-  width: string;
+  /** In pixels; with `grows`, the least. */
+  width: number;
+  /** The share of the room that is left. */
+  grows?: number;
   isNumber?: boolean;
+  /** Less important than the others: written softer. */
+  isSoft?: boolean;
   /** The field that `order_by` names. */
   sortField?: string;
   tooltip?: (info: TraceInfo, nowMs: number) => string | null;
   show: (info: TraceInfo, nowMs: number) => ReactNode;
 }
 
-function text(id: "environment" | "app_version" | "session" | "user"): Column["show"] {
-  return (info) => info[id] ?? ABSENT;
+type TextField = "environment" | "app_version" | "session" | "user" | "branch";
+
+function text(id: TextField): Pick<Column, "id" | "show" | "tooltip" | "sortField"> {
+  return { id, sortField: id, tooltip: (info) => info[id], show: (info) => info[id] ?? ABSENT };
 }
 
 export const COLUMNS: readonly Column[] = [
   {
     id: "time",
     title: "Time",
-    width: "112px",
+    width: 112,
+    isSoft: true,
     sortField: "timestamp_ms",
     tooltip: (info, nowMs) => formatExactTime(info.request_time_ms, nowMs),
     show: (info, nowMs) => formatTime(info.request_time_ms, nowMs),
@@ -41,7 +50,8 @@ export const COLUMNS: readonly Column[] = [
   {
     id: "name",
     title: "Name",
-    width: "minmax(120px, 0.9fr)",
+    width: 130,
+    grows: 0.9,
     sortField: "name",
     tooltip: (info) => info.name,
     show: (info) => info.name ?? info.trace_id,
@@ -49,30 +59,24 @@ export const COLUMNS: readonly Column[] = [
   {
     id: "state",
     title: "State",
-    width: "78px",
+    width: 78,
     sortField: "status",
     show: (info) => <StateMark state={info.state} />,
   },
   {
     id: "duration",
     title: "Duration",
-    width: "82px",
+    width: 82,
     isNumber: true,
     sortField: "execution_time_ms",
     show: (info) => formatDuration(info.duration_ns),
   },
-  { id: "environment", title: "Environment", width: "104px", show: text("environment") },
-  {
-    id: "app_version",
-    title: "Version",
-    width: "84px",
-    tooltip: (info) => info.app_version,
-    show: text("app_version"),
-  },
+  { ...text("environment"), title: "Environment", width: 106 },
+  { ...text("app_version"), title: "Version", width: 84 },
   {
     id: "tokens",
     title: "Tokens",
-    width: "64px",
+    width: 64,
     isNumber: true,
     tooltip: (info) =>
       info.total_tokens === null
@@ -83,38 +87,162 @@ export const COLUMNS: readonly Column[] = [
   {
     id: "cost",
     title: "Cost",
-    width: "68px",
+    width: 68,
     isNumber: true,
     show: (info) => formatCost(info.cost_usd),
   },
-  {
-    id: "session",
-    title: "Session",
-    width: "112px",
-    tooltip: (info) => info.session,
-    show: text("session"),
-  },
-  {
-    id: "user",
-    title: "User",
-    width: "80px",
-    tooltip: (info) => info.user,
-    show: text("user"),
-  },
+  { ...text("session"), title: "Session", width: 112, isSoft: true },
+  { ...text("user"), title: "User", width: 84, isSoft: true },
   {
     id: "request",
     title: "Request",
-    width: "minmax(140px, 1.4fr)",
+    width: 140,
+    grows: 1.4,
+    isSoft: true,
     tooltip: (info) => info.request_preview,
     show: (info) => info.request_preview ?? ABSENT,
   },
   {
     id: "response",
     title: "Response",
-    width: "minmax(140px, 1.4fr)",
+    width: 140,
+    grows: 1.4,
+    isSoft: true,
     tooltip: (info) => info.response_preview,
     show: (info) => info.response_preview ?? ABSENT,
   },
+  {
+    id: "commit",
+    title: "Commit",
+    width: 110,
+    sortField: "commit",
+    tooltip: (info) => info.commit,
+    show: (info) => (info.commit === null ? ABSENT : shortenCommit(info.commit)),
+  },
+  { ...text("branch"), title: "Branch", width: 110 },
+  {
+    id: "models",
+    title: "Models",
+    width: 130,
+    tooltip: (info) => info.models.join(", "),
+    show: (info) => info.models.join(", ") || ABSENT,
+  },
+  {
+    id: "tags",
+    title: "Tags",
+    width: 160,
+    tooltip: writeTags,
+    show: (info) => writeTags(info) || ABSENT,
+  },
+  {
+    id: "assessments",
+    title: "Assessments",
+    width: 130,
+    tooltip: writeAssessments,
+    show: (info) => writeAssessments(info) || ABSENT,
+  },
+  {
+    id: "spans",
+    title: "Spans",
+    width: 60,
+    isNumber: true,
+    show: (info) => formatCount(info.span_count),
+  },
+  {
+    id: "errors",
+    title: "Errors",
+    width: 60,
+    isNumber: true,
+    show: (info) => formatCount(info.error_count),
+  },
+  {
+    id: "input_tokens",
+    title: "Tokens in",
+    width: 80,
+    isNumber: true,
+    show: (info) => formatCount(info.input_tokens),
+  },
+  {
+    id: "output_tokens",
+    title: "Tokens out",
+    width: 84,
+    isNumber: true,
+    show: (info) => formatCount(info.output_tokens),
+  },
+  {
+    id: "trace_id",
+    title: "Trace id",
+    width: 270,
+    isSoft: true,
+    sortField: "trace_id",
+    show: (info) => info.trace_id,
+  },
 ];
 
-export const GRID_COLUMNS = COLUMNS.map((column) => column.width).join(" ");
+export const DEFAULT_COLUMNS: readonly string[] = [
+  "time",
+  "name",
+  "state",
+  "environment",
+  "app_version",
+  "duration",
+  "tokens",
+  "cost",
+  "request",
+  "response",
+  "session",
+  "user",
+];
+export const COLUMN_IDS: readonly string[] = COLUMNS.map(({ id }) => id);
+const BY_ID = new Map(COLUMNS.map((column) => [column.id, column]));
+
+function writeTags(info: TraceInfo): string {
+  return Object.entries(info.tags)
+    .map(([key, value]) => `${key}=${value}`)
+    .join(", ");
+}
+
+function writeAssessments(info: TraceInfo): string {
+  return info.assessments
+    .map((one) => {
+      const value = (one.feedback ?? one.expectation)?.value;
+      return value === undefined
+        ? one.assessment_name
+        : `${one.assessment_name}: ${typeof value === "string" ? value : JSON.stringify(value)}`;
+    })
+    .join(", ");
+}
+
+/** A column by its id, also of any metadata key or tag. */
+export function findColumn(id: string): Column {
+  const known = BY_ID.get(id);
+  if (known !== undefined) return known;
+  const keyed = readKeyedColumn(id);
+  const read = (info: TraceInfo): string | null => {
+    if (keyed === null) return null;
+    return (keyed.from === "tags" ? info.tags : info.trace_metadata)[keyed.key] ?? null;
+  };
+  return {
+    id,
+    title: keyed?.key ?? id,
+    width: 130,
+    sortField: id,
+    tooltip: read,
+    show: (info) => read(info) ?? ABSENT,
+  };
+}
+
+export const MARK_PX = 34;
+
+/** The grid's tracks, and the least width of a row in pixels. */
+export function layOut(choice: ColumnChoice): { columns: Column[]; tracks: string; leastPx: number } {
+  const columns = choice.ids.map(findColumn);
+  const tracks = columns.map(({ id, width, grows }) => {
+    const chosen = choice.widths[id];
+    if (chosen !== undefined) return `${chosen}px`;
+    return grows === undefined ? `${width}px` : `minmax(${width}px, ${grows}fr)`;
+  });
+  const widths = columns.map(({ id, width }) => choice.widths[id] ?? width);
+  const leastPx = widths.reduce((sum, width) => sum + width + 14, MARK_PX + 32);
+  return { columns, tracks: [`${MARK_PX}px`, ...tracks].join(" "), leastPx };
+}

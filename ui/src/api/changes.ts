@@ -1,0 +1,66 @@
+/** What the pages change about many traces at once, a few requests at a time. */
+
+import { getJson, sendJson } from "./client";
+import type { Trace } from "./types";
+
+const AT_ONCE = 6;
+
+/** Run `work` for every item; `onStep` hears how many are done. The first failure ends it. */
+async function forEach<T, R>(
+  items: readonly T[],
+  work: (item: T) => Promise<R>,
+  onStep: (done: number) => void,
+): Promise<R[]> {
+  const results: R[] = [];
+  let next = 0;
+  let done = 0;
+  const run = async (): Promise<void> => {
+    while (next < items.length) {
+      const at = next;
+      next += 1;
+      const item = items[at];
+      if (item === undefined) return;
+      // oxlint-disable-next-line no-await-in-loop -- a few workers, each one request at a time
+      results[at] = await work(item);
+      done += 1;
+      onStep(done);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(AT_ONCE, items.length) }, run));
+  return results;
+}
+
+function pathOf(traceId: string): string {
+  return `/api/v1/traces/${encodeURIComponent(traceId)}`;
+}
+
+export async function tagTraces(
+  traceIds: readonly string[],
+  key: string,
+  value: string,
+  onStep: (done: number) => void,
+): Promise<void> {
+  // A key may hold slashes; the server takes the rest of the path as the key.
+  const path = key.split("/").map(encodeURIComponent).join("/");
+  const set = (traceId: string): Promise<unknown> =>
+    sendJson("PUT", `${pathOf(traceId)}/tags/${path}`, { value });
+  await forEach(traceIds, set, onStep);
+}
+
+export async function deleteTraces(traceIds: readonly string[]): Promise<number> {
+  const body = { trace_ids: traceIds };
+  return (await sendJson<{ deleted: number }>("POST", "/api/v1/traces/delete", body)).deleted;
+}
+
+function readWhole(traceId: string): Promise<Trace> {
+  return getJson<Trace>(pathOf(traceId));
+}
+
+/** Read traces whole, as JSON lines. */
+export async function exportTraces(
+  traceIds: readonly string[],
+  onStep: (done: number) => void,
+): Promise<string> {
+  const traces = await forEach(traceIds, readWhole, onStep);
+  return traces.map((trace) => `${JSON.stringify(trace)}\n`).join("");
+}
