@@ -19,7 +19,6 @@ from __future__ import annotations
 import atexit
 import os
 import queue
-import re
 import shutil
 import threading
 import time
@@ -38,12 +37,13 @@ from whence.store.arrow import AS_TABLE, encode_rows, read_stream, write_stream
 from whence.store.directory import DirectoryLock
 from whence.store.hours import ChangedHours
 from whence.store.kept import KeptTables
+from whence.store.parameters import split_long_arrays
 from whence.store.time_limit import explain_timeout, read_time_left_s
 from whence.store.underway import THE_ENGINE, Underway
 from whence.store.workers import Workers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from concurrent.futures import Future
 
     from clickhouse_connect.driver.client import Client
@@ -61,12 +61,6 @@ INDEXED_ROWS = 8192
 CLOSE_GRACE_S = 2.0
 CLOSE_WAIT_S = 10.0
 _CANCEL_QUERIES = "KILL QUERY WHERE query_id != queryID() ASYNC"
-
-# A ClickHouse server takes a form field of 128 KiB (`http_max_field_value_size`). Longer lists are
-# cut into several parameters; every string may double in size when it is escaped.
-MAX_PARAMETER_BYTES = 120_000
-_TO_ESCAPE = re.compile(r"[^0-9A-Za-z_.:-]")
-_ARRAY_PLACEHOLDER = re.compile(r"\{(\w+):Array\(String\)\}")
 
 
 class Rows(msgspec.Struct, frozen=True):
@@ -185,7 +179,7 @@ class Store:
 
         A list for `{name:Array(String)}` may be of any length. `settings` hold for this query only.
         """
-        sql, values = _split_long_arrays(sql, parameters or {})
+        sql, values = split_long_arrays(sql, parameters or {})
         with self._lend_reader(sql) as client, _translated():
             result = client.query(sql, parameters=values, settings=_within_time(settings))
             return Rows(tuple(result.column_names), list(map(tuple, result.result_rows)))
@@ -217,7 +211,7 @@ class Store:
 
         Columns of LowCardinality are dictionaries.
         """
-        sql, values = _split_long_arrays(sql, parameters or {})
+        sql, values = split_long_arrays(sql, parameters or {})
         asked = {**AS_TABLE, **_within_time(settings)}
         with self._lend_reader(sql) as client, _translated():
             stream = client.raw_query(sql, parameters=values, settings=asked, fmt="ArrowStream")
@@ -440,55 +434,3 @@ def _within_time(settings: Mapping[str, Any] | None) -> dict[str, Any]:
     left_s = read_time_left_s()
     limit = {} if left_s is None else {"max_execution_time": round(left_s, 3) or 0.001}
     return {**limit, **(settings or {})}
-
-
-def _split_long_arrays(sql: str, parameters: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Cut lists that exceed a form field into parts: `{x:…}` → `arrayConcat({x_0:…}, {x_1:…})`.
-
-    The engine folds that into one constant array, so an index on the column is still used.
-    """
-    values = dict(parameters)
-    for name in dict.fromkeys(_ARRAY_PLACEHOLDER.findall(sql)):
-        parts = split_list(values.get(name, ()))
-        if len(parts) < 2:  # noqa: PLR2004
-            if name in values:
-                values[name] = _quote(parts[0])
-            continue
-        del values[name]
-        names = [f"{name}_{index}" for index in range(len(parts))]
-        values.update(zip(names, map(_quote, parts), strict=True))
-        placeholders = ", ".join(f"{{{part}:Array(String)}}" for part in names)
-        sql = sql.replace(f"{{{name}:Array(String)}}", f"arrayConcat({placeholders})")
-    return sql, values
-
-
-class _Quoted:
-    """A parameter that is written already."""
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def __str__(self) -> str:
-        return self._text
-
-
-def _quote(items: list[str]) -> _Quoted | list[str]:
-    """Write a list at once where nothing has to be escaped; the driver looks at every character."""
-    joined = "', '".join(items)
-    if not items or _TO_ESCAPE.search("".join(items)) is not None:
-        return items
-    return _Quoted(f"['{joined}']")
-
-
-def split_list(items: Iterable[str]) -> list[list[str]]:
-    """Cut a list into parts, each small enough for one parameter; an empty list is one part."""
-    parts: list[list[str]] = [[]]
-    room = MAX_PARAMETER_BYTES
-    for item in items:
-        size = 2 * len(item.encode(errors="replace")) + 4
-        if size > room and parts[-1]:
-            parts.append([])
-            room = MAX_PARAMETER_BYTES
-        parts[-1].append(item)
-        room -= size
-    return parts

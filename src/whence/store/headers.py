@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from whence.store.connection import list_columns, split_list
+from whence.store.connection import list_columns
+from whence.store.parameters import split_list
 from whence.store.rows import HeaderRow
 
 if TYPE_CHECKING:

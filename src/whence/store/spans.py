@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from whence.store.connection import list_columns, split_list
+from whence.store.connection import list_columns
 from whence.store.newest import newest_rows
+from whence.store.parameters import split_list
 from whence.store.rows import SpanRow
 
 if TYPE_CHECKING:
