@@ -67,6 +67,7 @@ class Group:
         self._experiments: dict[str, ExperimentRow] = {}
         self._traces: list[TraceRow] = []
         self._open_traces: list[TraceRow] = []
+        self._replacing: set[str] = set()  # the traces whose rows may lie where others do
         self._encoded_traces: list[RecordBatch] = []
         self._encoded = 0  # of the traces
 
@@ -179,7 +180,7 @@ class Group:
         with store.hours.changing(
             store, ((row.experiment_id, row.request_time_ms) for row in self._traces)
         ):
-            store.insert_encoded("traces", self._encoded_traces)
+            store.insert_encoded("traces", self._encoded_traces, replacing=self._replacing)
         store.insert("open_traces", self._open_traces)
 
     @property
@@ -218,6 +219,8 @@ class Group:
         state.row = row
         old, new = state.place, Place(row.experiment_id, row.request_time_ms, is_complete(row))
         state.place = new
+        if state.in_doubt or old is not None:
+            self._replacing.add(state.trace_id)
         if state.in_doubt or (old is not None and old != new):
             self._leave(state, old, new)
         row.version = self.clock.tick()
@@ -233,6 +236,7 @@ class Group:
     def _withdraw(self, state: TraceState) -> None:
         """Take the rows of a deleted trace away."""
         place = state.place
+        self._replacing.add(state.trace_id)
         if place is not None:
             row = self._tombstone(state.trace_id, place)
             (self._traces if place.complete else self._open_traces).append(row)

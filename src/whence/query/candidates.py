@@ -2,10 +2,11 @@
 
 `traces` may hold several rows of one trace until the engine merges them, and reading it with FINAL
 costs a pass over all of it. So *candidates* are rows in sort order as they lie, whole, and then the
-versions that lie at their keys are asked for, beside their tags and assessments. A
-candidate whose version is the highest of its key is found: the filter has been applied to that very
-row. Where a higher one lies that was not among the candidates (it does not match, or has just been
-written), and where a trace of `open_traces` has ended meanwhile, that row is read, and decides.
+versions that lie at their keys are told from memory (`store/superseded.py`), or asked for where
+they aren't known, beside their tags and assessments. A candidate whose version is the highest of
+its key is found: the filter has been applied to that very row. Where a higher one lies that was not
+among the candidates (it does not match, or has just been written), and where a trace of
+`open_traces` has ended meanwhile, that row is read, and decides.
 
 A filter that speaks of spans is the exception: the spans of candidates are read as they lie, too
 (`compile.py`), so all candidates are tested again, with FINAL.
@@ -21,14 +22,17 @@ from whence.query.coverage import with_stored_names
 from whence.query.filters import comparisons, is_about_span
 from whence.query.order import DEFAULT, after, compile_order, sort_key_of
 from whence.query.reach import kind_of, reaches_of
+from whence.query.running import may_find_running
+from whence.store.connection import Rows
 from whence.store.overlay import Overlay, ask_overlay, merge_overlays, read_overlay
+from whence.store.superseded import NONE
 from whence.store.traces import WHOLE, locate_traces
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from whence.query.filters import Filter
-    from whence.query.order import Position, Term
+    from whence.query.order import Order, Position, Term
     from whence.query.reach import Kind
     from whence.store.connection import Store
 
@@ -41,6 +45,9 @@ _VERSIONS = "SELECT trace_id, experiment_id, request_time_ms, version, deleted\n
 # Without a buffer between reading and merging, which is filled before anything is merged: that is a
 # fifth to a third of the time of sparse pages at ten million traces.
 _IN_ORDER = {**SETTINGS, "read_in_order_use_buffering": 0}
+# What a part gives is merged with the others' only when a block of so many rows has been read of
+# it; with the engine's 65,536, most of what a sparse page read was never looked at.
+_IN_STEPS = {**_IN_ORDER, "max_block_size": 4096}
 # The sort key finds them; asking the index of the trace ids as well takes longer.
 _VERSIONS_AT = f"""\
 {_VERSIONS}PREWHERE experiment_id IN {{experiment_ids:Array(String)}}
@@ -101,11 +108,7 @@ def read_candidates(
     """Return the first `size` rows behind the position that match, without `spans` all of spans."""
     parameters = Parameters()
     order = compile_order(search.order, parameters)
-    where = ["deleted = 0"]
-    if position is not None:
-        where.append(after(order, position, parameters))
-    if search.trace_ids is not None:
-        where.append(f"trace_id IN {parameters.bind(list(search.trace_ids), 'Array(String)')}")
+    where = ["deleted = 0", *_bounds(search, position, order, parameters)]
     quick, costly = search.condition, None
     if not order.joins:
         quick, costly = set_costly_apart(quick)
@@ -136,18 +139,32 @@ def read_candidates(
         return _unite(branches, f"ORDER BY {order.clause}\nLIMIT {limit}")
 
     running_sql = select(1, "open_traces FINAL", _scope(search.experiment_ids, parameters))
+
+    def read_both(times: str) -> tuple[list[Candidate], list[Candidate]]:
+        return _read_both(store, search, position, running_sql, select_ended(times), parameters)
+
     kind = _kind_of(search, size)
     if kind is None:
-        running, ended = _read_both(store, running_sql, select_ended(""), parameters.values)
+        running, ended = read_both("")
     else:
         from_ms = None if position is None else -position[0]
         running, ended = _read_within_reach(
-            store, kind, from_ms, size, running_sql, select_ended, parameters
+            store, kind, from_ms, size, read_both, select_ended, parameters
         )
     if not running:
         return ended
     key = sort_key_of(order)
     return sorted([*running, *ended], key=lambda one: key(one.position))[:size]
+
+
+def _bounds(
+    search: Search, position: Position | None, order: Order, parameters: Parameters
+) -> list[str]:
+    """Return conditions beside the filter: behind the position, and which traces at all."""
+    bounds = [] if position is None else [after(order, position, parameters)]
+    if search.trace_ids is not None:
+        bounds.append(f"trace_id IN {parameters.bind(list(search.trace_ids), 'Array(String)')}")
+    return bounds
 
 
 def _unite(branches: Sequence[str], clauses: str) -> str:
@@ -169,49 +186,60 @@ def _read_within_reach(
     kind: Kind,
     from_ms: int | None,
     size: int,
-    running_sql: str,
+    read_both: Callable[[str], tuple[list[Candidate], list[Candidate]]],
     select_ended: Callable[[str], str],
     parameters: Parameters,
 ) -> tuple[list[Candidate], list[Candidate]]:
     """Read as `_read_both` does, first of all no further back than such pages usually reach."""
-    reaches, values = reaches_of(store), parameters.values
+    reaches = reaches_of(store)
     until_ms = reaches.guess_ms(kind, from_ms)
     if until_ms is None:
-        running, ended = _read_both(store, running_sql, select_ended(""), values)
+        running, ended = read_both("")
     else:
         until = parameters.bind(-until_ms, "Int64")
         before = store.count_inserts("traces")
-        within = select_ended(f"-request_time_ms <= {until} AND ")
-        running, ended = _read_both(store, running_sql, within, values)
+        running, ended = read_both(f"-request_time_ms <= {until} AND ")
         if len(ended) < size:
             rest = select_ended(f"-request_time_ms > {until} AND ")
-            beyond = store.query(rest, values, settings=_IN_ORDER).rows
+            beyond = store.query(rest, parameters.values, settings=_IN_STEPS).rows
             ended = [*ended, *_candidates(beyond)][:size]
             # A trace may have moved from beyond to within, and was seen at neither time: by an
             # insert that began meanwhile, or was under way already.
             if before is None or before % 2 or store.count_inserts("traces") != before:
-                running, ended = _read_both(store, running_sql, select_ended(""), values)
+                running, ended = read_both("")
     began = [one.request_time_ms for one in ended]
     reaches.learn(kind, from_ms, began, full=len(ended) == size)
     return running, ended
 
 
 def _read_both(
-    store: Store, running_sql: str, ended_sql: str, values: dict[str, Any]
+    store: Store,
+    search: Search,
+    position: Position | None,
+    running_sql: str,
+    ended_sql: str,
+    parameters: Parameters,
 ) -> tuple[list[Candidate], list[Candidate]]:
     """Read `open_traces`, then `traces`: what ends meanwhile is seen twice rather than never.
 
     A trace that ends is inserted there first, and then taken from here by another insert. Where
-    none has begun, the order of reading makes no difference, and both are read side by side.
+    none has begun, the order of reading makes no difference, and both are read side by side, or
+    `open_traces` not at all where it is known to have nothing for this page.
     """
+    values, settings = parameters.values, _IN_ORDER
+    if search.order == DEFAULT and not search.speaks_of_spans:
+        settings = _IN_STEPS
     before = store.count_inserts("open_traces")
+    running = Rows((), [])
     if before is None:
-        running = store.query(running_sql, values, settings=_IN_ORDER)
-    else:
+        running = store.query(running_sql, values, settings=settings)
+    elif may_find_running(store, search, position):
         statements = [(ended_sql, values), (running_sql, values)]
-        ended, running = store.query_together(statements, **_IN_ORDER)
+        ended, running = store.query_together(statements, **settings)
+    else:
+        ended = store.query(ended_sql, values, settings=settings)
     if before is None or store.count_inserts("open_traces") != before:
-        ended = store.query(ended_sql, values, settings=_IN_ORDER)
+        ended = store.query(ended_sql, values, settings=settings)
     return _candidates(running.rows), _candidates(ended.rows)
 
 
@@ -302,15 +330,16 @@ def _tell_apart(
 def _read_versions(
     store: Store, candidates: Sequence[Candidate]
 ) -> tuple[list[tuple[Any, ...]], Overlay]:
-    """Read what lies at the candidates' keys, and their tags and assessments."""
+    """Tell what lies at the candidates' keys, and read their tags and assessments."""
     closed = [one for one in candidates if not one.is_open]
     trace_ids = list({one.trace_id for one in candidates})
+    sure, doubtful = _recall_versions(store, closed)
     statements: list[tuple[str, dict[str, Any]]] = []
-    if closed:
+    if doubtful:
         at = {
-            "experiment_ids": sorted({one.experiment_id for one in closed}),
-            "times": sorted({-one.request_time_ms for one in closed}),
-            "trace_ids": trace_ids,
+            "experiment_ids": sorted({one.experiment_id for one in doubtful}),
+            "times": sorted({-one.request_time_ms for one in doubtful}),
+            "trace_ids": list({one.trace_id for one in doubtful}),
         }
         statements.append((_VERSIONS_AT, at))
     if len(closed) < len(candidates):
@@ -319,7 +348,24 @@ def _read_versions(
     asked = ask_overlay(store, trace_ids)
     found = store.query_together([*statements, *asked.statements])
     versions, changed = found[: len(statements)], found[len(statements) :]
-    return [row for one in versions for row in one.rows], asked.gather(changed)
+    rows = [(one.trace_id, *one.key[:2], one.version, 0) for one in sure]
+    return [*rows, *(row for one in versions for row in one.rows)], asked.gather(changed)
+
+
+def _recall_versions(
+    store: Store, closed: Sequence[Candidate]
+) -> tuple[list[Candidate], list[Candidate]]:
+    """Return the candidates that are known to be the newest rows of their keys, and the doubtful.
+
+    A row is neither where the newest of its key is among the candidates.
+    """
+    highest = store.superseded.find([one.key for one in closed])
+    if highest is None:
+        return [], list(closed)
+    pairs = list(zip(closed, highest, strict=True))
+    sure = [one for one, version in pairs if version in (NONE, one.version)]
+    settled = {one.key for one in sure}
+    return sure, [one for one in closed if one.key not in settled]
 
 
 def _read_again(

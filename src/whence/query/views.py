@@ -16,6 +16,7 @@ from msgspec import UNSET, Raw, UnsetType
 from whence import semconv
 from whence.query.compile import forms_of_trace_id
 from whence.store.conflicts import SELECT_CONFLICTS, find_conflicts
+from whence.store.connection import Rows
 from whence.store.overlay import ask_overlay, read_overlay
 from whence.store.rows import ConflictRow
 from whence.store.spans import SELECT_SPANS, gather_spans, read_spans
@@ -166,11 +167,14 @@ def read_trace(store: Store, trace_id: str) -> TraceView | None:
     forms = forms_of_trace_id(trace_id)
     asked = {"trace_ids": forms}
     refused, overlay = find_conflicts(store, forms), ask_overlay(store, forms)
-    statements = [(SELECT_SPANS, asked), (SELECT_RUNNING, asked)]
+    statements = [(SELECT_SPANS, asked)]
+    runs = store.kept.find("open_traces", forms) != []
+    statements += [(SELECT_RUNNING, asked)] * runs
     statements += [(SELECT_CONFLICTS, asked)] * (refused is None)
-    spans, running, *changed = store.query_together(
+    spans, *changed = store.query_together(
         [*statements, *overlay.statements], use_query_condition_cache=0, max_threads=1
     )
+    running = changed.pop(0) if runs else Rows((), [])
     if refused is None:
         refused = changed.pop(0).structs(ConflictRow)
     rows = gather_spans(spans)

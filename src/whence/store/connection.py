@@ -38,6 +38,7 @@ from whence.store.directory import DirectoryLock
 from whence.store.hours import ChangedHours
 from whence.store.kept import KeptTables
 from whence.store.parameters import split_long_arrays
+from whence.store.superseded import SupersededRows
 from whence.store.time_limit import explain_timeout, read_time_left_s
 from whence.store.underway import THE_ENGINE, Underway
 from whence.store.workers import Workers
@@ -148,6 +149,7 @@ class Store:
         self._disk_reserve_bytes = disk_reserve_bytes
         self.hours = ChangedHours(shared=lock is None)
         self.kept = KeptTables(self.query, shared=lock is None)
+        self.superseded = SupersededRows(self.query, self.query_raw, shared=lock is None)
         self._pid = os.getpid()
         self._closed = False
         self._writer = open_client()
@@ -250,8 +252,18 @@ class Store:
         except (OverflowError, TypeError, ValueError) as error:
             raise StoreError(f"a row of {table} holds what no column can: {error}") from error
 
-    def insert_encoded(self, table: str, batches: Sequence[RecordBatch]) -> None:
-        """Insert encoded rows of one struct as one block; durable on return."""
+    def insert_encoded(
+        self,
+        table: str,
+        batches: Sequence[RecordBatch],
+        *,
+        replacing: Collection[str] | None = None,
+    ) -> None:
+        """Insert encoded rows of one struct as one block; durable on return.
+
+        `replacing`, for `traces`: the trace ids of all rows that may lie at a key that has a row
+        already; None: any may.
+        """
         if not batches:
             return
         self._check()
@@ -263,7 +275,11 @@ class Store:
         with self._take_writer(f"INSERT INTO {table}"):
             self._inserts[table] = self._inserts.get(table, 0) + 1
             try:
-                with self.kept.inserting(table, batches), _translated():
+                with (
+                    self.kept.inserting(table, batches),
+                    self.superseded.inserting(table, batches, replacing),
+                    _translated(),
+                ):
                     self._writer.raw_insert(
                         table, batches[0].schema.names, stream, fmt="ArrowStream", settings=settings
                     )

@@ -4,13 +4,16 @@
 the engine takes 2 to 4 ms a table. So where the store belongs to this process, their newest rows
 are read once, and kept up to date by the inserts that pass through here.
 
+Of `open_traces` those that have not ended are held, by what most searches ask: most pages then need
+not ask for them at all.
+
 Contract: what is found is what the engine would say. Nothing is found (None) where the table is too
 large, is written by others as well, or is just being written: then the engine must be asked.
 
 Of `traces` only the experiments are held: a search of all of them must know which there are.
 
-Limits: `MAX_ROWS` rows or `MAX_BYTES` a table; a larger one is asked for as long as the store is
-open.
+Limits: `MAX_ROWS` rows or `MAX_BYTES` a table, `MAX_RUNNING` open traces; a larger one is asked for
+as long as the store is open.
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from whence.store.rows import AssessmentRow, ConflictRow, TagRow
+from whence.store.rows import AssessmentRow, ConflictRow, RunningRow, TagRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
 
 MAX_ROWS = 20_000
 MAX_BYTES = 16 << 20
+MAX_RUNNING = 8000  # a search goes through all of them, in about a millisecond
 RETRY_S = 2.0  # after a reading that an insert overtook
 
 _SIZE = """\
@@ -50,6 +54,7 @@ class _Shape:
     row_type: type[msgspec.Struct]
     key: tuple[str, ...]  # besides the trace id
     version: str = "version"
+    living: bool = False  # deleted rows aren't held
 
     def names(self) -> tuple[str, ...]:
         return self.row_type.__struct_fields__
@@ -65,9 +70,10 @@ _SHAPES = {
     "tags": _Shape(TagRow, ("key",)),
     "assessments": _Shape(AssessmentRow, ("assessment_id",)),
     "conflicts": _Shape(ConflictRow, ("key", "refused"), "at_us"),
+    "open_traces": _Shape(RunningRow, (), living=True),
 }
 
-_Row = Any  # a TagRow, an AssessmentRow or a ConflictRow
+_Row = Any  # a TagRow, an AssessmentRow, a ConflictRow or a RunningRow
 _ByKey = dict[tuple[Any, ...], _Row]
 
 
@@ -121,6 +127,16 @@ class KeptTables:
             found = [held.rows[one] for one in trace_ids if one in held.rows]
             return [row for by_key in found for row in by_key.values()]
 
+    def list_running(self) -> list[RunningRow] | None:
+        """Return all traces that have not ended; None: ask."""
+        held = self._held("open_traces")
+        if held is None:
+            return None
+        with self._lock:
+            if held.rows is None or held.inserting:
+                return None
+            return [row for by_key in held.rows.values() for row in by_key.values()]
+
     def has_key(self, table: str, key: str) -> bool | None:
         """Tell whether any row, deleted or not, is of this key; None: ask."""
         held = self._held(table)
@@ -154,7 +170,7 @@ class KeptTables:
                     held.rows = None
                 elif held.rows is not None:
                     _add(held, _SHAPES[table], rows)
-                    _check_size(held)
+                    _check_size(held, _SHAPES[table])
 
     def _held(self, table: str) -> _Table | None:
         """Return a table whose rows are known, reading them where that hasn't been done."""
@@ -181,16 +197,22 @@ class KeptTables:
             elif held.inserts == inserts:
                 held.rows, held.count, held.size, held.keys = {}, 0, 0, set()
                 _add(held, _SHAPES[table], read)
-                _check_size(held)
+                _check_size(held, _SHAPES[table])
             return held if held.rows is not None else None
 
     def _read(self, table: str) -> list[_Row] | None:
         """Read a table whole; None where it is too large."""
+        shape = _SHAPES[table]
+        columns = ", ".join(f"`{name}`" for name in shape.names())
+        if shape.living:
+            sql = (
+                f"SELECT {columns}\nFROM {table} FINAL\nWHERE deleted = 0\nLIMIT {MAX_RUNNING + 1}"
+            )
+            living = self._query(sql).structs(shape.row_type)
+            return living if len(living) <= MAX_RUNNING else None
         rows, size = self._query(_SIZE, {"table": table}).rows[0]
         if rows > MAX_ROWS or size > MAX_BYTES:
             return None
-        shape = _SHAPES[table]
-        columns = ", ".join(f"`{name}`" for name in shape.names())
         return self._query(f"SELECT {columns}\nFROM {table} FINAL").structs(shape.row_type)
 
 
@@ -198,7 +220,7 @@ def _rows_of(shape: _Shape, batch: RecordBatch) -> list[_Row]:
     """Return a batch's rows as structs; a map comes as pairs."""
     kinds = {one.name: one.type for one in msgspec.structs.fields(shape.row_type)}
     maps = [name for name in shape.names() if str(kinds[name]).startswith("dict")]
-    rows = batch.to_pylist()
+    rows = batch.select(shape.names()).to_pylist() if shape.living else batch.to_pylist()
     for row in rows:
         row.update({name: dict(row[name] or ()) for name in maps})
     return [shape.row_type(**row) for row in rows]
@@ -213,6 +235,11 @@ def _add(held: _Table, shape: _Shape, rows: Iterable[_Row]) -> None:
         key = tuple(getattr(row, name) for name in shape.key)
         earlier = by_key.get(key)
         if earlier is not None and getattr(earlier, shape.version) > getattr(row, shape.version):
+            continue
+        if shape.living and row.deleted:
+            del held.rows[row.trace_id]
+            held.count -= earlier is not None
+            held.size -= 0 if earlier is None else _size_of(earlier)
             continue
         by_key[key] = row
         held.count += earlier is None
@@ -231,6 +258,7 @@ def _size_of(row: _Row) -> int:
     return size
 
 
-def _check_size(held: _Table) -> None:
-    if held.count > MAX_ROWS or held.size > 2 * MAX_BYTES:
+def _check_size(held: _Table, shape: _Shape) -> None:
+    most = MAX_RUNNING if shape.living else MAX_ROWS
+    if held.count > most or held.size > 2 * MAX_BYTES:
         held.rows, held.keys, held.too_large = None, set(), True

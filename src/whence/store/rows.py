@@ -100,6 +100,26 @@ class TraceRow(msgspec.Struct, kw_only=True, gc=False):
     deleted: int = 0
 
 
+class RunningRow(msgspec.Struct, frozen=True, kw_only=True):
+    """What a trace of `open_traces` is most often looked for by; its key is trace_id."""
+
+    trace_id: str
+    experiment_id: str
+    request_time_ms: int
+    duration_ns: int | None
+    state: str
+    trace_name: str | None
+    environment: str | None
+    metadata_environment: str | None
+    app_version: str | None
+    commit: str | None
+    branch: str | None
+    session: str | None
+    user: str | None
+    version: int
+    deleted: int
+
+
 class TagRow(msgspec.Struct, frozen=True, kw_only=True):
     """A tag that an API call set, or deleted (`deleted` 1); its key is (trace_id, key)."""
 
