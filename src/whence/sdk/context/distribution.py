@@ -108,7 +108,7 @@ def describe_distribution(found: Distribution) -> Iterator[Found]:
 
 def find_distribution(program: Program) -> Distribution | None:
     """Return the distribution that a program belongs to; None where it belongs to none."""
-    infos = list(_list_infos())
+    infos = list(list_infos())
     info = None
     if program.script:
         info = _find_by_script(infos, program.script, program.module)
@@ -118,10 +118,10 @@ def find_distribution(program: Program) -> Distribution | None:
         info = _find_by_module(infos, program.module)
     if info is None or _name_of(info) in TOOLS:
         return None
-    return _describe(info)
+    return describe_info(info)
 
 
-def _list_infos() -> Iterator[Path]:
+def list_infos() -> Iterator[Path]:
     """Yield the folder of each installed distribution; the first of a name hides the others."""
     seen: set[str] = set()
     for entry in dict.fromkeys(sys.path):
@@ -195,7 +195,8 @@ def _find_by_folder(infos: list[Path], file: Path) -> Path | None:
     return max(holding)[1] if holding else None
 
 
-def _describe(info: Path) -> Distribution:
+def describe_info(info: Path) -> Distribution:
+    """Return what a `.dist-info` folder says."""
     name, version = _name_of(info), None
     for line in _read(info, "METADATA").splitlines():
         header, _, value = line.partition(":")

@@ -1,7 +1,7 @@
-"""What a tag object leads to, read from the object database: loose objects, packs, alternates.
+"""What tags and commits lead to, read from the object database: loose objects, packs, alternates.
 
-Only as much is read as tells a tag from other objects and names its target. Limits: tag objects
-up to 1 MiB, packs with an index of version 2 (all since 2008), 200 packs, 1,000 objects asked for.
+Only as much is read as tells them from other objects and names their targets. Limits: objects up to
+1 MiB, packs with an index of version 2 (all since 2008), 200 packs, 1,000 objects asked for.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from whence.sdk.context.git.files import open_file, read_file, read_text
-from whence.sdk.context.git.packs import MAX_OBJECT_BYTES, Pack
+from whence.sdk.context.git.packs import COMMIT, MAX_OBJECT_BYTES, TAG, Pack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,13 +22,18 @@ MAX_TAG_STEPS = 5
 MAX_LOOKUPS = 1_000
 MAX_PACKS = 200
 MAX_ALTERNATES = 10
+NAMES = {TAG: b"tag ", COMMIT: b"commit "}
+FIRST_PARENT = re.compile(
+    rb"tree [0-9a-f]{40}(?:[0-9a-f]{24})?\n(?:parent ([0-9a-f]{40}(?:[0-9a-f]{24})?)\n)?"
+)
 TAG_TARGET = re.compile(rb"object ([0-9a-f]{40}(?:[0-9a-f]{24})?)\ntype ([a-z]+)\n")
 
 
 class Objects:
     """The object database of one repository. Owns open packs: close it."""
 
-    def __init__(self, common_dir: str, id_length: int) -> None:
+    def __init__(self, common_dir: str, id_length: int, *, max_lookups: int = MAX_LOOKUPS) -> None:
+        self._max_lookups = max_lookups
         self._first_folder = f"{common_dir}/objects"
         self._id_length = id_length
         self._folders: list[str] | None = None
@@ -47,11 +52,9 @@ class Objects:
         """
         target = None
         for _ in range(MAX_TAG_STEPS):
-            self._lookups += 1
-            if self._lookups > MAX_LOOKUPS:
-                raise ValueError(f"more than {MAX_LOOKUPS} objects to look at")
+            self._count_lookup()
             try:
-                body = self._read_tag(object_id)
+                body = self._read(object_id, TAG)
             except (OSError, ValueError, zlib.error):
                 return None
             found = TAG_TARGET.match(body) if body is not None else None
@@ -62,14 +65,32 @@ class Objects:
                 return target
         return None
 
-    def _read_tag(self, object_id: str) -> bytes | None:
+    def first_parent(self, object_id: str) -> str | None:
+        """Return the first parent of a commit; None for a first commit and one that is not here.
+
+        A broken object is not here. Raises ValueError when asked for too many.
+        """
+        self._count_lookup()
+        try:
+            body = self._read(object_id, COMMIT)
+        except (OSError, ValueError, zlib.error):
+            return None
+        found = FIRST_PARENT.match(body) if body is not None else None
+        return found[1].decode() if found is not None and found[1] else None
+
+    def _count_lookup(self) -> None:
+        self._lookups += 1
+        if self._lookups > self._max_lookups:
+            raise ValueError(f"more than {self._max_lookups} objects to look at")
+
+    def _read(self, object_id: str, kind: int) -> bytes | None:
         for folder in self._list_folders():
             path = f"{folder}/{object_id[:2]}/{object_id[2:]}"
             data = read_file(path)
             if data is not None:
-                return _unpack_loose_tag(data)
+                return _unpack_loose(data, kind)
         for pack in self._list_packs():
-            found = pack.read_tag(bytes.fromhex(object_id))
+            found = pack.read(bytes.fromhex(object_id), kind)
             if found is not None:
                 return found or None
         return None
@@ -110,7 +131,7 @@ class Objects:
                     yield f"{folder}/pack/{name}"
 
 
-def _unpack_loose_tag(data: bytes) -> bytes | None:
+def _unpack_loose(data: bytes, kind: int) -> bytes | None:
     inflated = zlib.decompressobj().decompress(data, MAX_OBJECT_BYTES)
     header, _, body = inflated.partition(b"\0")
-    return body if header.startswith(b"tag ") else None
+    return body if header.startswith(NAMES[kind]) else None

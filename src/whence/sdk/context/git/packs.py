@@ -19,7 +19,7 @@ INDEX_MAGIC = b"\xfftOc\0\0\0\x02"
 FANOUT = struct.Struct(">256I")
 NUMBER = struct.Struct(">I")
 LONG_NUMBER = struct.Struct(">Q")
-TAG, OFFSET_DELTA, ID_DELTA = 4, 6, 7
+COMMIT, TAG, OFFSET_DELTA, ID_DELTA = 1, 4, 6, 7
 READ_BYTES = 4096  # enough for an object's header and for most tags
 
 
@@ -51,8 +51,8 @@ class Pack:
         if self._pack is not None:
             self._pack.close()
 
-    def read_tag(self, object_id: bytes) -> bytes | None:
-        """Return a tag's text, b'' for an object of another kind, None for one not in this pack."""
+    def read(self, object_id: bytes, kind: int) -> bytes | None:
+        """Return an object's text, b'' if it is of another kind, None if it is not in this pack."""
         place = self._find(object_id)
         if place is None:
             return None
@@ -67,7 +67,7 @@ class Pack:
                 break
             deltas.append(stored)
             place = stored.base
-        if stored.kind != TAG:
+        if stored.kind != kind:
             return b""
         data = self._inflate(stored)
         for delta in reversed(deltas):
@@ -140,7 +140,7 @@ class Pack:
 
     def _inflate(self, stored: Stored) -> bytes:
         if stored.size > MAX_OBJECT_BYTES:
-            raise ValueError("too large for a tag")
+            raise ValueError("too large for a tag or a commit")
         stream = zlib.decompressobj()
         data = bytearray()
         place = stored.content
