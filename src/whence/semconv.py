@@ -19,6 +19,7 @@ GIT_BRANCH = "mlflow.source.git.branch"
 GIT_REPO_URL = "mlflow.source.git.repoURL"
 GIT_DIRTY = "whence.git.dirty"  # "true" or "false"; absent: unknown
 GIT_DIRTY_HASH = "whence.git.dirty_hash"  # 40 hex, only where the tree is dirty
+MANIFEST = "whence.manifest"  # 64 hex: the digest of the version's manifest
 BUILD_TIME = "whence.build.time"  # UTC, RFC 3339: when the image was stamped
 SOURCE_RUN = "mlflow.sourceRun"
 MODEL_ID = "mlflow.modelId"
@@ -92,7 +93,11 @@ DEFAULT_EXPERIMENT_ID = "0"
 DEFAULT_EXPERIMENT_NAME = "Default"
 
 # A text that belongs to a whole process (its diff), sent once as a resource without spans.
-DOCUMENT_KIND = "whence.document.kind"  # "diff"
+DOCUMENT_KIND = "whence.document.kind"  # "diff", or one of those below
+DIFF_DOCUMENT = "diff"
+MANIFEST_DOCUMENT = "manifest"  # the canonical JSON of a `VersionManifest`; its hash is the digest
+PROMPT_DOCUMENT = "prompt"  # the text of a prompt; its hash is the text's SHA-256
+ANCESTORS_DOCUMENT = "ancestors"  # a commit's first parents, a line each; its hash is the commit
 DOCUMENT_HASH = "whence.document.hash"
 DOCUMENT_TEXT = "whence.document.text"
 

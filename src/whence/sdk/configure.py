@@ -35,6 +35,7 @@ def configure(
     sampling_ratio: float | None = None,
     follow_parent_sampling: bool | None = None,
     store_diff: bool | None = None,
+    store_prompts: bool | None = None,
     baggage: Iterable[str] | None = None,
 ) -> None:
     """Say which environment and version this process is, and how it traces.
@@ -47,8 +48,8 @@ def configure(
     `otel=True` makes Whence OpenTelemetry's global tracer provider. `span_processors` are functions
     that may change every span before it leaves (`[]` removes them). `sampling_ratio`, 0.0 to 1.0,
     is the share of new traces to record. Spans under a parent from elsewhere that is not sampled
-    are recorded unless `follow_parent_sampling` is true.
-    `store_diff=True` keeps the text of what differs from the commit, with secrets masked.
+    are recorded unless `follow_parent_sampling` is true. `store_diff=True` keeps the text of what
+    differs from the commit, secrets masked; `store_prompts=False` only hashes of declared prompts.
     `baggage` names the metadata keys that may travel to and from other services (`[]`: none).
 
     >>> import whence
@@ -68,6 +69,7 @@ def configure(
         sampling_ratio=sampling_ratio,
         span_processors=span_processors,
         store_diff=store_diff,
+        store_prompts=store_prompts,
         baggage=baggage,
     )
     if url is not None:
@@ -78,9 +80,13 @@ def configure(
     declare(fixed)
     compute(computed)
     if otel:
-        from whence.sdk.capture.tracer import become_global
+        _become_global()
 
-        become_global()
+
+def _become_global() -> None:
+    from whence.sdk.capture.tracer import become_global
+
+    become_global()
 
 
 def check_switches(**given: Any) -> dict[str, Any]:

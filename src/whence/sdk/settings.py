@@ -30,6 +30,7 @@ DISABLED_VARIABLE = "WHENCE_DISABLED"
 SYNCHRONOUS_VARIABLE = "WHENCE_SYNCHRONOUS"
 MLFLOW_ASYNC_VARIABLE = "MLFLOW_ENABLE_ASYNC_TRACE_LOGGING"  # false: synchronous
 STORE_DIFF_VARIABLE = "WHENCE_STORE_DIFF"
+STORE_PROMPTS_VARIABLE = "WHENCE_STORE_PROMPTS"  # false: only their hashes
 BAGGAGE_VARIABLE = "WHENCE_BAGGAGE"
 TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
 FALSE_WORDS = frozenset({"0", "false", "no", "off"})
@@ -41,6 +42,18 @@ declared: dict[str, str] = {}
 computed: dict[str, Callable[[], Any]] = {}
 
 
+@dataclass(frozen=True)
+class DeclaredVersion:
+    """What `whence.version(…)` said. Replaced whole; its dicts never change."""
+
+    prompts: dict[str, str] = field(default_factory=dict)
+    models: dict[str, str] = field(default_factory=dict)
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+
+version = DeclaredVersion()
+
+
 @dataclass
 class Settings:
     """The state of this process.
@@ -48,8 +61,9 @@ class Settings:
     `destination` (and what a context chose, if `has_context_destination`) is stronger than
     `experiment`; `active_model` is (id, name or ''), None for no model.
     With `synchronous` the end of a trace waits until it has been delivered (or spooled).
-    `store_diff` asks for the text of a dirty work tree's changes; `baggage` names the metadata
-    keys that W3C baggage may carry to and from other services.
+    `store_diff` asks for the text of a dirty work tree's changes, `store_prompts` for that of
+    declared prompts; `baggage` names the metadata keys that W3C baggage may carry to and from other
+    services.
     """
 
     enabled: bool = True
@@ -62,6 +76,7 @@ class Settings:
     follow_parent_sampling: bool = False
     synchronous: bool = False
     store_diff: bool = False
+    store_prompts: bool = True
     baggage: tuple[str, ...] = ()
     span_processors: tuple[Callable[[Any], Any], ...] = field(default=())
 
@@ -80,6 +95,7 @@ def read_environment() -> Settings:
         sampling_ratio=_sampling_from_environment(),
         synchronous=_is_synchronous(),
         store_diff=_is_true(STORE_DIFF_VARIABLE),
+        store_prompts=not _is_false(STORE_PROMPTS_VARIABLE),
         baggage=check_baggage(os.environ.get(BAGGAGE_VARIABLE, "").split(",")),
     )
 
@@ -108,11 +124,15 @@ def _model_from_environment() -> tuple[str, str] | None:
 def _is_synchronous() -> bool:
     if os.environ.get(SYNCHRONOUS_VARIABLE, "").strip():
         return _is_true(SYNCHRONOUS_VARIABLE)
-    return os.environ.get(MLFLOW_ASYNC_VARIABLE, "").strip().lower() in FALSE_WORDS
+    return _is_false(MLFLOW_ASYNC_VARIABLE)
 
 
 def _is_true(variable: str) -> bool:
     return os.environ.get(variable, "").strip().lower() in TRUE_WORDS
+
+
+def _is_false(variable: str) -> bool:
+    return os.environ.get(variable, "").strip().lower() in FALSE_WORDS
 
 
 def _sampling_from_environment() -> float:
@@ -191,11 +211,13 @@ def active_url() -> str:
 
 def reset() -> None:
     """Go back to what the environment says."""
+    global version  # noqa: PLW0603 - process-wide by nature
     fresh = read_environment()
     for name, value in vars(fresh).items():
         setattr(current, name, value)
     declared.clear()
     computed.clear()
+    version = DeclaredVersion()
 
 
 current = read_environment()

@@ -14,6 +14,7 @@ from whence.sdk import settings
 
 ALWAYS = (
     "hashlib",
+    "whence.sdk.context.manifest",
     "whence.sdk.context.work_tree.nearest_tag",
     "whence.sdk.context.work_tree.state",
     "whence.sdk.context.program.databricks",

@@ -89,15 +89,15 @@ def find_basis(
     `read_current` reads the repository of that folder; it is asked last, and does not count for a
     program that is installed from elsewhere.
     """
-    distribution = _guard(lambda: find_distribution(program))
+    distribution = guard(lambda: find_distribution(program))
     source_folder = distribution.folder if distribution is not None else None
     state: GitState | None = None
     for place in (program.file, source_folder):
         if state is None and place is not None:
-            state = _guard(partial(read_git, place))
+            state = guard(partial(read_git, place))
     is_own = state is not None
     passed_by: Path | None = None
-    if state is None and (current := _guard(read_current)) is not None:
+    if state is None and (current := guard(read_current)) is not None:
         if _is_from_elsewhere(program, distribution, folder, current.root):
             passed_by = current.root
         else:
@@ -131,7 +131,7 @@ def _is_from_elsewhere(
 
 def look_at_program() -> Program:
     """Return the program of this process; one of which nothing is known where that fails."""
-    return _guard(find_program) or Program(None, UNKNOWN, table.PROGRAM)
+    return guard(find_program) or Program(None, UNKNOWN, table.PROGRAM)
 
 
 def find_folder() -> Path | None:
@@ -141,7 +141,8 @@ def find_folder() -> Path | None:
     return None
 
 
-def _guard(look: Callable[[], T | None]) -> T | None:
+def guard(look: Callable[[], T | None]) -> T | None:
+    """Return what `look` finds; None where it fails, which is counted."""
     try:
         return look()
     except Exception as error:  # noqa: BLE001 - detection must never break the program

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from whence.sdk.delivery.stats import Stats
 
 BODY_BYTES = 4 << 20
+SHORT_DOCUMENTS_CHARS = 200_000  # of one request: a body of documents can't be split
 PAUSE_S = 50e-6  # sleep(0) gives the lock up and takes it back before anybody else wakes
 PENDING_MARK = b'"endTimeUnixNano":"0"'
 
@@ -65,14 +66,22 @@ class ProcessDocument(Protocol):
         """All of it."""
 
 
-def encode_document(document: ProcessDocument) -> bytes:
-    """Return a document as a request body: a resource without spans."""
-    attributes = {
-        semconv.DOCUMENT_KIND: document.kind,
-        semconv.DOCUMENT_HASH: document.hash,
-        semconv.DOCUMENT_TEXT: document.text,
-    }
-    return encode_request([ResourceSpans(Resource(attributes), [])])
+def encode_documents(documents: Iterable[ProcessDocument]) -> list[bytes]:
+    """Return documents as request bodies, each a resource without spans; short ones go together."""
+    bodies: list[list[ResourceSpans]] = [[]]
+    room = SHORT_DOCUMENTS_CHARS
+    for document in documents:
+        attributes = {
+            semconv.DOCUMENT_KIND: document.kind,
+            semconv.DOCUMENT_HASH: document.hash,
+            semconv.DOCUMENT_TEXT: document.text,
+        }
+        if len(document.text) > room and bodies[-1]:
+            bodies.append([])
+            room = SHORT_DOCUMENTS_CHARS
+        bodies[-1].append(ResourceSpans(Resource(attributes), []))
+        room -= len(document.text)
+    return [encode_request(groups) for groups in bodies if groups]
 
 
 def encode_items(

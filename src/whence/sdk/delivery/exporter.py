@@ -18,7 +18,7 @@ from whence.errors import InvalidInputError
 from whence.sdk import diagnostics, settings
 from whence.sdk.delivery import transport
 from whence.sdk.delivery.backlog import GATHER_S, HURRY_SPANS, Move, Waiter
-from whence.sdk.delivery.batches import Exportable, encode_document, encode_items
+from whence.sdk.delivery.batches import Exportable, encode_documents, encode_items
 from whence.sdk.delivery.destination import (
     Destination,
     LocalStore,
@@ -264,16 +264,17 @@ class Exporter:
         if not self._are_documents_due or self._late.is_running:
             return []
         self._are_documents_due = False
-        bodies = []
         try:
-            for document in self._pipeline.documents():
-                name = (document.kind, document.hash)
-                if name not in self._sent_documents:
-                    self._sent_documents.add(name)
-                    bodies.append(encode_document(document))
+            fresh = {
+                (one.kind, one.hash): one
+                for one in self._pipeline.documents()
+                if (one.kind, one.hash) not in self._sent_documents
+            }
+            self._sent_documents.update(fresh)
+            return encode_documents(fresh.values())
         except Exception as error:  # noqa: BLE001 - spans go without them
             diagnostics.caught("encoding documents", error)
-        return bodies
+            return []
 
     def _context(self) -> dict[str, Any]:
         """Return the resource attributes, asked for once, and again when they have changed."""
