@@ -12,9 +12,9 @@ from whence.store import migrations
 from whence.store.conflicts import read_conflicts
 from whence.store.connection import open_store
 from whence.store.documents import read_document
-from whence.store.hours import Hour
+from whence.store.hours import HOUR_MS, Hour
 from whence.store.migrations import Migration, migrate, read_migrations, split_statements
-from whence.store.rollups import find_unvalued
+from whence.store.rollups import find_unrolled, find_unvalued
 from whence.store.rows import TraceRow
 from whence.store.spans import read_spans
 from whence.store.traces import read_traces
@@ -105,9 +105,31 @@ def test_hours_that_were_rolled_up_before_values_were_counted_are_known_to_have_
         with open_store(url) as store:
             store.command("INSERT INTO rolled_hours (experiment_id, hour, generation, version) "
                           "VALUES ('0', 5, 64, 1)")  # fmt: skip
+    with monkeypatch.context() as patched:
+        then = [migration for migration in KNOWN if migration.number <= step]
+        patched.setattr(migrations, "read_migrations", lambda: then)
+        with open_store(url) as store:
+            assert find_unvalued(store) == {Hour("0", 5)}
+            assert find_unvalued(store, before=5) == find_unvalued(store, ["1"]) == set()
+
+
+def test_hours_are_rolled_up_again_where_statistics_did_not_know_commits(url, monkeypatch):
+    step = next(migration.number for migration in KNOWN if migration.name == "manifests")
+    row = TraceRow(trace_id="tr-a", state="OK", commit="c" * 40, request_time_ms=1, version=1)
+    with monkeypatch.context() as patched:
+        before = [migration for migration in KNOWN if migration.number < step]
+        patched.setattr(migrations, "read_migrations", lambda: before)
+        with open_store(url) as store:
+            store.insert("traces", [row])
+            store.insert("traces", [msgspec.structs.replace(row, request_time_ms=HOUR_MS)])
+            for hour, commits in ((0, "map('c', 1)"), (1, "map()")):
+                store.command("INSERT INTO rolled_hours (experiment_id, hour, generation, "
+                              f"newest_version, version) VALUES ('0', {hour}, 64, 1, 1)")  # fmt: skip
+                store.command("INSERT INTO trace_statistics (experiment_id, hour, generation, "
+                              f"commits) VALUES ('0', {hour}, 64, {commits})")  # fmt: skip
+            assert find_unrolled(store) == set()
     with open_store(url) as store:
-        assert find_unvalued(store) == {Hour("0", 5)}
-        assert find_unvalued(store, before=5) == find_unvalued(store, ["1"]) == set()
+        assert find_unrolled(store) == {Hour("0", 0)}
 
 
 def test_the_copy_of_traces_keeps_every_row_however_often_it_is_made(url, monkeypatch):

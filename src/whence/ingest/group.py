@@ -1,10 +1,10 @@
 """One group commit: jobs applied to the traces they touch, then the rows of all of them.
 
-A group changes trace states and stages rows; `insert` writes them, truth first (documents, files,
-assessments, spans, headers, tags, deletions, conflicts, experiments), then what is derived (traces,
-open_traces). So a crash in between loses nothing that was acknowledged: `repair` folds such traces
-again. When an insert fails, the states touched are dropped and the group is tried in smaller
-pieces.
+A group changes trace states and stages rows; `insert` writes them, truth first (documents,
+ancestors, files, assessments, spans, headers, tags, deletions, conflicts, experiments), then what
+is derived (traces, open_traces). So a crash in between loses nothing that was acknowledged:
+`repair` folds such traces again. When an insert fails, the states touched are dropped and the group
+is tried in smaller pieces.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 
 from whence.ingest.assemble import assemble, is_complete
 from whence.ingest.memory import Place, kept_by
+from whence.semconv import ANCESTORS_DOCUMENT
 from whence.store.rows import (
+    AncestorsRow,
     ArtifactRow,
     AssessmentRow,
     ConflictRow,
@@ -59,6 +61,7 @@ class Group:
         self._spans: list[RecordBatch] = []
         self._documents: dict[tuple[str, str], DocumentRow] = {}
         self._artifacts: dict[tuple[str, str], ArtifactRow] = {}
+        self._ancestors: dict[str, AncestorsRow] = {}
         self._headers: dict[str, HeaderRow] = {}
         self._tags: dict[tuple[str, str], TagRow] = {}
         self._assessments: dict[tuple[str, str], AssessmentRow] = {}
@@ -91,7 +94,15 @@ class Group:
         self.grown += rows.num_rows
 
     def add_document(self, row: DocumentRow) -> None:
-        """Store a document; of two in a group the first."""
+        """Store a document; of two in a group the first, and of a commit's ancestors the most."""
+        if row.kind == ANCESTORS_DOCUMENT:
+            found = row.text.split("\n")
+            known = self._ancestors.get(row.hash)
+            if known is None or known.version < len(found):
+                self._ancestors[row.hash] = AncestorsRow(
+                    commit=row.hash, ancestors=found, version=len(found)
+                )
+            return
         self._documents.setdefault((row.kind, row.hash), row)
 
     def add_artifact(self, row: ArtifactRow) -> None:
@@ -168,6 +179,7 @@ class Group:
         """
         store.insert("documents", list(self._documents.values()))
         store.insert("artifacts", list(self._artifacts.values()))
+        store.insert("ancestors", list(self._ancestors.values()))
         # Before their trace: where a crash comes between, the retry of the trace brings them again.
         store.insert("assessments", list(self._assessments.values()))
         store.insert_encoded("spans", self._spans)

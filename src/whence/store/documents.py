@@ -11,6 +11,8 @@ from whence.store.connection import list_columns
 from whence.store.rows import DocumentRow
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from whence.store.connection import Store
 
 _SELECT = f"""\
@@ -24,3 +26,18 @@ def read_document(store: Store, kind: str, document_hash: str) -> DocumentRow | 
     """Return a document, or None where there is none of that kind and hash."""
     found = store.query(_SELECT, {"kind": kind, "hash": document_hash}).structs(DocumentRow)
     return found[0] if found else None
+
+
+_SELECT_TEXTS = """\
+SELECT hash, text
+FROM documents FINAL
+WHERE kind = {kind:String} AND hash IN {hashes:Array(String)}
+"""
+
+
+def read_texts(store: Store, kind: str, hashes: Collection[str]) -> dict[str, str]:
+    """Return {hash: text} of those documents of a kind that there are."""
+    if not hashes:
+        return {}
+    rows = store.query(_SELECT_TEXTS, {"kind": kind, "hashes": sorted(hashes)}).rows
+    return dict(rows)

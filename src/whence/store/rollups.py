@@ -58,6 +58,7 @@ _BUCKET = (
     "if(duration_ns < 1, toInt16(-1), "
     f"toInt16(floor(log2(assumeNotNull(duration_ns)) * {BUCKETS_PER_OCTAVE})))"
 )
+_MANIFEST = f"metadata['{semconv.MANIFEST}']"
 # What a row of `traces` is in `trace_statistics`: column → SQL of one trace, and how many add up.
 MEASURED: dict[str, tuple[str, str]] = {
     "traces": ("toUInt64(1)", "sum"),
@@ -77,8 +78,16 @@ MEASURED: dict[str, tuple[str, str]] = {
         "sumMap",
     ),
     "commits": ("if(isNull(commit), map(), map(assumeNotNull(commit), toUInt64(1)))", "sumMap"),
+    "manifests": (f"if({_MANIFEST} = '', map(), map({_MANIFEST}, toUInt64(1)))", "sumMap"),
 }
-_GROUPS = ("environment", "app_version", "trace_name")
+# What `trace_statistics` are grouped by: column → SQL of a row of `traces`. Traces that name no
+# version are told apart by their commit; grouping all by it would double what is read.
+GROUPS: dict[str, str] = {
+    "environment": "environment",
+    "app_version": "app_version",
+    "trace_name": "trace_name",
+    "lone_commit": "if(isNull(app_version), commit, NULL)",
+}
 
 
 class RolledHourRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,6 +113,11 @@ def list_sums() -> str:
     return ",\n    ".join(
         f"{sum_of}(one_{name}) AS {name}" for name, (_, sum_of) in MEASURED.items()
     )
+
+
+def list_groups() -> str:
+    """Return the SQL of what statistics are grouped by, of a row of `traces`."""
+    return ", ".join(name if sql == name else f"{sql} AS {name}" for name, sql in GROUPS.items())
 
 
 def list_measures() -> str:
@@ -145,11 +159,11 @@ GROUP BY experiment_id, hour, {", ".join(DIMENSIONS)}
 
 _INSERT_STATISTICS = f"""\
 INSERT INTO trace_statistics
-    (experiment_id, hour, {", ".join(_GROUPS)}, generation, rolled_at_us, {", ".join(MEASURED)})
+    (experiment_id, hour, {", ".join(GROUPS)}, generation, rolled_at_us, {", ".join(MEASURED)})
 SELECT
     experiment_id,
     hour,
-    {", ".join(_GROUPS)},
+    {", ".join(GROUPS)},
     {{generation:UInt64}} + toUInt64(hour - {{first:Int64}}),
     {{now_us:Int64}},
     {list_sums()}
@@ -158,12 +172,12 @@ FROM
     SELECT
         experiment_id,
         {_HOUR} AS hour,
-        {", ".join(_GROUPS)},
+        {list_groups()},
         {list_measures()}
     FROM traces FINAL
     WHERE {_SCOPE} AND deleted = 0
 )
-GROUP BY experiment_id, hour, {", ".join(_GROUPS)}
+GROUP BY experiment_id, hour, {", ".join(GROUPS)}
 """
 
 # In the order of the table's key.

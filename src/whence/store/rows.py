@@ -199,6 +199,14 @@ class ArtifactRow(msgspec.Struct, frozen=True, kw_only=True):
     version: int = 0
 
 
+class AncestorsRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A commit's first parents, the nearest first; its key is the commit, the longest stays."""
+
+    commit: str
+    ancestors: list[str]
+    version: int = 0
+
+
 class ExperimentRow(msgspec.Struct, frozen=True, kw_only=True):
     """An experiment; its key is experiment_id. `lifecycle_stage` is `active` or `deleted`."""
 
@@ -221,5 +229,6 @@ Row = (
     | ConflictRow
     | DocumentRow
     | ArtifactRow
+    | AncestorsRow
     | ExperimentRow
 )
