@@ -14,6 +14,7 @@ from whence import semconv
 from whence.errors import FilterError, InvalidInputError
 from whence.query import coverage, facet_samples, facet_sql
 from whence.query.facets import DEFAULT_FIELDS, count_facets
+from whence.query.version_source import select
 from whence.query.version_table import read_versions
 from whence.store.hours import HOUR_MS, ChangedHours, Hour
 from whence.store.rows import TraceRow
@@ -301,9 +302,11 @@ def test_changed_hours_that_lie_ages_apart_are_answered_exactly(store, experimen
     restart(store)
     found = count_facets(store, experiment_ids=[experiment_id], fields=["state"])
     assert (found.total, values_of(found, "state")) == (80, {"OK": 80})
-    versions = read_versions(store, experiment_ids=[experiment_id], until_ms=10**30).versions
+    versions = read_versions(
+        store, select(experiment_ids=[experiment_id], until_ms=10**30)
+    ).versions
     assert [one.traces for one in versions] == [80]
-    assert read_versions(store, experiment_ids=[experiment_id], since_ms=10**30).total == 0
+    assert read_versions(store, select(experiment_ids=[experiment_id], since_ms=10**30)).total == 0
 
 
 def test_traces_of_no_hour_that_matters_are_not_read(store, experiment_id, plains, hours):
@@ -317,7 +320,7 @@ def test_traces_of_no_hour_that_matters_are_not_read(store, experiment_id, plain
             fields=["environment", "metadata.tenant"],
         )
         direct = [one for one in asked if "FROM traces FINAL" in one[0]]
-        read_versions(store, environment="prod", experiment_ids=[experiment_id])
+        read_versions(store, select(environment="prod", experiment_ids=[experiment_id]))
         versions = asked[-1]
     assert found.total == 4
     ((sql, parameters),) = direct

@@ -23,6 +23,7 @@ from whence.ingest.header import Header
 from whence.ingest.ingestor import Ingestor
 from whence.ingest.rollups import Roller
 from whence.query.facets import DEFAULT_FIELDS, count_facets
+from whence.query.version_source import select
 from whence.query.version_table import read_versions
 from whence.store import hours as hours_module
 from whence.store import rollups as rollups_module
@@ -136,16 +137,18 @@ def check_versions(store, experiment_id, environment, since_ms=None):
         for row in read_rows(store, experiment_id)
         if environment in (None, row["environment"]) and row["request_time_ms"] >= (since_ms or 0)
     ]
-    table = read_versions(
-        store, environment=environment, experiment_ids=[experiment_id], since_ms=since_ms
-    )
-    expected = {row["app_version"] for row in rows}
-    assert {one.app_version for one in table.versions} == expected
+    selection = select(environment=environment, experiment_ids=[experiment_id], since_ms=since_ms)
+    table = read_versions(store, selection)
+    expected = {name_of(row) for row in rows}
+    assert {(one.app_version, one.commit) for one in table.versions} == expected
     assert table.total == len(expected)
-    firsts = [one.first_seen_ms for one in table.versions]
-    assert firsts == sorted(firsts, reverse=True)
     for one in table.versions:
-        check_version(one, [row for row in rows if row["app_version"] == one.app_version])
+        check_version(one, [row for row in rows if name_of(row) == (one.app_version, one.commit)])
+
+
+def name_of(row):
+    """Return what tells versions apart: traces without an app version are told by their commit."""
+    return row["app_version"], row["commit"] if row["app_version"] is None else None
 
 
 def check_version(one, rows):

@@ -20,8 +20,8 @@ from whence.query.environments import ENVIRONMENT, normalise_environments
 from whence.query.filters import And, Comparison, Filter, comparisons, is_about_span, render
 from whence.query.parser import parse_filter
 from whence.query.search import check_pattern
+from whence.query.version_source import select
 from whence.query.version_table import read_versions
-from whence.query.versions import sort_key
 from whence.query.vocabulary import Field
 from whence.semconv import normalise_environment
 
@@ -107,7 +107,7 @@ def name_arms(
 ) -> tuple[NamedArm, NamedArm]:
     """Return both arms. Raises InvalidInputError where one is not named and none can be found.
 
-    Without a candidate it is the newest version; without a baseline the last version first seen
+    Without a candidate it is the newest version; without a baseline the last version
     before the candidate with at least `ENOUGH_TRACES` traces in the same environment.
     """
     shared = read_scope(store, scope)
@@ -233,23 +233,21 @@ def condition_of(tree: Filter | None, scope: Scope, parameters: Parameters) -> s
 def list_version_names(store: Store, scope: Scope) -> list[tuple[str, int, int]]:
     """Return (version, traces, first seen in ms) of the scope's environment, the newest first.
 
-    Of versions that were first seen at the same moment, the higher one is the newer.
+    They stand in the order of their commits, else of version numbers, else of first sight.
     """
-    table = read_versions(
-        store,
+    selection = select(
         environment=scope.environment,
         experiment_ids=scope.experiment_ids,
         since_ms=scope.since_ms,
         until_ms=scope.until_ms,
-        max_versions=MAX_VERSIONS,
         environment_aliases=scope.aliases,
     )
-    rows = [
+    table = read_versions(store, selection, max_versions=MAX_VERSIONS)
+    return [
         (row.app_version, row.traces, row.first_seen_ms)
         for row in table.versions
         if row.app_version is not None
     ]
-    return sorted(rows, key=lambda row: (row[2], sort_key(row[0])), reverse=True)
 
 
 def _newest_version(store: Store, scope: Scope) -> str:

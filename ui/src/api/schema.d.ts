@@ -280,6 +280,268 @@ export interface components {
             readonly candidate: string | null;
         };
         /**
+         * VersionDetail
+         * @description A version as it was asked for: `name`, which is an `app_version`, `commit` or `manifest`.
+         *
+         *         `summary` is of all its traces, `environments` of each environment. `manifests` come with the
+         *         most frequent one first.
+         */
+        readonly VersionDetail: {
+            readonly name: string;
+            readonly kind: string;
+            readonly summary: components["schemas"]["VersionRow"];
+            readonly environments: readonly components["schemas"]["VersionRow"][];
+            readonly manifests: readonly components["schemas"]["ManifestDetail"][];
+            readonly seen: components["schemas"]["VersionSeen"];
+        };
+        /**
+         * VersionRow
+         * @description A version's traces.
+         *
+         *         `app_version` is null for those that name none; then `commit` is theirs, null where that is
+         *         unknown too. `environment` is null unless versions are listed by environment (and then for
+         *         traces without one). `traces` have ended, `unfinished` have not. `error_rate` and percentiles
+         *         (ms) are of ended traces, null without any. Tokens and cost are sums; `counted` and `priced` say
+         *         of how many traces they are known. `commits` and `manifests`: the most frequent ones; `dirty`:
+         *         traces whose work tree had changes. `quality` is of feedback, where it was asked for. `warnings`
+         *         say in words what makes the version doubtful, such as two manifests under one name.
+         */
+        readonly VersionRow: {
+            readonly app_version: string | null;
+            readonly environment: string | null;
+            readonly commit: string | null;
+            readonly traces: number;
+            readonly unfinished: number;
+            readonly errors: number;
+            readonly error_rate: number | null;
+            readonly p50_ms: number | null;
+            readonly p95_ms: number | null;
+            readonly p99_ms: number | null;
+            readonly spans: number;
+            readonly counted: number;
+            readonly input_tokens: number;
+            readonly output_tokens: number;
+            readonly total_tokens: number;
+            readonly priced: number;
+            readonly cost_usd: number;
+            readonly commits: readonly components["schemas"]["VersionCommit"][];
+            readonly commit_count: number;
+            readonly dirty: number;
+            readonly manifests: readonly components["schemas"]["VersionManifestUse"][];
+            readonly manifest_count: number;
+            readonly first_seen_ms: number;
+            readonly last_seen_ms: number;
+            /** @default [] */
+            readonly quality: readonly components["schemas"]["VersionQuality"][];
+            /** @default [] */
+            readonly warnings: readonly string[];
+        };
+        /**
+         * VersionCommit
+         * @description A commit and the number of traces that name it.
+         */
+        readonly VersionCommit: {
+            readonly commit: string;
+            readonly traces: number;
+        };
+        /**
+         * VersionManifestUse
+         * @description A manifest's digest and the number of traces that name it, with those that have not ended.
+         */
+        readonly VersionManifestUse: {
+            readonly digest: string;
+            readonly traces: number;
+        };
+        /**
+         * VersionQuality
+         * @description The mean of the feedback of a name, how often it was given, and to how many traces.
+         */
+        readonly VersionQuality: {
+            readonly name: string;
+            readonly mean: number;
+            readonly count: number;
+            readonly traces: number;
+        };
+        /**
+         * ManifestDetail
+         * @description A manifest and the traces that name it; null where it has not arrived.
+         */
+        readonly ManifestDetail: {
+            readonly digest: string;
+            readonly traces: number;
+            readonly manifest: components["schemas"]["VersionManifest"] | null;
+        };
+        /**
+         * VersionManifest
+         * @description What makes a version what it is; None and {} are unknown or none.
+         *
+         *         `distributions` are those installed, {name: version}, and `distributions_hash` their SHA-256.
+         *         `prompts`, `models` and `parameters` are what the program declared by `whence.version`.
+         */
+        readonly VersionManifest: {
+            /** @default 1 */
+            readonly format: number;
+            /** @default null */
+            readonly app_version: string | null;
+            /** @default null */
+            readonly service: string | null;
+            /** @default null */
+            readonly commit: string | null;
+            /** @default null */
+            readonly branch: string | null;
+            /** @default null */
+            readonly repository: string | null;
+            /** @default null */
+            readonly dirty: boolean | null;
+            /** @default null */
+            readonly dirty_hash: string | null;
+            /** @default null */
+            readonly python: string | null;
+            /** @default {} */
+            readonly distributions: {
+                readonly [key: string]: string;
+            };
+            /** @default null */
+            readonly distributions_hash: string | null;
+            /** @default {} */
+            readonly prompts: {
+                readonly [key: string]: components["schemas"]["PromptVersion"];
+            };
+            /** @default {} */
+            readonly models: {
+                readonly [key: string]: string;
+            };
+            /** @default {} */
+            readonly parameters: Record<string, never>;
+        };
+        /**
+         * PromptVersion
+         * @description A prompt's text by its SHA-256 (`hash`) and its length in UTF-8.
+         *
+         *         `text_hash` names what is kept of it: the same, or another hash where only the beginning is.
+         */
+        readonly PromptVersion: {
+            readonly hash: string;
+            readonly bytes: number;
+            readonly text_hash: string;
+        };
+        /**
+         * VersionSeen
+         * @description What was seen; `sampled` traces were looked into for all but `models_answered`.
+         *
+         *         `deployment` is {metadata key: values} of where these traces ran.
+         */
+        readonly VersionSeen: {
+            readonly models_answered: readonly components["schemas"]["Counted"][];
+            readonly models_requested: readonly components["schemas"]["Counted"][];
+            readonly tools: readonly components["schemas"]["Counted"][];
+            readonly span_names: readonly components["schemas"]["Counted"][];
+            readonly deployment: {
+                readonly [key: string]: readonly components["schemas"]["Counted"][];
+            };
+            readonly sampled: number;
+        };
+        /**
+         * Counted
+         * @description A value and how often it was seen: in traces for models that answered, else in spans.
+         */
+        readonly Counted: {
+            readonly value: string;
+            readonly count: number;
+        };
+        /**
+         * VersionDiff
+         * @description What changed from `before` to `after`. What is equal is left out.
+         *
+         *         `code` holds branch, repository, Python and the state of the work tree. `models_requested`,
+         *         `models_answered`, `tools` and `span_names` were seen, `models` declared.
+         */
+        readonly VersionDiff: {
+            readonly before: components["schemas"]["VersionSide"];
+            readonly after: components["schemas"]["VersionSide"];
+            readonly commits: components["schemas"]["CommitChange"];
+            readonly code: readonly components["schemas"]["Change"][];
+            readonly dependencies: readonly components["schemas"]["Change"][];
+            readonly prompts: readonly components["schemas"]["PromptChange"][];
+            readonly models: readonly components["schemas"]["Change"][];
+            readonly parameters: readonly components["schemas"]["Change"][];
+            readonly models_requested: components["schemas"]["SeenChange"];
+            readonly models_answered: components["schemas"]["SeenChange"];
+            readonly tools: components["schemas"]["SeenChange"];
+            readonly span_names: components["schemas"]["SeenChange"];
+            readonly deployment: readonly components["schemas"]["Change"][];
+            readonly notes: readonly string[];
+        };
+        /**
+         * VersionSide
+         * @description One of the two versions: what it was called, the manifest that was compared, its numbers.
+         */
+        readonly VersionSide: {
+            readonly name: string;
+            readonly kind: string;
+            readonly manifest: string | null;
+            readonly summary: components["schemas"]["VersionRow"];
+            readonly environments: readonly components["schemas"]["VersionRow"][];
+        };
+        /**
+         * CommitChange
+         * @description Both commits and how they lie: `order` is `same`, `forward`, `backward` or `unknown`.
+         *
+         *         `count` is how many commits lead from one to the other, null where unknown. A repository at hand
+         *         (`looked_at`: of the client, by the git program or by its files) tells more: then `order` may be
+         *         `diverged`, with the `merge_base`, and there are `authors`, `files` and the newest `subjects`.
+         */
+        readonly CommitChange: {
+            readonly before: string | null;
+            readonly after: string | null;
+            readonly order: string;
+            /** @default null */
+            readonly count: number | null;
+            /** @default null */
+            readonly repository: string | null;
+            /** @default null */
+            readonly looked_at: string | null;
+            /** @default null */
+            readonly merge_base: string | null;
+            /** @default null */
+            readonly authors: readonly components["schemas"]["Counted"][] | null;
+            /** @default null */
+            readonly files: readonly string[] | null;
+            /** @default null */
+            readonly file_count: number | null;
+            /** @default null */
+            readonly subjects: readonly string[] | null;
+        };
+        /**
+         * Change
+         * @description A name whose value changed; null on the side where there is none.
+         */
+        readonly Change: {
+            readonly name: string;
+            readonly before: unknown;
+            readonly after: unknown;
+        };
+        /**
+         * PromptChange
+         * @description A prompt that was added, removed or changed; `diff` is unified, or null with the reason.
+         */
+        readonly PromptChange: {
+            readonly name: string;
+            readonly before: components["schemas"]["PromptVersion"] | null;
+            readonly after: components["schemas"]["PromptVersion"] | null;
+            readonly diff: readonly string[] | null;
+            /** @default  */
+            readonly note: string;
+        };
+        /**
+         * SeenChange
+         * @description What was seen on one side only, the most frequent first.
+         */
+        readonly SeenChange: {
+            readonly only_before: readonly components["schemas"]["Counted"][];
+            readonly only_after: readonly components["schemas"]["Counted"][];
+        };
+        /**
          * Assessment
          * @description A feedback, an expectation or an issue, in MLflow's JSON; times are RFC 3339.
          */
@@ -770,51 +1032,12 @@ export interface components {
         };
         /**
          * VersionList
-         * @description Versions, the one first seen last on top; `total` counts those that are not listed too.
+         * @description Versions, the newest on top; `total` counts those that are not listed too.
          */
         readonly VersionList: {
             readonly versions: readonly components["schemas"]["VersionRow"][];
             readonly total: number;
             readonly elapsed_ms: number;
-        };
-        /**
-         * VersionRow
-         * @description A version's traces. `app_version` is null for those that name none.
-         *
-         *         `traces` have ended, `unfinished` have not. `error_rate` and percentiles (ms) are of ended
-         *         traces, null without any. Tokens and cost are sums; `counted` and `priced` say of how many
-         *         traces they are known. `commits`: the most frequent ones; `dirty`: traces whose work tree had
-         *         changes.
-         */
-        readonly VersionRow: {
-            readonly app_version: string | null;
-            readonly traces: number;
-            readonly unfinished: number;
-            readonly errors: number;
-            readonly error_rate: number | null;
-            readonly p50_ms: number | null;
-            readonly p95_ms: number | null;
-            readonly p99_ms: number | null;
-            readonly spans: number;
-            readonly counted: number;
-            readonly input_tokens: number;
-            readonly output_tokens: number;
-            readonly total_tokens: number;
-            readonly priced: number;
-            readonly cost_usd: number;
-            readonly commits: readonly components["schemas"]["VersionCommit"][];
-            readonly commit_count: number;
-            readonly dirty: number;
-            readonly first_seen_ms: number;
-            readonly last_seen_ms: number;
-        };
-        /**
-         * VersionCommit
-         * @description A commit and the number of traces that name it.
-         */
-        readonly VersionCommit: {
-            readonly commit: string;
-            readonly traces: number;
         };
         /**
          * Health
