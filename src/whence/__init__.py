@@ -67,6 +67,8 @@ if TYPE_CHECKING:
         flush_trace_async_logging,
     )
     from whence.sdk.reading.sessions import search_sessions
+    from whence.sdk.reading.versions import diff_versions, get_version, search_versions
+    from whence.sdk.version import version
     from whence.tracing import context
 
 __all__ = [
@@ -85,6 +87,7 @@ __all__ = [
     "delete_experiment_tag",
     "delete_trace_tag",
     "diff_traces",
+    "diff_versions",
     "entities",
     "exceptions",
     "flush",
@@ -99,6 +102,7 @@ __all__ = [
     "get_last_active_trace_id",
     "get_trace",
     "get_tracking_uri",
+    "get_version",
     "is_tracking_uri_set",
     "log_assessment",
     "log_expectation",
@@ -110,6 +114,7 @@ __all__ = [
     "search_experiments",
     "search_sessions",
     "search_traces",
+    "search_versions",
     "set_active_model",
     "set_experiment",
     "set_experiment_tag",
@@ -123,6 +128,7 @@ __all__ = [
     "tracking",
     "update_assessment",
     "update_current_trace",
+    "version",
     "web",
 ]
 
@@ -167,6 +173,8 @@ _LAZY = {
             "set_experiment_tags",
         ),
         "whence.sdk.reading.sessions": ("search_sessions",),
+        "whence.sdk.reading.versions": ("diff_versions", "get_version", "search_versions"),
+        "whence.sdk.version": ("version",),
     }.items()
     for name in names
 } | {name: f"whence.{name}" for name in MODULES}

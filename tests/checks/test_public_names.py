@@ -20,6 +20,7 @@ NAMES = [
     "delete_experiment_tag",
     "delete_trace_tag",
     "diff_traces",
+    "diff_versions",
     "entities",
     "exceptions",
     "flush",
@@ -34,6 +35,7 @@ NAMES = [
     "get_last_active_trace_id",
     "get_trace",
     "get_tracking_uri",
+    "get_version",
     "is_tracking_uri_set",
     "log_assessment",
     "log_expectation",
@@ -45,6 +47,7 @@ NAMES = [
     "search_experiments",
     "search_sessions",
     "search_traces",
+    "search_versions",
     "set_active_model",
     "set_experiment",
     "set_experiment_tag",
@@ -58,6 +61,7 @@ NAMES = [
     "tracking",
     "update_assessment",
     "update_current_trace",
+    "version",
     "web",
 ]
 TRACING_NAMES = [

@@ -24,6 +24,7 @@ def load_commands() -> None:
     for module in pkgutil.iter_modules(commands.__path__):
         importlib.import_module(f"{commands.__name__}.{module.name}")
     app.registered_commands.sort(key=lambda one: one.name or "")
+    app.registered_groups.sort(key=lambda one: one.name or "")
 
 
 def main() -> None:

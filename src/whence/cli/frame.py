@@ -97,7 +97,7 @@ def command(
     """
 
     def register(function: Callable[P, R]) -> Callable[P, R]:
-        guarded = _guard(function, refused)
+        guarded = guard(function, refused)
         kind = None if refused is None else _exit_with(refused)
         (of or app).command(name, cls=kind)(guarded)
         return guarded
@@ -140,7 +140,16 @@ def _exit_with(code: int) -> type[TyperCommand]:
     return Command
 
 
-def _guard(function: Callable[P, R], refused: int | None = None) -> Callable[P, R]:
+def new_group(name: str) -> typer.Typer:
+    """Make a command with commands below it: `callback` is itself, `command` one of those."""
+    group = typer.Typer(name=name, rich_markup_mode=None, add_completion=False)
+    app.add_typer(group)
+    return group
+
+
+def guard(function: Callable[P, R], refused: int | None = None) -> Callable[P, R]:
+    """Return the function with the end that all commands share."""
+
     @functools.wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
@@ -176,6 +185,15 @@ def console() -> Console:
 
     width = None if sys.stdout.isatty() else PIPE_WIDTH
     return Console(width=width, highlight=False, markup=False, emoji=False, soft_wrap=False)
+
+
+def print_text(text: str) -> None:
+    """Print lines, whatever stdout can write."""
+    try:
+        sys.stdout.write(text)
+    except UnicodeEncodeError:  # a terminal of few letters
+        encoding = sys.stdout.encoding or "ascii"
+        sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
 
 
 def notes() -> Console:

@@ -54,6 +54,13 @@ def write_reference() -> str:
             f"| [`whence {name}`](#whence-{name.replace(' ', '-')}) | {text.splitlines()[0]} |"
         )
         sections.append(_describe_command(name, one, text))
+        below = getattr(one, "commands", {})
+        for other in sorted(below):
+            help_text = inspect.cleandoc(below[other].help or "")
+            whole = f"{name} {other}"
+            anchor = whole.replace(" ", "-")
+            rows.append(f"| [`whence {whole}`](#whence-{anchor}) | {help_text.splitlines()[0]} |")
+            sections.append(_describe_command(whole, below[other], help_text))
     return OPENING + "\n".join(rows) + "\n" + "".join(sections)
 
 
