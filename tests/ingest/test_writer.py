@@ -32,7 +32,7 @@ class Faulty:
     def __getattr__(self, name):
         return getattr(self._store, name)
 
-    def insert_encoded(self, table, batches):
+    def insert_encoded(self, table, batches, **given):
         if table == "spans" and self.armed:
             self.armed = False
             self.reached.set()
@@ -44,7 +44,7 @@ class Faulty:
         self.inserted.append(
             (table, [one for each in batches for one in each["trace_id"].to_pylist()])
         )
-        self._store.insert_encoded(table, batches)
+        self._store.insert_encoded(table, batches, **given)
 
     def go_on(self, error=None):
         self._error = error
