@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from itertools import count
 
 import pytest
 from tests.query.test_plans import Watched
@@ -20,7 +19,13 @@ FROM traces
 WHERE experiment_id = {experiment_id:String}
 GROUP BY request_time_ms, trace_id
 """
-_version = count(2**60)
+_clock = {"version": 0}
+
+
+@pytest.fixture(autouse=True)
+def _clock_above_all_rows(chdb_store):
+    """Versions rise, and none lies ahead of the time: other tests look for the newest rows."""
+    _clock["version"] = chdb_store.query("SELECT max(version) FROM traces").rows[0][0]
 
 
 @pytest.fixture
@@ -32,7 +37,8 @@ def known(chdb_store, monkeypatch):
 
 
 def row(experiment_id, number, **given):
-    given = {"request_time_ms": 1_000_000 + number, "version": next(_version), **given}
+    _clock["version"] += 1
+    given = {"request_time_ms": 1_000_000 + number, "version": _clock["version"], **given}
     return TraceRow(experiment_id=experiment_id, trace_id=f"tr-{number}", **given)
 
 
