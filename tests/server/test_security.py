@@ -100,6 +100,8 @@ ROUTES = [
     ("GET", "/api/v1/fields"),
     ("GET", "/api/v1/series"),
     ("GET", "/api/v1/versions"),
+    ("GET", "/api/v1/versions/detail"),
+    ("GET", "/api/v1/versions/diff"),
     ("GET", "/api/v1/compare"),
     ("POST", "/api/v1/compare"),
     ("GET", "/api/v1/traces/tr-1/diff/tr-2"),
