@@ -263,8 +263,8 @@ def test_what_a_server_refused_is_told_escaped(whence, hostile):
         span(hostile.trace_id[3:], "00f067aa0ba902c0", attributes={f"whence.metadata.k{EVIL}": "y"})
     )
     done = whence("import", "-", text=line.decode())
-    assert done.code == 0
-    assert "\nrefused: " in done.err and "[bold]b[/bold]:smile:" in done.err
+    assert done.code == 3
+    assert "\nnot moved: 1\n" in done.err and "[bold]b[/bold]:smile:" in done.err
     assert_harmless(done.err)
 
 

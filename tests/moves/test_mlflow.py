@@ -156,7 +156,7 @@ def test_what_can_not_be_read_is_named_and_nothing_else_is_lost(whence, recorded
     with serving(tmp_path / "store") as running:
         done = whence("import", "mlflow", database, "--report", "lost.jsonl", url=running.url)
         moved = read_all(running.url)
-    assert done.code == 3 and "4 parts are missing" in done.err, done.err
+    assert done.code == 3 and "not moved: 4\n" in done.err, done.err
     lines = (tmp_path / "lost.jsonl").read_text().splitlines()
     lost = {one["where"]: one["reason"] for one in map(json.loads, lines)}
     assert "can't be read" in lost[first]

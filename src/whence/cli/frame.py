@@ -112,7 +112,8 @@ class _Group(TyperGroup):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Put the default command in front where the first argument is no command."""
-        if args and args[0] not in self.commands and args[0] not in ctx.help_option_names:
+        known = (*self.commands, *ctx.help_option_names)
+        if not args or args[0] not in known:
             args = [self.default, *args]
         return super().parse_args(ctx, args)
 
@@ -120,7 +121,7 @@ class _Group(TyperGroup):
 def group(name: str, default: str, about: str) -> typer.Typer:
     """Make a group of commands; `default` names the one that is meant where none is."""
     kind = type("Group", (_Group,), {"default": default})
-    made = typer.Typer(cls=kind, no_args_is_help=True, rich_markup_mode=None)
+    made = typer.Typer(cls=kind, rich_markup_mode=None)
     app.add_typer(made, name=name, help=about)
     return made
 

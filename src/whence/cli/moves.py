@@ -118,7 +118,7 @@ def finish(report: Report, text: str, *, sent: bool) -> None:
     notes().print(text, soft_wrap=True)
     if not report.lost:
         return
-    notes().print(f"{report.lost} parts are missing:", soft_wrap=True)
+    notes().print(f"not moved: {report.lost}", soft_wrap=True)
     for line in report.lines():
         notes().print(f"  {escape_line(line)}", soft_wrap=True)
     raise typer.Exit(INCOMPLETE if sent else WRONG_INPUT)

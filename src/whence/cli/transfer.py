@@ -51,8 +51,8 @@ def import_files(client: Client, files: Sequence[str], options: moves.Options) -
         _progress("importing", _measure(files)) as advance,
     ):
         sender.send_all(read_units(files, advance))
-        judged = f" and {report.assessments} assessments" if report.assessments else ""
-        moves.finish(report, f"sent {sender.requests} requests{judged}", sent=sender.groups > 0)
+        judged = f", assessments: {report.assessments}" if report.assessments else ""
+        moves.finish(report, f"requests sent: {sender.requests}{judged}", sent=sender.groups > 0)
 
 
 def _measure(files: Sequence[str]) -> int | None:

@@ -72,6 +72,6 @@ class Report:
             by_reason.setdefault(loss.reason, []).append(loss.where)
         for reason, places in list(by_reason.items())[:SHOWN_REASONS]:
             shown = ", ".join(places[:SHOWN_PLACES]) + (", …" * (len(places) > SHOWN_PLACES))
-            yield f"{len(places)} times: {reason} ({shown})"
+            yield f"{len(places)} × {reason} ({shown})"
         if len(by_reason) > SHOWN_REASONS or self.lost > len(self.losses):
             yield "and more: --report FILE names all of them"
