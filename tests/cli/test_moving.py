@@ -56,7 +56,9 @@ def test_an_exported_trace_is_restored_with_metadata_tags_and_assessments(
     assert done.code == 0 and done.out == "" and "3 traces" in done.err
     done = whence("import", "traces.jsonl", "--url", elsewhere.url)
     assert (
-        done.code == 0 and "requests sent: 3, assessments: 3" in done.err and "missing" not in done.err
+        done.code == 0
+        and "requests sent: 3, assessments: 3" in done.err
+        and "missing" not in done.err
     )
     for trace_id in traces:
         restored, original = read(elsewhere.url, trace_id), read(server.url, trace_id)

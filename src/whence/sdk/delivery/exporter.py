@@ -12,6 +12,8 @@ the first spans that follow them. Everything here runs in the exporter thread, e
 from __future__ import annotations
 
 import time
+from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from whence.errors import InvalidInputError
@@ -30,6 +32,8 @@ from whence.sdk.delivery.destination import (
 from whence.sdk.delivery.outlet import Delivery, open_delivery
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from whence.sdk.delivery.pipeline import Pipeline
 
 INTERVAL_S = 0.5
@@ -50,6 +54,7 @@ class Exporter:
         self._stats = pipeline.backlog.stats
         self._destination = destination
         self._delivery: Delivery | None = None
+        self._encoded: deque[bytes] = deque()  # bodies of a batch that wait for those before them
         self._has_more = False
         self._resource: dict[str, Any] = {}
         self._resource_version = -1
@@ -81,7 +86,7 @@ class Exporter:
         items, destination = backlog.release(), None
         while True:
             self._note_incomplete(items)
-            delivery.rescue(self._encode(items))
+            delivery.rescue([*self._take_encoded(), *self._encode(items)])
             if destination is not None:
                 delivery = open_delivery(destination, self._stats)
             items, destination = backlog.take(BATCH_SPANS)
@@ -199,7 +204,8 @@ class Exporter:
     # --- delivering ---------------------------------------------------------------------------
 
     def _deliver(self, items: list[Exportable]) -> None:
-        for body in self._encode(self._hold_back(items)):
+        self._encoded.extend(self._encode(self._hold_back(items)))
+        for body in self._take_encoded():
             delivery = self._current_delivery()
             try:
                 delivery.deliver(body)
@@ -207,8 +213,16 @@ class Exporter:
                 diagnostics.caught("delivering spans", error)
                 delivery.keep(body)
 
+    def _take_encoded(self) -> Iterator[bytes]:
+        """Take the bodies that wait one by one; another thread may take the rest meanwhile."""
+        with suppress(IndexError):
+            while True:
+                yield self._encoded.popleft()
+
     def _absorb(self) -> None:
         """Bring what is queued to safety while a server lets us wait."""
+        for body in self._take_encoded():
+            self._current_delivery().keep(body)
         backlog = self._backlog
         while backlog.queue and not isinstance(backlog.queue[0], Move):
             items, destination = backlog.take(BATCH_SPANS)
