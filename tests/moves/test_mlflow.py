@@ -8,7 +8,7 @@ import sqlite3
 
 import httpx
 import pytest
-from comparing import plain
+from moved_traces import plain
 from running import mlflow_serving, read_all, record
 
 from serving import serving

@@ -8,7 +8,7 @@ import sys
 import time
 
 import pytest
-from comparing import plain
+from moved_traces import plain
 from running import read_all, record
 
 from serving import clean_environment, serving

@@ -30,7 +30,8 @@ def _clock_above_all_rows(chdb_store):
 
 @pytest.fixture
 def known(chdb_store, monkeypatch):
-    """What is known of the store, from now on fed by its inserts."""
+    """What is known of the store, from now on fed by its inserts; it has looked through it all."""
+    monkeypatch.setattr(superseded, "AT_ONCE_ROWS", 10_000_000)  # whatever other tests have left
     fresh = SupersededRows(chdb_store.query, chdb_store.query_raw, shared=False)
     monkeypatch.setattr(chdb_store, "superseded", fresh)
     return fresh
