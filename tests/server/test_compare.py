@@ -202,6 +202,7 @@ def test_get_answers_what_post_does(client, planted):
         ({"baseline": "app_version LIKE '1.%'"}, "have none in common"),
         ({"baseline": "commit:xyz"}, "7 to 64 hex digits"),
         ({"filter_string": "latency > 3"}, "execution_time_ms"),
+        ({"since_ms": 10**30}, "milliseconds since 1970"),
         ({"since_ms": 5, "until_ms": 5}, "is not before until"),
         ({"window": "7d"}, "window"),
         ({"candidate": "1.0.0", "baseline": None}, "name the baseline"),

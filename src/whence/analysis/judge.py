@@ -67,9 +67,10 @@ class Measured:
         return self._match(values)
 
     def is_constant(self, column: str) -> bool:
-        """Tell whether each arm has one and the same value in all of its traces."""
+        """Tell whether each arm has one and the same value in all of its traces that have one."""
         values = self.columns[column]
-        return all(len(rows) > 0 and np.ptp(values[rows]) == 0 for rows in self._rows)
+        known = [values[rows][np.isfinite(values[rows])] for rows in self._rows]
+        return all(len(one) > 0 and np.ptp(one) == 0 for one in known)
 
     def _match(self, values: NDArray[np.float64]) -> Pair:
         return match(

@@ -140,11 +140,12 @@ def _open(source: str) -> Connection:
 
 
 def _name(source: str) -> str:
-    """Return a source as it may stand in a file: without a password."""
+    """Return a source as it may stand in a file: without a password, or what may hold one."""
     scheme, mark, rest = source.partition("://")
-    before, at, place = rest.rpartition("@")
-    user = before.partition(":")[0]
-    return f"{scheme}{mark}{user}{at}{place}" if mark and at else source
+    if not mark:
+        return source
+    before, at, place = rest.partition("?")[0].partition("#")[0].rpartition("@")
+    return f"{scheme}{mark}{before.partition(':')[0]}{at}{place}"
 
 
 def _plain(value: dict[str, Any]) -> dict[str, Any]:

@@ -48,7 +48,11 @@ def read_feedback(
     among = "1" if count <= FEW else f"trace_id IN (SELECT trace_id FROM traces WHERE {where})"
     sql = f"""\
 SELECT
-    name, source, cityHash64(trace_id) AS key, avg(number) AS value, min(boolean) AS is_boolean
+    name,
+    source,
+    cityHash64(trace_id) AS key,
+    avg(number) AS value,
+    min(boolean) AND value IN (0, 1) AS is_boolean
 FROM
 (
     SELECT

@@ -29,7 +29,11 @@ if TYPE_CHECKING:
 
 MAX_TRACES = 200_000
 SHARES = 1 << 16  # a sample is so many of these parts
-_UNIT = "cityHash64(coalesce(session, user, trace_id))"
+# An empty session or user is none; a user is not the session of the same name.
+_UNIT = (
+    "cityHash64(coalesce(concat('session ', nullIf(session, '')), "
+    "concat('user ', nullIf(user, '')), trace_id))"
+)
 NUMBERS = ("input_tokens", "output_tokens", "total_tokens", "cost_usd", "span_count")
 LABELS = ("environment", "trace_name", "model")
 _SELECT = f"""\

@@ -162,3 +162,23 @@ def test_the_candidates_mix_can_be_the_weight():
         match(sample([3, 9], [60, 80]), sample([4, 90], [40, 400])), weighting="candidate"
     )
     assert estimate.effect == pytest.approx(estimate.facts.values[1] - estimate.facts.values[0])
+
+
+def test_small_strata_beside_sessions_do_not_narrow_the_interval():
+    """Sessions that fail as a whole, and eight single traces a stratum: nothing has changed."""
+    random = np.random.default_rng(11)
+    singles = np.repeat(np.arange(1, 31), 8)
+
+    def draw() -> Sample:
+        failed = np.repeat(random.random(60) < 0.2, 20)
+        values = np.concatenate([failed, random.random(len(singles)) < 0.2])
+        strata = np.concatenate([np.zeros(1200, int), singles])
+        units = np.concatenate([np.repeat(np.arange(60), 20), 60 + np.arange(len(singles))])
+        return Sample(values.astype(float), strata, units)
+
+    results = [
+        decide(estimate_rate(match(draw(), draw())), Rule(margin=0.005, worse="higher"))
+        for _ in range(60)
+    ]
+    assert all(one.high - one.low > 0.05 for one in results)
+    assert sum(one.verdict in ("regressed", "improved") for one in results) <= 5

@@ -45,11 +45,15 @@ FEW_EVENTS = 20
 
 @dataclass(frozen=True, eq=False)
 class Score:
-    """Miettinen and Nurminen's limits over strata of events and trials, not always whole."""
+    """Miettinen and Nurminen's limits over strata of events and trials, not always whole.
+
+    `sizes` are the traces of both arms before a design effect divided them; None: it did not.
+    """
 
     events: tuple[Floats, Floats]
     trials: tuple[Floats, Floats]
     weights: Floats
+    sizes: Floats | None = None
     freedom: float = float("inf")
     exact_p: tuple[float, float] | None = None
 
@@ -63,7 +67,7 @@ class Score:
         """Return the score statistic of "the difference is `point`"."""
         (b, c), (n, m) = self.events, self.trials
         at_b, at_c = restrict(b, n, c, m, point)
-        total = n + m
+        total = n + m if self.sizes is None else self.sizes
         variance = (at_c * (1 - at_c) / m + at_b * (1 - at_b) / n) * total / (total - 1)
         whole = float(self.weights**2 @ variance)
         gap = self.difference - point
@@ -154,6 +158,7 @@ def estimate_rate(pair: Pair, *, weighting: Weighting = "mantel-haenszel") -> Es
         events=(counts[0] / effects[0], counts[1] / effects[1]),
         trials=(n / effects[0], m / effects[1]),
         weights=weights / weights.sum(),
+        sizes=n + m,
         freedom=freedom,
         exact_p=_ask_exact(pair, hits),
     )

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 Names = Annotated[str, Query(description="Names, separated by commas")]
 
+MAX_TIME_MS = 253_402_300_799_999  # the end of the year 9999
+
 
 class CompareBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """What `POST /api/v1/compare` takes. Everything has a default; times are Unix ms.
@@ -143,6 +145,11 @@ def read_margins(text: str) -> dict[str, float]:
 
 
 def _answer(services: Services, body: CompareBody, headers: Mapping[str, str]) -> Response:
+    for name, time_ms in (("since_ms", body.since_ms), ("until_ms", body.until_ms)):
+        if time_ms is not None and not 0 <= time_ms <= MAX_TIME_MS:
+            raise InvalidInputError(
+                f"{name} must be milliseconds since 1970, from 0 to {MAX_TIME_MS}"
+            )
     if body.since_ms is not None and body.until_ms is not None and body.since_ms >= body.until_ms:
         raise InvalidInputError(
             f"since ({body.since_ms}) is not before until ({body.until_ms}): no trace lies between"
