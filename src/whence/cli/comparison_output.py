@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape as escape_xml
 from xml.sax.saxutils import quoteattr
 
-from whence.cli.frame import console
+from whence.cli.frame import console, print_text
 from whence.cli.terminal_text import escape_json, escape_line, escape_lines
 from whence.entities.comparison_text import (
     describe_metric,
@@ -155,11 +155,11 @@ def _why(found: Explanation, *, duration_moved: bool) -> Iterator[str]:
 
 def _write_markdown(found: Comparison) -> None:
     text = found.to_markdown()
-    sys.stdout.write(escape_lines(text) if sys.stdout.isatty() else text)
+    print_text(escape_lines(text) if sys.stdout.isatty() else text)
 
 
 def _write_json(found: Comparison) -> None:
-    sys.stdout.write(escape_json(found.to_json().encode()).decode() + "\n")
+    print_text(escape_json(found.to_json().encode()).decode() + "\n")
 
 
 def _write_github(found: Comparison) -> None:
@@ -170,7 +170,7 @@ def _write_github(found: Comparison) -> None:
         if one.guard and kind is not None:
             title = _workflow_property(f"{name_metric(one.metric)} {one.verdict}")
             text = f"{describe_metric(one)}, margin {format_margin(one)}: {one.reason}"
-            sys.stdout.write(f"::{kind} title={title}::{_workflow_text(text)}\n")
+            print_text(f"::{kind} title={title}::{_workflow_text(text)}\n")
     summary = os.environ.get(SUMMARY_FILE)
     if summary:
         with Path(summary).open("a", encoding="utf-8") as stream:
@@ -213,7 +213,7 @@ def _write_junit(found: Comparison) -> None:
             )
         lines.append("  </testcase>")
     lines.append("</testsuite>")
-    sys.stdout.write("\n".join(lines) + "\n")
+    print_text("\n".join(lines) + "\n")
 
 
 def _xml_text(text: str) -> str:
