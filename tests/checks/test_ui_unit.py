@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import hatch_build
 import pytest
 import ui_types
 
-UI = Path(__file__).resolve().parents[2] / "ui"
+from ui_packages import UI, install_ui_packages
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _packages():
-    hatch_build.install_packages(UI, everything=True)
+    install_ui_packages()
 
 
 @pytest.mark.parametrize("script", ["check", "lint", "test"])

@@ -16,9 +16,9 @@ import pytest
 from playwright.sync_api import expect
 
 from serving import clean_environment, serving
+from ui_packages import install_ui_packages
 
 ROOT = Path(__file__).resolve().parents[2]
-AXE = ROOT / "ui" / "node_modules" / "axe-core" / "axe.min.js"
 HOSTILE = "<img src=x onerror=\"document.title='owned'\"> \u202e 😀"
 # One trace for each line: environment, version, number of traces.
 SENT = (
@@ -296,6 +296,7 @@ def test_hostile_names_and_metadata_are_shown_as_text(page, url):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_serious(page, url, scheme):
+    axe = install_ui_packages() / "node_modules" / "axe-core" / "axe.min.js"
     page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
     for path, opened in (
         ("/traces", None),
@@ -312,7 +313,7 @@ def test_axe_finds_nothing_serious(page, url, scheme):
                 "button", name=re.compile(opened if opened != "Time" else "Last")
             ).click()
             expect(page.get_by_role("dialog")).to_be_visible()
-        page.evaluate(AXE.read_text(encoding="utf-8"))
+        page.evaluate(axe.read_text(encoding="utf-8"))
         found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")["violations"]
         serious = [
             (one["id"], [node["html"][:160] for node in one["nodes"]][:3])

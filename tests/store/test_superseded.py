@@ -100,7 +100,8 @@ def test_a_large_store_is_looked_through_by_and_by_the_newest_first(
     chdb_store, known, experiment_id, monkeypatch
 ):
     monkeypatch.setattr(superseded, "AT_ONCE_ROWS", 0)
-    monkeypatch.setattr(superseded, "SLICE_ROWS", 50)
+    others = chdb_store.query("SELECT count() FROM traces").rows[0][0]
+    monkeypatch.setattr(superseded, "SLICE_ROWS", 50 + others // 8)
     insert(chdb_store, *(row(experiment_id, number) for number in range(400)))
     insert(chdb_store, *(row(experiment_id, number) for number in range(0, 400, 3)))
     known.wait(60)
