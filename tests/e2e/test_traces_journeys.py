@@ -192,6 +192,8 @@ def test_the_live_tail_shows_a_new_trace_and_waits_while_rows_are_read(page, url
     page.mouse.move(2, 2)
     record(url, [("first live", "live-lab", "9.0.0", "s")])
     expect(rows(page)).to_have_count(1)
+    # The histogram moves the rows down when it comes.
+    expect(page.get_by_role("list", name="Colours")).to_contain_text("1")
     rows(page).first.hover()
     record(url, [("second live", "live-lab", "9.0.0", "s")])
     pill = page.get_by_role("button", name="1 new")
