@@ -105,6 +105,9 @@ ROUTES = [
     ("GET", "/api/v1/compare"),
     ("POST", "/api/v1/compare"),
     ("GET", "/api/v1/traces/tr-1/diff/tr-2"),
+    ("GET", "/api/v1/findings"),
+    ("GET", "/api/v1/findings/fi-1"),
+    ("PATCH", "/api/v1/findings/fi-1"),
     ("POST", "/api/v1/intake"),
     ("POST", "/v1/traces"),
     ("GET", "/api/openapi.json"),
@@ -147,6 +150,7 @@ def test_the_table_above_has_every_route_of_the_api(guarded):
         "{key}": "a",
         "{experiment_id}": "7",
         "{candidate_id}": "tr-2",
+        "{finding_id}": "fi-1",
     }
     for name, value in names.items():
         offered = {(method, path.replace(name, value)) for method, path in offered}

@@ -12,6 +12,7 @@ from whence.server.api.documents import documents_router
 from whence.server.api.experiments import experiments_router
 from whence.server.api.facets import facets_router
 from whence.server.api.fields import fields_router
+from whence.server.api.findings import findings_router
 from whence.server.api.intake import intake_router
 from whence.server.api.live import live_router
 from whence.server.api.moves import moves_router
@@ -50,6 +51,7 @@ ROUTERS = (
     versions_router,
     compare_router,
     trace_diff_router,
+    findings_router,
     intake_router,
     mlflow_router,
 )

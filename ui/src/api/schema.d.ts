@@ -210,6 +210,94 @@ export interface components {
             readonly reason: string;
         };
         /**
+         * Finding
+         * @description A metric of a version that is worse than it was before, in one experiment and environment.
+         *
+         *         There is one finding for each metric × candidate × environment of an experiment: `resolved` when
+         *         it is gone, `open` again when it comes back. `baseline` and `candidate` are names of their
+         *         `kind` (`app_version` or `commit`). `figures` are those of the last look that showed it, and
+         *         hold the filters of both versions' traces. `last_seen_ms` is that look's time. `muted` findings
+         *         send no webhooks. `evidence` and `history` come with one finding, not with a list of them.
+         */
+        readonly Finding: {
+            readonly finding_id: string;
+            readonly experiment_id: string;
+            readonly environment: string | null;
+            readonly metric: string;
+            readonly baseline: string;
+            readonly baseline_kind: string;
+            readonly candidate: string;
+            readonly candidate_kind: string;
+            readonly state: string;
+            readonly summary: string;
+            readonly figures: components["schemas"]["MetricComparison"];
+            readonly first_seen_ms: number;
+            readonly last_seen_ms: number;
+            readonly resolved_ms: number | null;
+            readonly resolved_reason: string | null;
+            readonly reopened: number;
+            readonly looks: number;
+            /** @default null */
+            readonly acknowledged_ms: number | null;
+            /** @default false */
+            readonly muted: boolean;
+            /** @default  */
+            readonly note: string;
+            /** @default null */
+            readonly evidence: components["schemas"]["Evidence"] | null;
+            /** @default [] */
+            readonly history: readonly components["schemas"]["FindingEvent"][];
+        };
+        /**
+         * Evidence
+         * @description What a finding rests on: both versions, and where in the traces the difference lies.
+         *
+         *         `spans`, `errors`, `overrepresented` and `exemplars` are those of the comparison that found it,
+         *         the strongest of each.
+         */
+        readonly Evidence: {
+            readonly baseline: components["schemas"]["Arm"];
+            readonly candidate: components["schemas"]["Arm"];
+            readonly strata_by: readonly string[];
+            readonly coverage: number;
+            readonly confidence: number;
+            readonly notes: readonly string[];
+            readonly errors: readonly components["schemas"]["ErrorSignature"][];
+            /** @default [] */
+            readonly spans: readonly components["schemas"]["SpanEffect"][];
+            /** @default [] */
+            readonly presence: readonly components["schemas"]["SpanPresence"][];
+            /** @default [] */
+            readonly shapes: readonly components["schemas"]["ShapeChange"][];
+            /** @default [] */
+            readonly overrepresented: readonly components["schemas"]["Overrepresented"][];
+            /** @default [] */
+            readonly exemplars: readonly components["schemas"]["ExemplarPair"][];
+        };
+        /**
+         * FindingEvent
+         * @description One fact of a finding's history: `opened`, `seen` again, `resolved` or `reopened`.
+         *
+         *         `look` is the number of the look at the traffic, `effect` what it showed then.
+         */
+        readonly FindingEvent: {
+            readonly kind: string;
+            readonly at_ms: number;
+            readonly look: number;
+            readonly reason: string;
+            readonly effect: number | null;
+            readonly low: number | null;
+            readonly high: number | null;
+        };
+        /**
+         * FindingList
+         * @description Findings, those last seen first; `total` counts those that are not listed too.
+         */
+        readonly FindingList: {
+            readonly findings: readonly components["schemas"]["Finding"][];
+            readonly total: number;
+        };
+        /**
          * TraceDiff
          * @description Two traces side by side. Spans come in the order of the candidate's tree.
          */
@@ -865,6 +953,18 @@ export interface components {
         readonly SeenValue: {
             readonly value: string;
             readonly count: number;
+        };
+        /**
+         * FindingChange
+         * @description What may change about a finding; what is left out stays as it is.
+         */
+        readonly FindingChange: {
+            /** @default null */
+            readonly acknowledged: boolean | null;
+            /** @default null */
+            readonly muted: boolean | null;
+            /** @default null */
+            readonly note: string | null;
         };
         /**
          * TakenIn
