@@ -41,6 +41,7 @@ def make_trace(trace_hex, *, contradicting=False):
             "whence.metadata.team": "blue",
             "mlflow.traceTag.colour": "red",
             "whence.client_request_id": "req-1",
+            "mlflow.traceRequestId": "tr-x",
         },
     )
     search = span(

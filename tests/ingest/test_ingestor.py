@@ -182,7 +182,9 @@ def test_a_tag_of_an_unknown_trace_is_refused(ingestor):
         ingestor.set_tags("tr-nowhere", {"a": "1"})
 
 
-def test_a_header_outranks_the_root_and_may_come_first_or_last(ingestor, store, experiment_id):
+def test_a_header_outranks_the_root_of_its_client_and_may_come_first_or_last(
+    ingestor, store, experiment_id
+):
     rows = []
     for header_first in (True, False):
         trace = new_trace_hex()
@@ -195,7 +197,8 @@ def test_a_header_outranks_the_root_and_may_come_first_or_last(ingestor, store, 
             trace_metadata={"app_version": "from header", "mlflow.trace.tokenUsage": "{}"},
             tags={"mlflow.traceName": "named", "team": "blue", "mlflow.artifactLocation": "x"},
         )
-        root = span(trace, 1, status=2, attributes={"whence.metadata.app_version": "from root"})
+        said = {"whence.metadata.app_version": "from root", "mlflow.traceRequestId": trace}
+        root = span(trace, 1, status=2, attributes=said)
         if header_first:
             ingestor.submit_header(header).result(30)
         send(ingestor, root, experiment_id=experiment_id)

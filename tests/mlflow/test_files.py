@@ -184,3 +184,15 @@ def test_a_moment_that_no_calendar_has_is_refused(http, timestamp_ms):
     answer = http.post("/api/2.0/mlflow/traces", json=begun)
     assert answer.status_code == 400
     assert answer.json()["error_code"] == "INVALID_PARAMETER_VALUE"
+
+
+def test_files_may_name_their_trace_by_its_bare_digits(http):
+    digits = new_trace_id()
+    trace_id = f"tr-{digits}"
+    http.put(place(digits, "attachments/early"), content=b"early").raise_for_status()
+    http.post(TRACES, json=header(trace_id)).raise_for_status()
+    file = {"spans": [file_span(trace_id)]}
+    assert http.put(place(digits), json=file).status_code == 200
+    assert len(read(http, trace_id)["spans"]) == 1
+    for name in (digits, trace_id):
+        assert http.get(place(name, "attachments/early")).content == b"early"

@@ -25,10 +25,13 @@ def read(http, trace_id):
 def test_the_header_and_the_spans_come_in_any_order_and_again(http, order):
     trace_id = new_trace_id()
     said = {"mlflow.trace.tokenUsage": '{"input_tokens": 1, "output_tokens": 2, "total_tokens": 3}'}
+    own = {"mlflow.traceRequestId": f"tr-{trace_id}"}
     deliveries = {
         "header": lambda: http.post(TRACES, json=header(f"tr-{trace_id}", trace_metadata=said)),
         "root": lambda: http.post(
-            "/v1/traces", content=body(span(trace_id, start_ns=START_NS)), headers=OTLP
+            "/v1/traces",
+            content=body(span(trace_id, start_ns=START_NS, attributes=own)),
+            headers=OTLP,
         ),
         "child": lambda: http.post(
             "/v1/traces",

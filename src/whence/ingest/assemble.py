@@ -5,17 +5,18 @@ where they contradict, `claims` says who wins. Linear in the spans, plus one sor
 
 State: the header's OK or ERROR; else the root's once it ended (`whence.state`, else ERROR where
 its status is, else OK); without a true root the same of the first local root that ended; else
-IN_PROGRESS. An IN_PROGRESS header says nothing about a trace whose root has ended.
+IN_PROGRESS. An IN_PROGRESS header says nothing about a trace whose root has ended, and its numbers
+and times no longer count (`header.drop_running`).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from whence import semconv
 from whence.ingest import claims
 from whence.ingest.cost import TOTAL_COST, parse_cost, sum_cost
-from whence.ingest.header import FINAL_STATES, IN_PROGRESS, Header, Refusal
+from whence.ingest.header import FINAL_STATES, IN_PROGRESS, Header, Refusal, drop_running
 from whence.ingest.jsontext import to_json
 from whence.ingest.provenance import COUNTED, encode_sources
 from whence.ingest.tokens import INPUT, OUTPUT, TOTAL, parse_usage, sum_usage
@@ -52,6 +53,7 @@ def assemble(
     `environment_aliases` are a user's own (`semconv.normalise_environment`).
     """
     ranks = claims.rank_spans(spans)
+    header = _drop_outdated(header, ranks)
     said = claims.claim_metadata(header, ranks)
     experiment_id, late = claims.claim_experiment(header, spans, default_experiment_id)
     state = _read_state(header, ranks)
@@ -94,9 +96,29 @@ def assemble(
     return row, _list_conflicts(row, kept, (*lost, *late, *refusals), at_us)
 
 
+def read_fields(ranks: claims.Ranks, spans: Collection[SpanFacts]) -> dict[str, Any]:
+    """Return what the spans alone say of their trace, by field of its header; None: nothing yet."""
+    has_ended = any(root.end_time_ns for root in ranks.roots[:1])
+    return {
+        "state": _read_state(None, ranks),
+        "request_time_ms": _read_request_time(None, ranks, spans),
+        "duration_ns": _read_duration(None, ranks, spans) if has_ended else None,
+        "client_request_id": _read_text(None, ranks, "client_request_id"),
+        "request_preview": _read_text(None, ranks, "request_preview"),
+        "response_preview": _read_text(None, ranks, "response_preview"),
+    }
+
+
 def is_complete(row: TraceRow) -> bool:
     """Tell whether the row belongs into `traces`, rather than `open_traces`."""
     return row.state != IN_PROGRESS
+
+
+def _drop_outdated(header: Header | None, ranks: claims.Ranks) -> Header | None:
+    """Return the header without what it said while a trace ran that has ended since."""
+    if header is None or header.state != IN_PROGRESS or _read_state(None, ranks) == IN_PROGRESS:
+        return header
+    return drop_running(header)
 
 
 def _name_environment(metadata: Mapping[str, str], aliases: Mapping[str, str] | None) -> str | None:
@@ -132,7 +154,7 @@ def _list_conflicts(
 
 def _read_state(header: Header | None, ranks: claims.Ranks) -> str:
     if header is not None and header.state in FINAL_STATES:
-        return header.state or IN_PROGRESS
+        return header.state
     candidates = ranks.roots[:1] or [span for span in ranks.local_roots if span.end_time_ns][:1]
     for span in candidates:
         if span.end_time_ns:

@@ -38,6 +38,16 @@ def make_assessment_id(seed: Mapping[str, Any] | None = None) -> str:
     return f"a-{hashlib.blake2b(to_json(dict(seed)).encode(), digest_size=16).hexdigest()}"
 
 
+def read_assessment_id(payload: Mapping[str, Any]) -> str:
+    """Return the id that an assessment has, '' for none; raise where it is no string."""
+    return _read_text(payload, "assessment_id")
+
+
+def name_assessment(payload: Mapping[str, Any]) -> str:
+    """Return the id that an assessment has, or the one that its content gives it."""
+    return read_assessment_id(payload) or make_assessment_id(payload)
+
+
 def read_assessment(
     trace_id: str, payload: Mapping[str, Any], *, assessment_id: str, now_ms: int, version: int
 ) -> AssessmentRow:
@@ -81,7 +91,7 @@ def read_initial(trace_id: str, text: Any, *, is_final: bool, now_ms: int) -> li
         row = read_assessment(
             trace_id,
             payload,
-            assessment_id=_read_text(payload, "assessment_id") or make_assessment_id(payload),
+            assessment_id=name_assessment(payload),
             now_ms=now_ms,
             version=FINAL_INITIAL_VERSION if is_final else INITIAL_VERSION,
         )

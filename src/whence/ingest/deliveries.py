@@ -8,10 +8,18 @@ import msgspec
 import pyarrow as pa
 
 from whence.errors import ConflictError
-from whence.ingest.assessments import INITIAL_VERSION, make_assessment_id, read_assessment
+from whence.ingest.assessments import INITIAL_VERSION, name_assessment, read_assessment
+from whence.ingest.contradictions import sift_header
 from whence.ingest.experiments import check_active
 from whence.ingest.facts import FINAL_VERSION, version_of
-from whence.ingest.header import Header, Refusal, encode_header, is_absent, merge_headers
+from whence.ingest.header import (
+    Header,
+    Refusal,
+    encode_header,
+    is_absent,
+    list_new_assessments,
+    merge_headers,
+)
 from whence.ingest.jobs import IngestResult
 from whence.semconv import MAX_KEY_CHARS, MAX_VALUE_CHARS
 from whence.store.arrow import add_columns
@@ -128,10 +136,7 @@ def _name_refusals(group: Group, refused: list[tuple[str, str, str]]) -> list[st
                 f"trace {trace_id}: {_explain(key, conflicts[key, value])}; "
                 f"{value[:200]!r} was refused"
             )
-    if len(messages) > MAX_NAMED_REFUSALS:
-        more = len(messages) - MAX_NAMED_REFUSALS
-        messages = [*messages[:MAX_NAMED_REFUSALS], f"and {more} more values were refused"]
-    return messages
+    return shorten(messages)
 
 
 def _explain(key: str, kept: str | None) -> str:
@@ -142,10 +147,15 @@ def _explain(key: str, kept: str | None) -> str:
 
 
 class StoreHeader:
-    """Store what an MLflow client posts; a post that contradicts the first is refused."""
+    """Store what is said of a trace from outside: what is missing is filled, what is there stays.
 
-    def __init__(self, header: Header) -> None:
+    A header that contradicts what is stored is refused whole (ConflictError), or `partly`: what
+    contradicts is left out, and `list_refused` tells it.
+    """
+
+    def __init__(self, header: Header, *, partly: bool = False) -> None:
         self._header = header
+        self._partly = partly
         self._refusals: list[Refusal] = []
 
     def apply(self, group: Group) -> None:
@@ -155,22 +165,23 @@ class StoreHeader:
         state = group.state(header.trace_id)
         if state.deleted:
             return
-        check_active(group.experiments, header.experiment_id or "")
+        check_active(group.experiments, _name_experiment(group, state, header))
         now_us = group.clock.tick()
-        assessments = self._read_assessments(now_us // 1000)
-        group.touch(state)
-        if header.experiment_id:
-            group.learn_experiment(header.experiment_id, "")
-        if state.header is None:
-            merged = msgspec.structs.replace(header, received_at_us=now_us)
+        assessments = self._read_assessments(state.header, now_us // 1000)
+        before = state.header
+        sifted, refusals = sift_header(header, state.facts.values(), before, group.default_id)
+        if before is None:
+            merged = msgspec.structs.replace(sifted, received_at_us=now_us)
         else:
-            merged, self._refusals = merge_headers(state.header, header)
-            if self._refusals:
-                news = [one for one in self._refusals if one not in state.refusals]
-                state.refusals.extend(news)
-                return
-            if merged == state.header:
-                return
+            merged, more = merge_headers(before, sifted)
+            refusals += more
+        self._refusals = refusals
+        state.refusals.extend(one for one in refusals if one not in state.refusals)
+        group.touch(state)
+        if merged == before or (refusals and not self._partly):
+            return
+        if merged.experiment_id:
+            group.learn_experiment(merged.experiment_id, "")
         state.header = merged
         group.add_header(
             HeaderRow(
@@ -184,28 +195,51 @@ class StoreHeader:
             group.add_assessment(row)
 
     def finish(self, group: Group) -> IngestResult:
-        """Name the first value that was refused."""
-        for refusal in self._refusals:
-            conflicts = group.state(self._header.trace_id).conflicts
-            kept = conflicts.get((refusal.key, refusal.refused))
-            if kept is not None:
-                raise ConflictError(
-                    f"trace {self._header.trace_id}: {refusal.key!r} is {kept[:200]!r} and stays; "
-                    f"{refusal.refused[:200]!r} contradicts it, and metadata is immutable"
-                )
+        """Name what was refused, where that refuses the whole."""
+        refused = [] if self._partly else self.list_refused(group)
+        if refused:
+            raise ConflictError(
+                f"trace {self._header.trace_id}: {'; '.join(refused)}; metadata is immutable"
+            )
         return IngestResult(trace=group.state(self._header.trace_id).row)
 
-    def _read_assessments(self, now_ms: int) -> list[AssessmentRow]:
+    def list_refused(self, group: Group) -> list[str]:
+        """Return what contradicted the trace, once it is folded: a sentence for each value."""
+        conflicts = group.state(self._header.trace_id).conflicts
+        found = [
+            f"{one.key!r} is {(conflicts[one.key, one.refused] or '')[:200]!r} and stays; "
+            f"{one.refused[:200]!r} contradicts it"
+            for one in self._refusals
+            if conflicts.get((one.key, one.refused)) is not None
+        ]
+        return shorten(found)
+
+    def _read_assessments(self, before: Header | None, now_ms: int) -> list[AssessmentRow]:
         return [
             read_assessment(
                 self._header.trace_id,
                 payload,
-                assessment_id=payload.get("assessment_id") or make_assessment_id(payload),
+                assessment_id=name_assessment(payload),
                 now_ms=now_ms,
                 version=INITIAL_VERSION,
             )
-            for payload in self._header.assessments
+            for payload in list_new_assessments(before, self._header)
         ]
+
+
+def shorten(messages: list[str]) -> list[str]:
+    """Return the first few messages, and how many more there are."""
+    more = len(messages) - MAX_NAMED_REFUSALS
+    if more <= 0:
+        return messages
+    return [*messages[:MAX_NAMED_REFUSALS], f"and {more} more values were refused"]
+
+
+def _name_experiment(group: Group, state: TraceState, header: Header) -> str:
+    """Return the experiment that must be active: not that of a trace that had a header before."""
+    if header.experiment_id or state.header is not None:
+        return header.experiment_id or ""
+    return state.place.experiment_id if state.place is not None else group.default_id
 
 
 class StoreArtifact:

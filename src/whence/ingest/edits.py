@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from whence.errors import NotFoundError
-from whence.ingest.assessments import change_assessment, make_assessment_id, read_assessment
+from whence.ingest.assessments import (
+    change_assessment,
+    make_assessment_id,
+    read_assessment,
+    read_assessment_id,
+)
 from whence.semconv import TRACE_NAME_TAG
 from whence.store.assessments import read_assessments
 from whence.store.rows import AssessmentRow, DeletionRow, TagRow
@@ -55,10 +60,10 @@ class DeleteTag:
         exists = self._key in row.tags or (
             self._key == TRACE_NAME_TAG and row.trace_name is not None
         )
-        writes = [*read_tags(self._store, [self._trace_id]), *group.staged_tags(self._trace_id)]
-        for write in writes:
-            if write.key == self._key:
-                exists = not write.deleted
+        stored = [tag for tag in read_tags(self._store, [self._trace_id]) if tag.key == self._key]
+        written = group.newest_tag(self._trace_id, self._key, next(iter(stored), None))
+        if written is not None:
+            exists = not written.deleted
         if not exists:
             raise NotFoundError(
                 f"No trace tag with key '{self._key}' for trace with ID '{self._trace_id}'"
@@ -112,7 +117,7 @@ class LogAssessment:
         self._store = store
         self._trace_id = trace_id
         self._payload = payload
-        self._assessment_id = payload.get("assessment_id") or make_assessment_id()
+        self._assessment_id = make_assessment_id()  # where the payload has none
         self._row: AssessmentRow | None = None
 
     def apply(self, group: Group) -> None:
@@ -122,7 +127,7 @@ class LogAssessment:
         row = read_assessment(
             self._trace_id,
             self._payload,
-            assessment_id=self._assessment_id,
+            assessment_id=read_assessment_id(self._payload) or self._assessment_id,
             now_ms=now_us // 1000,
             version=now_us,
         )
@@ -210,10 +215,11 @@ def find_trace(group: Group, trace_id: str) -> TraceState:
 
 def find_assessment(group: Group, store: Store, trace_id: str, assessment_id: str) -> AssessmentRow:
     """Return an assessment that is there, or raise."""
-    rows = [*read_assessments(store, [trace_id]), *group.staged_assessments(trace_id)]
+    rows = [*group.staged_assessments(trace_id), *read_assessments(store, [trace_id])]
     found = [row for row in rows if row.assessment_id == assessment_id]
-    if not found or found[-1].deleted:
+    newest = max(found, key=lambda row: row.version, default=None)
+    if newest is None or newest.deleted:
         raise NotFoundError(
             f"Assessment with ID '{assessment_id}' not found for trace '{trace_id}'"
         )
-    return found[-1]
+    return newest

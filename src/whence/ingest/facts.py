@@ -39,7 +39,8 @@ MAX_KEPT_CHARS = 16_384  # of a resource and its provenance; longer ones are rea
 class SpanFacts(msgspec.Struct, kw_only=True, gc=False, array_like=True):
     """One span as assembly sees it. `end_time_ns` 0: a pending record.
 
-    The writer stamps it (`received_at_us`); nothing else of it ever changes.
+    `by_mlflow`: an MLflow client recorded it, whose header speaks for the trace. The writer stamps
+    it (`received_at_us`); nothing else of it ever changes.
     """
 
     span_id: str
@@ -50,6 +51,7 @@ class SpanFacts(msgspec.Struct, kw_only=True, gc=False, array_like=True):
     start_time_ns: int = 0
     end_time_ns: int = 0
     error: bool = False
+    by_mlflow: bool = False
     explicit: Texts = {}
     derived: Texts = {}
     resource: Texts = {}
@@ -104,6 +106,7 @@ def _read_facts(row: SpanRow, resource: Texts, resource_sources: Texts) -> SpanF
         start_time_ns=row.start_time_ns,
         end_time_ns=row.end_time_ns,
         error=row.status == "ERROR",
+        by_mlflow=semconv.TRACE_REQUEST_ID in attributes,
         explicit=layers.explicit,
         derived=layers.derived,
         resource=resource,

@@ -51,9 +51,9 @@ class Group:
     ) -> None:
         self.clock = clock
         self.experiments = experiments
+        self.default_id = default_id
         self.grown = 0
         self._memory = memory
-        self._default_id = default_id
         self._environment_aliases = environment_aliases
         self._touched: dict[str, TraceState] = {}
         self._unfolded: dict[str, TraceState] = {}
@@ -114,8 +114,10 @@ class Group:
         self._headers[row.trace_id] = row
 
     def add_tag(self, row: TagRow) -> None:
-        """Store a tag, or its tombstone."""
-        self._tags[row.trace_id, row.key] = row
+        """Store a tag, or its tombstone; of two in one group the later version."""
+        staged = self._tags.setdefault((row.trace_id, row.key), row)
+        if staged.version <= row.version:
+            self._tags[row.trace_id, row.key] = row
 
     def add_assessment(self, row: AssessmentRow) -> None:
         """Store an assessment, or its tombstone; of two in one group the later version."""
@@ -142,9 +144,12 @@ class Group:
         self.experiments.put(row)
         self._experiments[row.experiment_id] = row
 
-    def staged_tags(self, trace_id: str) -> list[TagRow]:
-        """Return the tag rows of this trace that are in this group."""
-        return [row for row in self._tags.values() if row.trace_id == trace_id]
+    def newest_tag(self, trace_id: str, key: str, stored: TagRow | None) -> TagRow | None:
+        """Return what was last written of a tag: in this group, or the row that is stored."""
+        staged = self._tags.get((trace_id, key))
+        if staged is None or (stored is not None and stored.version > staged.version):
+            return stored
+        return staged
 
     def staged_assessments(self, trace_id: str) -> list[AssessmentRow]:
         """Return the assessments of this trace that are in this group."""
@@ -217,7 +222,7 @@ class Group:
             state.facts.values(),
             state.header,
             refusals=state.refusals,
-            default_experiment_id=self._default_id,
+            default_experiment_id=self.default_id,
             environment_aliases=self._environment_aliases,
             version=0 if state.row is None else state.row.version,  # so that an equal row is equal
             at_us=self.clock.tick(),

@@ -1,47 +1,61 @@
 """What an MLflow client posts about a trace, and what becomes of a second post.
 
-`Header` has the fields of MLflow's TraceInfo in our units. Posts of one trace are merged into one
-header: a missing key may be filled, a present key never changes, and what contradicts is refused.
-`state` may go from IN_PROGRESS to OK or ERROR. Keys that are absent by `is_absent` are not merged.
+`TraceHead` has the fields of MLflow's TraceInfo in our units. Posts of one trace are merged into
+one header: a missing key may be filled, a present key never changes, and what contradicts is
+refused. `state` may go from IN_PROGRESS to OK or ERROR. Keys that are absent by `is_absent` are not
+merged.
+
+Times, previews and what was counted (`COUNTED_KEYS`) are not final while a trace is in progress:
+there they yield to those of any other post, whichever comes first.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 
-from whence.semconv import ABSENT_WHERE_EMPTY, EXPERIMENT_ID, PROVENANCE
+from whence.ingest.assessments import name_assessment
+from whence.semconv import (
+    ABSENT_WHERE_EMPTY,
+    COST,
+    EXPERIMENT_ID,
+    PROVENANCE,
+    SIZE_BYTES,
+    SIZE_STATS,
+    TOKEN_USAGE,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-IN_PROGRESS = "IN_PROGRESS"
+State = Literal["OK", "ERROR", "IN_PROGRESS"]
+IN_PROGRESS: Final = "IN_PROGRESS"
 FINAL_STATES = ("OK", "ERROR")
-_SCALARS = (
-    "experiment_id",
-    "request_time_ms",
-    "duration_ns",
-    "client_request_id",
-    "request_preview",
-    "response_preview",
-)
+COUNTED_KEYS = (SIZE_BYTES, SIZE_STATS, TOKEN_USAGE, COST)
+_RUNNING_FIELDS = ("request_time_ms", "duration_ns", "request_preview", "response_preview")
+_SCALARS = ("experiment_id", *_RUNNING_FIELDS, "client_request_id")
 
 
-class Header(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """A trace as its client describes it; absent is None. `received_at_us` is the first post's."""
+class TraceHead(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """What is said of a trace beside its spans; absent is None. Assessments in MLflow's JSON."""
 
     trace_id: str
     experiment_id: str | None = None
     request_time_ms: int | None = None
     duration_ns: int | None = None
-    state: str | None = None
+    state: State | None = None
     client_request_id: str | None = None
     request_preview: str | None = None
     response_preview: str | None = None
     trace_metadata: dict[str, str] = {}
     tags: dict[str, str] = {}
     assessments: list[dict[str, Any]] = []
+
+
+class Header(TraceHead, kw_only=True, omit_defaults=True):
+    """A trace as it is described from outside. `received_at_us` is the first post's."""
+
     received_at_us: int = 0
 
 
@@ -70,12 +84,16 @@ def drop_absent(metadata: Mapping[str, str]) -> dict[str, str]:
 def merge_headers(first: Header, second: Header) -> tuple[Header, list[Refusal]]:
     """Fill what `first` lacks from `second`; return what `second` would have changed."""
     refusals = []
+    if first.state == IN_PROGRESS:
+        first = drop_running(first, second)
+    elif second.state == IN_PROGRESS:
+        second = drop_running(second, first)
     kept_metadata, new_metadata = map(drop_absent, (first.trace_metadata, second.trace_metadata))
     merged = msgspec.structs.replace(
         first,
         trace_metadata={**new_metadata, **kept_metadata},
         tags={**second.tags, **first.tags},
-        assessments=first.assessments or second.assessments,
+        assessments=[*first.assessments, *list_new_assessments(first, second)],
     )
     for key, value in new_metadata.items():
         if kept_metadata.get(key, value) != value:
@@ -88,10 +106,33 @@ def merge_headers(first: Header, second: Header) -> tuple[Header, list[Refusal]]
             key = EXPERIMENT_ID if field == "experiment_id" else field
             refusals.append(Refusal(key, str(new), "header", of_trace=True))
     if first.state not in FINAL_STATES:
-        merged.state = second.state if second.state in FINAL_STATES else first.state
+        states = (second.state, first.state)
+        merged.state = next((one for one in states if one != IN_PROGRESS), IN_PROGRESS)
     elif second.state in FINAL_STATES and second.state != first.state:
-        refusals.append(Refusal("state", second.state or "", "header", of_trace=True))
+        refusals.append(Refusal("state", second.state, "header", of_trace=True))
     return merged, refusals
+
+
+def drop_running(header: Header, other: Header | None = None) -> Header:
+    """Return the header of a running trace without what is not final, as far as `other` says it."""
+    stated = COUNTED_KEYS if other is None else drop_absent(other.trace_metadata)
+    metadata = {
+        key: value
+        for key, value in header.trace_metadata.items()
+        if key not in COUNTED_KEYS or key not in stated
+    }
+    dropped: dict[str, Any] = {
+        field: None
+        for field in _RUNNING_FIELDS
+        if other is None or getattr(other, field) is not None
+    }
+    return msgspec.structs.replace(header, trace_metadata=metadata, **dropped)
+
+
+def list_new_assessments(first: Header | None, second: Header) -> list[dict[str, Any]]:
+    """Return the assessments that the second header has under ids that the first doesn't have."""
+    known = set() if first is None else {name_assessment(one) for one in first.assessments}
+    return [one for one in second.assessments if name_assessment(one) not in known]
 
 
 def encode_header(header: Header) -> str:

@@ -40,8 +40,8 @@ from whence.ingest.experiment_edits import (
     check_name,
 )
 from whence.ingest.experiments import ExperimentCache
-from whence.ingest.header import drop_absent
-from whence.ingest.jobs import IngestResult, Job, Refold
+from whence.ingest.header import drop_absent, encode_header
+from whence.ingest.jobs import ROW_OVERHEAD_BYTES, IngestResult, Job, Refold
 from whence.ingest.known import KnownTraces
 from whence.ingest.links import ExtendTag
 from whence.ingest.memory import MAX_FACTS, TraceMemory
@@ -170,7 +170,7 @@ class Ingestor:
                 taken.append(_check_header(header))
             except WhenceError as error:  # noqa: PERF203 - free where nothing is raised
                 refused.append(Refused(header.trace_id, error.message, whole=True))
-        size_bytes = sum(_weigh(header) for header in taken)
+        size_bytes = sum(map(_weigh, taken))
         trace_ids = list(dict.fromkeys(header.trace_id for header in taken))
         return self._writer.submit(
             Job(StoreMoved(self._store, taken, refused), trace_ids, size_bytes)
@@ -316,7 +316,8 @@ def _check_header(header: Header) -> Header:
 
 
 def _weigh(header: Header) -> int:
-    return sum(map(len, header.trace_metadata.values())) * 2
+    """Return about what a header takes in memory: itself, and the text that is stored of it."""
+    return 2 * len(encode_header(header)) + ROW_OVERHEAD_BYTES
 
 
 def _check_trace_id(trace_id: str) -> None:

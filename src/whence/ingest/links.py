@@ -37,18 +37,21 @@ class ExtendTag:
     def apply(self, group: Group) -> None:
         """Stage the longer lists."""
         states = [find_trace(group, trace_id) for trace_id in self._trace_ids]
-        written = {
-            tag.trace_id: "" if tag.deleted else tag.value
+        stored = {
+            tag.trace_id: tag
             for tag in read_tags(self._store, self._trace_ids)
             if tag.key == self._key
         }
         longer: dict[str, str] = {}
         for state in states:
-            listed = self._read(group, state, written)
-            added = [item for item in self._items if item not in listed]
-            if not added:
+            listed = self._read(group, state, stored.get(state.trace_id))
+            extended = list(listed)
+            for item in self._items:
+                if item not in extended:
+                    extended.append(item)
+            if extended == listed:
                 continue
-            text = longer[state.trace_id] = to_json([*listed, *added])
+            text = longer[state.trace_id] = to_json(extended)
             if len(text) > MAX_TAG_VALUE_CHARS:
                 raise InvalidInputError(
                     f"trace {state.trace_id} has too many links: tag '{self._key}' would be "
@@ -62,12 +65,11 @@ class ExtendTag:
     def finish(self, group: Group) -> None:
         """Nothing more to say."""
 
-    def _read(self, group: Group, state: TraceState, written: dict[str, str]) -> list[Any]:
-        text = written.get(state.trace_id)
-        if text is None:
+    def _read(self, group: Group, state: TraceState, stored: TagRow | None) -> list[Any]:
+        tag = group.newest_tag(state.trace_id, self._key, stored)
+        if tag is None:
             text = group.read_row(state).tags.get(self._key, "")
-        for tag in group.staged_tags(state.trace_id):
-            if tag.key == self._key:
-                text = "" if tag.deleted else tag.value
+        else:
+            text = "" if tag.deleted else tag.value
         listed = from_json(text)
         return listed if isinstance(listed, list) else []

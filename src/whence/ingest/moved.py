@@ -1,9 +1,10 @@
 """Traces that another store had: headers, tags and assessments, with the times they had there.
 
-A header counts like an MLflow client's: a missing key is filled, a present one stays, and what
-contradicts is refused. A trace may come again as it is there by now: an assessment replaces the one
-that came before where it was changed later, a tag the one of an earlier move. What a call of our
-own API set or deleted outranks both. The mistake of one trace fails no other.
+A header counts like an MLflow client's: a missing key is filled, a present one stays. What
+contradicts is left out and named, and the rest is taken. A trace may come again as it is there by
+now: an assessment replaces the one that came before where it was changed later, a tag the one of an
+earlier move. What a call of our own API set or deleted outranks both. The mistake of one trace
+fails no other.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from whence.errors import WhenceError
-from whence.ingest.assessments import make_assessment_id, read_assessment
+from whence.ingest.assessments import name_assessment, read_assessment
 from whence.ingest.deliveries import StoreHeader
 from whence.semconv import SERVER_TAGS
 from whence.store.rows import AssessmentRow, TagRow
@@ -30,7 +31,10 @@ US_PER_MS = 1000
 
 
 class Refused(msgspec.Struct, frozen=True):
-    """What of a trace is not stored, and why: an assessment, or (`whole`) all but its spans."""
+    """What of a trace is not stored, and why: some values, an assessment, or all but its spans.
+
+    `whole`: of what the request said of the trace beside its spans, nothing was stored.
+    """
 
     trace_id: str
     reason: str
@@ -57,7 +61,7 @@ class StoreMoved:
             if state.deleted:
                 self._refuse(header, "it was deleted here, and stays so")
                 continue
-            action = StoreHeader(msgspec.structs.replace(header, assessments=[]))
+            action = StoreHeader(msgspec.structs.replace(header, assessments=[]), partly=True)
             try:
                 action.apply(group)
             except WhenceError as error:
@@ -73,10 +77,9 @@ class StoreMoved:
         """Return what was refused."""
         refused = list(self._refused)
         for trace_id, action in self._actions:
-            try:
-                action.finish(group)
-            except WhenceError as error:  # noqa: PERF203 - free where nothing is raised
-                refused.append(Refused(trace_id, error.message, whole=True))
+            contradicting = action.list_refused(group)
+            if contradicting:
+                refused.append(Refused(trace_id, "; ".join(contradicting)))
         return refused
 
     def _refuse(self, header: Header, reason: str, *, whole: bool = True) -> None:
@@ -95,19 +98,17 @@ class StoreMoved:
         """Set the tags of traces that came again, where they are others by now."""
         if not known:
             return
-        written = {(row.trace_id, row.key): row for row in read_tags(self._store, list(known))}
+        stored = {(row.trace_id, row.key): row for row in read_tags(self._store, list(known))}
         now_ms = group.clock.tick() // US_PER_MS  # less than any version of an API call's
         for header in self._headers:
-            before = known.get(header.trace_id)
+            trace_id, before = header.trace_id, known.get(header.trace_id)
             for key, value in header.tags.items() if before is not None else ():
-                row = written.get((header.trace_id, key))
-                is_ours = row is not None and row.version > now_ms
+                row = group.newest_tag(trace_id, key, stored.get((trace_id, key)))
+                is_ours = row is not None and (row.deleted or row.version > now_ms)
                 old = (before or {}).get(key, value) if row is None else row.value
                 if old != value and not is_ours and key not in SERVER_TAGS:
-                    group.add_tag(
-                        TagRow(trace_id=header.trace_id, key=key, value=value, version=now_ms)
-                    )
-                    group.mention(header.trace_id)
+                    group.add_tag(TagRow(trace_id=trace_id, key=key, value=value, version=now_ms))
+                    group.mention(trace_id)
 
     def _read_assessments(self, header: Header, now_us: int) -> list[AssessmentRow]:
         rows = []
@@ -116,7 +117,7 @@ class StoreMoved:
                 row = read_assessment(
                     header.trace_id,
                     payload,
-                    assessment_id=payload.get("assessment_id") or make_assessment_id(payload),
+                    assessment_id=name_assessment(payload),
                     now_ms=now_us // US_PER_MS,
                     version=0,
                 )

@@ -1001,7 +1001,7 @@ export interface components {
             /** @default null */
             readonly duration_ns: number | null;
             /** @default null */
-            readonly state: string | null;
+            readonly state: ("ERROR" | "IN_PROGRESS" | "OK") | null;
             /** @default null */
             readonly client_request_id: string | null;
             /** @default null */
@@ -1031,7 +1031,9 @@ export interface components {
         };
         /**
          * Refused
-         * @description What of a trace is not stored, and why: an assessment, or (`whole`) all but its spans.
+         * @description What of a trace is not stored, and why: some values, an assessment, or all but its spans.
+         *
+         *         `whole`: of what the request said of the trace beside its spans, nothing was stored.
          */
         readonly Refused: {
             readonly trace_id: string;

@@ -8,14 +8,14 @@ spans that can't be read fail the request, and nothing of it is stored.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from whence.errors import InvalidInputError
-from whence.ingest.header import FINAL_STATES, IN_PROGRESS, Header
+from whence.ingest.header import Header, TraceHead
 from whence.ingest.moved import Refused  # noqa: TC001 - msgspec reads the annotation
 from whence.ingest.prepare import Envelope
 from whence.server.api.payloads import read_struct
@@ -25,29 +25,16 @@ from whence.server.replies import reply
 if TYPE_CHECKING:
     from whence.server.services import Services
 
-STATES = (*FINAL_STATES, IN_PROGRESS, None)
 HEX_DIGITS = frozenset("0123456789abcdef")
 TRACE_ID_CHARS = 32
 NO_SPANS = b'{"resourceSpans":[]}'
 
 
-class MovedTrace(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class MovedTrace(TraceHead, kw_only=True, forbid_unknown_fields=True):
     """A trace as the other store had it; what is absent is read from the spans.
 
     `assessments` are in MLflow's JSON.
     """
-
-    trace_id: str
-    experiment_id: str | None = None
-    request_time_ms: int | None = None
-    duration_ns: int | None = None
-    state: str | None = None
-    client_request_id: str | None = None
-    request_preview: str | None = None
-    response_preview: str | None = None
-    trace_metadata: dict[str, str] = {}
-    tags: dict[str, str] = {}
-    assessments: list[dict[str, Any]] = []
 
 
 class MoveBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -79,7 +66,7 @@ def moves_router(services: Services) -> APIRouter:
     )
     async def import_traces(request: Request) -> Response:
         body = await read_struct(services, request, MoveBody)
-        headers = [_read_header(trace) for trace in body.traces]
+        headers = [Header(**msgspec.structs.asdict(trace)) for trace in body.traces]
         _check_ids(body.trace_ids)
         envelope = Envelope(
             limit_bytes=services.settings.max_body_bytes,
@@ -94,15 +81,6 @@ def moves_router(services: Services) -> APIRouter:
         )
 
     return router
-
-
-def _read_header(trace: MovedTrace) -> Header:
-    if trace.state not in STATES:
-        raise InvalidInputError(
-            f"trace {trace.trace_id[:200]!r}: its state is OK, ERROR or IN_PROGRESS, "
-            f"not {trace.state!r}"
-        )
-    return Header(**msgspec.structs.asdict(trace))
 
 
 def _check_ids(trace_ids: dict[str, str]) -> None:

@@ -64,6 +64,8 @@ def add_artifacts(routes: Routes, services: Services) -> None:
 
     async def put(request: Request) -> Response:
         place = read_place(request.path_params["path"])
+        trace_id = await services.read(stored_id, services.store, place.trace_id)
+        place = place._replace(trace_id=trace_id)
         if place.path == SPANS_FILE:
             await _take_spans(services, request, place)
         else:

@@ -26,13 +26,20 @@ from whence.store.overlay import read_overlay
 if TYPE_CHECKING:
     from starlette.requests import Request
 
+    from whence.ingest.header import State
     from whence.ingest.ingestor import IngestResult
     from whence.server.mlflow.infos import WireInfo
     from whence.server.mlflow.requests import Fields
     from whence.server.mlflow.routes import Routes
     from whence.server.services import Services
 
-STATES = {None: None, UNSPECIFIED: None, "OK": "OK", "ERROR": "ERROR", "IN_PROGRESS": "IN_PROGRESS"}
+STATES: dict[str | None, State | None] = {
+    None: None,
+    UNSPECIFIED: None,
+    "OK": "OK",
+    "ERROR": "ERROR",
+    "IN_PROGRESS": "IN_PROGRESS",
+}
 
 
 def add_headers(routes: Routes, services: Services) -> None:
@@ -77,7 +84,7 @@ def read_location(location: Fields | None) -> str | None:
     return None if experiment is None else read_experiment_id(experiment)
 
 
-def read_state(fields: Fields, name: str) -> str | None:
+def read_state(fields: Fields, name: str) -> State | None:
     """Return a trace's state, or None where it is not said."""
     given = fields.text(name)
     if given not in STATES:

@@ -1,0 +1,208 @@
+"""`POST /api/v1/traces/import`: traces of other stores, also those that are known here already."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from otlp_requests import body, new_trace_id, request, span
+
+OTLP = {"content-type": "application/json"}
+START_NS = 1_700_000_000_000_000_000
+SPAN_ID, CHILD_ID = "00f067aa0ba902b7", "00f067aa0ba902b8"
+
+
+def head(trace_id, **fields):
+    return {
+        "trace_id": f"tr-{trace_id}",
+        "experiment_id": "0",
+        "request_time_ms": START_NS // 1_000_000,
+        "duration_ns": 5_000_000,
+        "state": "OK",
+        **fields,
+    }
+
+
+def move(client, *heads, spans=(), trace_ids=None):
+    form = {"traces": list(heads), "spans": request(*spans), "trace_ids": trace_ids or {}}
+    answer = client.post("/api/v1/traces/import", json=form)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def root(trace_id, **fields):
+    return span(trace_id, SPAN_ID, start_ns=START_NS, **fields)
+
+
+def read(client, trace_id):
+    answer = client.get(f"/api/v1/traces/tr-{trace_id}")
+    answer.raise_for_status()
+    return answer.json()
+
+
+def judged(name, **fields):
+    return {
+        "assessment_id": f"a-{name}",
+        "assessment_name": name,
+        "feedback": {"value": 1},
+        **fields,
+    }
+
+
+def test_what_contradicts_a_trace_that_is_here_is_named_and_the_rest_is_taken(client):
+    trace_id = new_trace_id()
+    sent = body(root(trace_id), **{"service.version": "1.0"})
+    client.post("/v1/traces", content=sent, headers=OTLP).raise_for_status()
+    metadata = {"app_version": "HACKED", "tenant": "acme"}
+    moved = head(
+        trace_id, state="ERROR", trace_metadata=metadata, tags={"t": "1"}, assessments=[judged("x")]
+    )
+    for _ in range(2):
+        answer = move(client, moved)
+        (refused,) = answer["refused"]
+        assert (answer["traces"], refused["trace_id"], refused["whole"]) == (
+            1,
+            f"tr-{trace_id}",
+            False,
+        )
+        for words in ("'app_version' is '1.0' and stays", "'state' is 'OK' and stays"):
+            assert words in refused["reason"]
+    trace = read(client, trace_id)
+    info = trace["info"]
+    assert (info["state"], info["trace_metadata"]["app_version"]) == ("OK", "1.0")
+    assert (info["trace_metadata"]["tenant"], info["tags"]["t"]) == ("acme", "1")
+    assert [one["assessment_id"] for one in info["assessments"]] == ["a-x"]
+    assert {(one["key"], one["refused"]) for one in trace["conflicts"]} == {
+        ("app_version", "HACKED"),
+        ("state", "ERROR"),
+    }
+
+
+def test_what_contradicts_an_earlier_import_is_named_and_the_rest_is_taken(client):
+    trace_id = new_trace_id()
+    move(client, head(trace_id, trace_metadata={"a": "1"}), spans=[root(trace_id)])
+    again = head(trace_id, trace_metadata={"a": "2", "b": "3"}, assessments=[judged("y")])
+    answer = move(client, again)
+    assert [
+        (one["whole"], "'a' is '1' and stays" in one["reason"]) for one in answer["refused"]
+    ] == [(False, True)]
+    assert answer["traces"] == 1
+    info = read(client, trace_id)["info"]
+    assert (info["trace_metadata"]["a"], info["trace_metadata"]["b"]) == ("1", "3")
+    assert [one["assessment_id"] for one in info["assessments"]] == ["a-y"]
+
+
+def test_a_trace_that_was_in_progress_ends_with_the_numbers_it_has_by_then(client):
+    trace_id = new_trace_id()
+
+    def counted(tokens, spans, cost):
+        return {
+            "app_version": "1",
+            "mlflow.trace.tokenUsage": json.dumps({"input_tokens": tokens, "total_tokens": tokens}),
+            "mlflow.trace.sizeStats": json.dumps({"num_spans": spans}),
+            "mlflow.trace.cost": json.dumps({"total_cost": cost}),
+            "mlflow.trace.sizeBytes": str(spans * 100),
+        }
+
+    begun = head(
+        trace_id,
+        state="IN_PROGRESS",
+        request_time_ms=START_NS // 1_000_000 + 3,
+        duration_ns=1_000_000,
+        request_preview="so far",
+        trace_metadata=counted(5, 1, 0.1),
+    )
+    child = span(trace_id, CHILD_ID, parentSpanId=SPAN_ID, start_ns=START_NS + 3_000_000)
+    move(client, begun, spans=[child])
+    assert read(client, trace_id)["info"]["state"] == "IN_PROGRESS"
+    ended = head(trace_id, request_preview="whole", trace_metadata=counted(12, 2, 0.3))
+    for moved in (ended, begun, ended):  # one that comes late says nothing any more
+        assert move(client, moved, spans=[child, root(trace_id)])["refused"] == []
+    trace = read(client, trace_id)
+    info = trace["info"]
+    assert (info["state"], info["duration_ns"], info["request_preview"]) == (
+        "OK",
+        5_000_000,
+        "whole",
+    )
+    assert info["request_time_ms"] == START_NS // 1_000_000
+    assert {key: info["trace_metadata"][key] for key in counted(12, 2, 0.3)} == counted(12, 2, 0.3)
+    assert trace["conflicts"] == []
+
+
+def test_a_root_that_ends_counts_over_what_was_said_while_it_ran(client):
+    trace_id = new_trace_id()
+    begun = head(
+        trace_id,
+        state="IN_PROGRESS",
+        duration_ns=1_000_000,
+        trace_metadata={"mlflow.trace.tokenUsage": '{"total_tokens": 1}', "app_version": "1"},
+    )
+    move(client, begun)
+    usage = {"gen_ai.usage.input_tokens": "7", "gen_ai.usage.output_tokens": "8"}
+    sent = body(root(trace_id, attributes=usage))
+    client.post("/v1/traces", content=sent, headers=OTLP).raise_for_status()
+    info = read(client, trace_id)["info"]
+    assert (info["state"], info["duration_ns"]) == ("OK", 5_000_000)
+    assert json.loads(info["trace_metadata"]["mlflow.trace.tokenUsage"])["total_tokens"] == 15
+    assert info["trace_metadata"]["app_version"] == "1"
+
+
+def test_a_tag_that_was_set_or_deleted_here_outlives_an_import(client):
+    trace_id = new_trace_id()
+    move(client, head(trace_id, tags={"set": "there", "gone": "there", "theirs": "there"}))
+    url = f"/api/v1/traces/tr-{trace_id}/tags"
+    client.put(f"{url}/set", json={"value": "here"}).raise_for_status()
+    client.delete(f"{url}/gone").raise_for_status()
+    move(client, head(trace_id, tags={"set": "new", "gone": "new", "theirs": "new"}))
+    tags = read(client, trace_id)["info"]["tags"]
+    assert (tags["set"], tags["theirs"], "gone" in tags) == ("here", "new", False)
+
+
+def test_of_two_heads_in_one_request_the_later_tag_counts(client):
+    trace_id = new_trace_id()
+    move(client, head(trace_id, tags={"t": "1"}))
+    move(client, head(trace_id, tags={"t": "2"}), head(trace_id, tags={"t": "1"}))
+    assert read(client, trace_id)["info"]["tags"]["t"] == "1"
+
+
+def test_what_is_whole_refused_leaves_nothing(client):
+    deleted, wrong, good = new_trace_id(), new_trace_id(), new_trace_id()
+    move(client, head(deleted))
+    gone = {"trace_ids": [f"tr-{deleted}"]}
+    client.post("/api/v1/traces/delete", json=gone).raise_for_status()
+    answer = move(
+        client,
+        head(deleted, assessments=[judged("z")]),
+        head(wrong, duration_ns=-1, assessments=[judged("z")]),
+        head(good),
+    )
+    assert answer["traces"] == 1
+    assert {(one["trace_id"], one["whole"]) for one in answer["refused"]} == {
+        (f"tr-{deleted}", True),
+        (f"tr-{wrong}", True),
+    }
+    for trace_id in (deleted, wrong):
+        assert client.get(f"/api/v1/traces/tr-{trace_id}").status_code == 404
+
+
+@pytest.mark.parametrize("wrong", [7, ["a"], {"a": 1}])
+def test_an_assessment_whose_id_is_no_text_is_refused_by_name(client, wrong):
+    trace_id = new_trace_id()
+    judgements = [judged("bad", assessment_id=wrong), judged("good")]
+    (refused,) = move(client, head(trace_id, assessments=judgements))["refused"]
+    assert not refused["whole"] and "'assessment_id' must be a string" in refused["reason"]
+    found = read(client, trace_id)["info"]["assessments"]
+    assert [one["assessment_id"] for one in found] == ["a-good"]
+    posted = client.post(
+        f"/api/v1/traces/tr-{trace_id}/assessments", json=judged("bad", assessment_id=wrong)
+    )
+    assert (posted.status_code, "'assessment_id' must be a string" in posted.text) == (400, True)
+
+
+def test_a_state_that_is_none_is_refused(client):
+    form = {"traces": [head(new_trace_id(), state="FINE")]}
+    answer = client.post("/api/v1/traces/import", json=form)
+    assert answer.status_code == 400
+    assert "state" in answer.text and "FINE" in answer.text
