@@ -63,6 +63,7 @@ def trace_row(plain, experiment_id, **changed):
         "response_preview": plain["response_preview"],
         "span_count": len(plain["spans"]),
         "version": 2,
+        **{name: plain[name] for name in ("total_tokens", "cost_usd") if name in plain},
         **columns,
         **changed,
     }

@@ -99,6 +99,8 @@ ROUTES = [
     ("GET", "/api/v1/facets"),
     ("GET", "/api/v1/fields"),
     ("GET", "/api/v1/series"),
+    ("GET", "/api/v1/sessions"),
+    ("GET", "/api/v1/users"),
     ("GET", "/api/v1/versions"),
     ("GET", "/api/v1/versions/detail"),
     ("GET", "/api/v1/versions/diff"),

@@ -83,6 +83,23 @@ def list_hours(
     return {Hour(experiment_id, hour): traces for experiment_id, hour, traces in rows}
 
 
+def start_of_newest(store: Store, question: Question, at_most: int) -> int:
+    """Return the Unix ms at which the newest whole hours begin that hold `at_most` rows together.
+
+    One hour at least, however many rows it holds.
+    """
+    hours: dict[int, int] = {}
+    for hour, rows in list_hours(store, question).items():
+        hours[hour.number] = hours.get(hour.number, 0) + rows
+    rows, from_hour = 0, max(hours, default=0)
+    for number in sorted(hours, reverse=True):
+        rows += hours[number]
+        if rows > at_most:
+            break
+        from_hour = number
+    return from_hour * HOUR_MS
+
+
 def draw_hours(hours: dict[Hour, int]) -> tuple[list[Range], Drawn]:
     """Draw blocks of adjacent hours, of about `SAMPLE_TRACES` traces together, always the same."""
     blocks: list[list[Hour]] = []

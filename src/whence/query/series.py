@@ -19,7 +19,7 @@ from whence.query.compile import SETTINGS, Parameters
 from whence.query.coverage import Cover, Question, ask, divide, has_renamed, living, within
 from whence.query.coverage import speaks_of_names as speaks
 from whence.query.environments import normalise_environments
-from whence.query.facet_samples import list_hours
+from whence.query.facet_samples import start_of_newest
 from whence.query.facet_sql import EXACT_TRACES
 from whence.query.facet_statement import is_too_many, limit_rows
 from whence.query.parser import parse_filter
@@ -159,16 +159,8 @@ def _count(
     except StoreError as error:
         if not is_too_many(error):
             raise
-    hours: dict[int, int] = {}
-    for hour, rows in list_hours(store, question).items():
-        hours[hour.number] = hours.get(hour.number, 0) + rows
-    rows, from_hour = 0, max(hours)
-    for number in sorted(hours, reverse=True):
-        rows += hours[number]
-        if rows > EXACT_TRACES:
-            break
-        from_hour = number
-    from_ms = max(question.from_ms, -(-from_hour * HOUR_MS // width) * width)
+    start = start_of_newest(store, question, EXACT_TRACES)
+    from_ms = max(question.from_ms, -(-start // width) * width)
     newest = replace(question, from_ms=from_ms)
     return _count_directly(store, newest, width, split, 0), from_ms
 

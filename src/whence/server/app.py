@@ -17,6 +17,7 @@ from whence.server.api.intake import intake_router
 from whence.server.api.live import live_router
 from whence.server.api.moves import moves_router
 from whence.server.api.series import series_router
+from whence.server.api.sessions import sessions_router
 from whence.server.api.tags import tags_router
 from whence.server.api.traces import traces_router
 from whence.server.api.versions import versions_router
@@ -48,6 +49,7 @@ ROUTERS = (
     fields_router,
     facets_router,
     series_router,
+    sessions_router,
     versions_router,
     compare_router,
     trace_diff_router,

@@ -1073,6 +1073,47 @@ export interface components {
             readonly counts: readonly number[];
         };
         /**
+         * TraceGroups
+         * @description A page of groups, the latest active first; `next_cursor` is null on the last one.
+         *
+         *         `total` counts the groups of all pages. `counted_from_ms`: where it is not null, there are too
+         *         many traces to count, and earlier ones are left out.
+         */
+        readonly TraceGroups: {
+            readonly groups: readonly components["schemas"]["TraceGroup"][];
+            readonly total: number;
+            readonly next_cursor: string | null;
+            readonly counted_from_ms: number | null;
+            readonly elapsed_ms: number;
+        };
+        /**
+         * TraceGroup
+         * @description The traces of a session, or of a user; times are Unix ms, at which traces began.
+         *
+         *         `others` counts a session's users, or a user's sessions; `users`, `environments` and
+         *         `app_versions` list at most five each, by name, `users` only of a session. Tokens and cost add
+         *         up what traces recorded, null where none did. The previews are of the first trace's inputs and
+         *         the last one's outputs.
+         */
+        readonly TraceGroup: {
+            readonly name: string;
+            readonly traces: number;
+            readonly errors: number;
+            readonly unfinished: number;
+            readonly first_ms: number;
+            readonly last_ms: number;
+            readonly input_tokens: number | null;
+            readonly output_tokens: number | null;
+            readonly total_tokens: number | null;
+            readonly cost_usd: number | null;
+            readonly others: number;
+            readonly users: readonly string[];
+            readonly environments: readonly string[];
+            readonly app_versions: readonly string[];
+            readonly request_preview: string | null;
+            readonly response_preview: string | null;
+        };
+        /**
          * TagValue
          * @description The value that a tag gets.
          */
