@@ -16,6 +16,7 @@ import numpy as np
 from whence.analysis.error_comparison import compare_errors
 from whence.analysis.explain import explain_difference
 from whence.analysis.judge import ALPHA, Judged, Measured, judge
+from whence.analysis.looking import Looking, find_look, judge_again
 from whence.analysis.metrics import (
     METRICS,
     Metric,
@@ -27,17 +28,9 @@ from whence.analysis.metrics import (
 )
 from whence.analysis.strata import check_by, find_strata, find_units
 from whence.analysis.trace_filters import Filters
-from whence.entities.comparison import (
-    EQUIVALENT,
-    IMPROVED,
-    INCONCLUSIVE,
-    REGRESSED,
-    Arm,
-    Comparison,
-    MetricComparison,
-)
+from whence.entities.comparison import Arm, Comparison, MetricComparison, decide_all
 from whence.entities.comparison_text import label_of, write_summary
-from whence.query.arms import NamedArm, Scope, name_arms, show_filter
+from whence.query.arms import NamedArm, Scope, begin_at, name_arms, show_filter
 from whence.query.compared_feedback import FeedbackSource, read_feedback
 from whence.query.compared_spans import (
     Counts,
@@ -58,7 +51,11 @@ ENOUGH_COVERAGE = 0.9
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
-    """What to compare. `metrics` are the guards, by default the table's; `by` are the strata."""
+    """What to compare. `metrics` are the guards, by default the table's; `by` are the strata.
+
+    With `looking` the verdicts hold at all looks together. `candidate_since_ms` leaves earlier
+    traces of the candidate out, and none of the baseline.
+    """
 
     scope: Scope
     baseline: str | None = None
@@ -67,6 +64,8 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     margins: dict[str, float] = {}
     by: tuple[str, ...] | None = None
     explain: bool = False
+    looking: Looking | None = None
+    candidate_since_ms: int | None = None
 
 
 def compare_versions(store: Store, question: Question) -> Comparison:
@@ -76,13 +75,17 @@ def compare_versions(store: Store, question: Question) -> Comparison:
     for name in question.metrics or ():
         check_metric(name, [one.name for one in METRICS])
     by = check_by(question.by)
-    arms = name_arms(store, question.scope, question.baseline, question.candidate)
+    arms = _name_arms(store, question)
     beside = store.submit(lambda: _read_beside(store, question.scope, arms))
     population = read_population(store, question.scope, *arms, models="model" in by)
     measured, metrics = measure(population, by, beside.result())
     guards = choose_guards(metrics, question.metrics)
     margins = {one.name: margin_of(one, question.margins) for one in metrics}
-    judged = judge(measured, metrics, guards, margins)
+    watching = None if question.looking is None else find_look(measured, question.looking)
+    if watching is None:
+        judged = judge(measured, metrics, guards, margins)
+    else:
+        judged = judge_again(measured, metrics, guards, margins, watching)
     filters = Filters(arms)
     rows = [_row(one, filters) for one in judged]
     errors = compare_errors(beside.result().error_spans, population, measured, filters)
@@ -108,12 +111,20 @@ def compare_versions(store: Store, question: Question) -> Comparison:
         strata_by=list(by),
         strata=measured.count_strata(),
         coverage=coverage,
-        confidence=1 - ALPHA,
+        confidence=1 - (ALPHA if watching is None else watching.alpha),
         exact=not population.sampled,
         notes=[*_notes(arms, population, coverage, views), *([errors.note] if errors.note else [])],
         explanation=explanation,
+        watching=watching,
         elapsed_ms=round((time.perf_counter() - started) * 1000, 3),
     )
+
+
+def _name_arms(store: Store, question: Question) -> tuple[NamedArm, NamedArm]:
+    baseline, candidate = name_arms(store, question.scope, question.baseline, question.candidate)
+    if question.candidate_since_ms is not None:
+        candidate = begin_at(candidate, question.candidate_since_ms)
+    return baseline, candidate
 
 
 class Beside(msgspec.Struct, frozen=True):
@@ -165,15 +176,6 @@ def measure(
         population.is_candidate, find_strata(population, by), find_units(population), columns
     )
     return measured, metrics
-
-
-def decide_all(rows: list[MetricComparison]) -> str:
-    """Return the guards' verdict together."""
-    verdicts = {one.verdict for one in rows if one.guard}
-    for verdict in (REGRESSED, INCONCLUSIVE, IMPROVED):
-        if verdict in verdicts:
-            return verdict
-    return EQUIVALENT if verdicts else INCONCLUSIVE
 
 
 def _row(judged: Judged, filters: Filters) -> MetricComparison:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from whence.analysis.metrics import Metric
-    from whence.analysis.statistics.decision import Result
+    from whence.analysis.statistics.decision import Result, Worse
     from whence.analysis.statistics.estimates import Estimate
     from whence.analysis.statistics.samples import Pair
 
@@ -52,6 +52,11 @@ class Measured:
     def count_strata(self) -> int:
         """Return how many strata there are."""
         return int(self.strata.max()) + 1 if len(self.strata) else 0
+
+    def count_units(self) -> tuple[int, int]:
+        """Return how many independent units each version has."""
+        baseline, candidate = (len(np.unique(units)) for _, units in self._arms)
+        return baseline, candidate
 
     @property
     def coverage(self) -> float:
@@ -133,14 +138,7 @@ def judge(
     strictest = ALPHA / max(1, sum(guards.values()))
     alphas = {one.name: strictest if guards[one.name] else ALPHA for one in metrics}
     estimates = estimate(measured, metrics, alphas)
-    rules = {
-        one.name: Rule(
-            margin=margins[one.name],
-            worse="higher" if one.better == "lower" else "lower",
-            alpha=ALPHA,
-        )
-        for one in metrics
-    }
+    rules = {one.name: make_rule(one, margins) for one in metrics}
     guarded = [name for name in estimates if guards[name]]
     explored = [name for name in estimates if not guards[name]]
     together = decide_guards([(estimates[name], rules[name]) for name in guarded])
@@ -148,14 +146,20 @@ def judge(
     results |= {name: decide(estimates[name], rules[name]) for name in explored}
     for one in metrics:
         if results[one.name].low is None and measured.is_constant(one.column):
-            results[one.name] = _settle_constant(results[one.name], rules[one.name])
+            results[one.name] = settle_constant(results[one.name], rules[one.name])
     adjusted = _adjust(guarded, results, adjust_holm) | _adjust(explored, results, find_q_values)
     return [
         Judged(one, guards[one.name], results[one.name], adjusted.get(one.name)) for one in metrics
     ]
 
 
-def _settle_constant(result: Result, rule: Rule) -> Result:
+def make_rule(metric: Metric, margins: Mapping[str, float]) -> Rule:
+    """Return how a metric is judged."""
+    worse: Worse = "higher" if metric.better == "lower" else "lower"
+    return Rule(margin=margins[metric.name], worse=worse, alpha=ALPHA)
+
+
+def settle_constant(result: Result, rule: Rule) -> Result:
     """Return the verdict where every trace of a version has the same value.
 
     With `SAME_UNITS` units in each, fewer than one in twenty can differ (the rule of three).

@@ -22,6 +22,15 @@ EQUIVALENT, INCONCLUSIVE = "equivalent", "inconclusive"
 VERDICTS = (REGRESSED, IMPROVED, EQUIVALENT, INCONCLUSIVE)
 
 
+def decide_all(metrics: list[MetricComparison]) -> str:
+    """Return the guards' verdict together."""
+    verdicts = {one.verdict for one in metrics if one.guard}
+    for verdict in (REGRESSED, INCONCLUSIVE, IMPROVED):
+        if verdict in verdicts:
+            return verdict
+    return EQUIVALENT if verdicts else INCONCLUSIVE
+
+
 class Arm(msgspec.Struct, frozen=True, kw_only=True):
     """One side: the traces that a version, a commit, a branch or a filter names.
 
@@ -187,12 +196,28 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     exemplars: list[ExemplarPair]
 
 
+class Watching(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a comparison stands that is asked for again and again while traffic arrives.
+
+    `look` is the number of the last look, `is_new` whether this answer is it: quantiles and ranks
+    are judged at looks only, the next one at `next_units`. `units` are the independent ones that
+    two versions of equal size would have (the harmonic mean); all looks share the level `alpha`.
+    """
+
+    look: int
+    is_new: bool
+    units: float
+    next_units: int
+    alpha: float
+
+
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     """A candidate against its baseline. `str(comparison)` and `to_markdown()` make it readable.
 
     `verdict` is the guards' together: regressed if one is, else inconclusive if one is, else
     improved if one is, else equivalent. `coverage` is the share of the candidate's traces in
     strata that both versions have. `exact` is false where traces were sampled; `notes` say how.
+    `watching` is set where verdicts hold at all looks together.
     """
 
     verdict: str
@@ -212,6 +237,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     exact: bool
     notes: list[str]
     explanation: Explanation | None = None
+    watching: Watching | None = None
     elapsed_ms: float = 0.0
 
     def __getitem__(self, metric: str) -> MetricComparison:

@@ -91,6 +91,12 @@ def all_of(*parts: Filter | None) -> Filter:
     return flat[0] if len(flat) == 1 else And(tuple(flat))
 
 
+def begin_at(arm: NamedArm, since_ms: int) -> NamedArm:
+    """Return the arm without its traces from before a time."""
+    later = Comparison(_TIME, ">=", (float(since_ms),))
+    return msgspec.structs.replace(arm, own=all_of(arm.own, later), tree=all_of(arm.tree, later))
+
+
 def show_filter(tree: Filter) -> str:
     """Return a filter's text. Raises InvalidInputError where no text can say it."""
     try:

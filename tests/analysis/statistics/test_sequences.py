@@ -6,14 +6,20 @@ import numpy as np
 import pytest
 
 from whence.analysis.statistics.decision import Rule, decide
-from whence.analysis.statistics.estimates import critical
+from whence.analysis.statistics.estimates import Student, critical
 from whence.analysis.statistics.means import estimate_mean
 from whence.analysis.statistics.rates import estimate_rate
 from whence.analysis.statistics.samples import Sample, match
 from whence.analysis.statistics.sequences import (
+    TUNED_TO_FOLLOW,
+    Followed,
+    Looked,
     Looks,
+    count_information,
     decide_at_look,
+    follow,
     mixture_rho,
+    share_of,
     watch,
     widen,
 )
@@ -86,3 +92,30 @@ def test_a_later_look_is_stricter():
     )
     widths = [r.high - r.low for r in (decide_at_look(estimate, Rule(), k) for k in (1, 4))]
     assert widths[0] < widths[1]
+
+
+@pytest.mark.parametrize("n", [60, 500, 40_000])
+def test_followed_limits_are_the_sequence_where_they_are_normal(n):
+    followed = Followed(Student(0.3, 0.05), n)
+    low, high = followed.interval(0.05)
+    assert (high - low) / 2 == pytest.approx(widen(n, 0.05, TUNED_TO_FOLLOW) * 0.05, rel=1e-6)
+    above, below = followed.tails(low)
+    assert (above, below) == pytest.approx((0.025, 0.975), rel=1e-6)
+    assert followed.tails(0.6)[1] < followed.tails(0.5)[1] < 0.5
+
+
+def test_a_rate_without_events_is_not_known_to_be_zero():
+    estimate = follow(estimate_rate(match(Sample(np.zeros(200)), Sample(np.zeros(50)))))
+    assert decide(estimate, Rule(margin=0.005)).verdict == "inconclusive"
+    low, high = estimate.limits.interval(0.05)
+    assert low < -0.03 and high > 0.1
+
+
+def test_a_looks_limits_take_its_share_of_the_level():
+    plain = Student(0.3, 0.1)
+    looked = Looked(plain, 3)
+    assert looked.interval(0.05) == plain.interval(0.05 * share_of(3))
+    assert looked.tails(0.0)[0] == pytest.approx(plain.tails(0.0)[0] / share_of(3))
+    assert looked.tails(0.0)[1] == 1.0
+    assert count_information(100, 300) == pytest.approx(150)
+    assert count_information(0, 0) == 0

@@ -14,6 +14,7 @@ export interface components {
          *         `verdict` is the guards' together: regressed if one is, else inconclusive if one is, else
          *         improved if one is, else equivalent. `coverage` is the share of the candidate's traces in
          *         strata that both versions have. `exact` is false where traces were sampled; `notes` say how.
+         *         `watching` is set where verdicts hold at all looks together.
          */
         readonly Comparison: {
             readonly verdict: string;
@@ -34,6 +35,8 @@ export interface components {
             readonly notes: readonly string[];
             /** @default null */
             readonly explanation: components["schemas"]["Explanation"] | null;
+            /** @default null */
+            readonly watching: components["schemas"]["Watching"] | null;
             /** @default 0 */
             readonly elapsed_ms: number;
         };
@@ -208,6 +211,21 @@ export interface components {
             readonly baseline_ms: number | null;
             readonly candidate_ms: number | null;
             readonly reason: string;
+        };
+        /**
+         * Watching
+         * @description Where a comparison stands that is asked for again and again while traffic arrives.
+         *
+         *         `look` is the number of the last look, `is_new` whether this answer is it: quantiles and ranks
+         *         are judged at looks only, the next one at `next_units`. `units` are the independent ones that
+         *         two versions of equal size would have (the harmonic mean); all looks share the level `alpha`.
+         */
+        readonly Watching: {
+            readonly look: number;
+            readonly is_new: boolean;
+            readonly units: number;
+            readonly next_units: number;
+            readonly alpha: number;
         };
         /**
          * Finding
@@ -795,7 +813,8 @@ export interface components {
          * @description What `POST /api/v1/compare` takes. Everything has a default; times are Unix ms.
          *
          *         `baseline` and `candidate` are versions, commits, branches or filters; `metrics` the guards;
-         *         `margins` by metric or family; `by` the strata. `until_ms` is excluded.
+         *         `margins` by metric or family; `by` the strata. `until_ms` is excluded. `looks` is how many
+         *         looks at this question were taken before: the verdicts then hold at all of them together.
          */
         readonly CompareBody: {
             /** @default null */
@@ -822,6 +841,8 @@ export interface components {
             readonly by: readonly string[] | null;
             /** @default true */
             readonly explain: boolean;
+            /** @default null */
+            readonly looks: number | null;
         };
         /**
          * StoredDocument

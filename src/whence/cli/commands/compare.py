@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sys
 from enum import Enum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from whence.cli.frame import Experiments, Url, command, experiment_ids
 from whence.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from whence.entities.comparison import Comparison
 
 REGRESSED, INCONCLUSIVE, REFUSED = 1, 2, 3
 
@@ -77,6 +80,11 @@ Strict = Annotated[
 Explain = Annotated[
     bool, typer.Option("--explain/--no-explain", help="Look for the reasons as well.")
 ]
+Wait = Annotated[
+    bool,
+    typer.Option("--wait", help="Watch while traffic arrives, until a verdict or the limit."),
+]
+Limit = Annotated[str, typer.Option(help="How long --wait watches at most: 90s, 30m, 2h, 1d.")]
 Shape = Annotated[
     Form, typer.Option("--format", "-f", help="text, markdown, github, junit or json.")
 ]
@@ -95,6 +103,8 @@ def run(
     fail_on: FailIf = FailOn.REGRESSED,
     strict: Strict = False,
     explain: Explain = True,
+    wait: Wait = False,
+    limit: Limit = "30m",
     form: Shape = Form.TEXT,
     experiment: Experiments = None,
     url: Url = None,
@@ -103,11 +113,16 @@ def run(
 
     Exit codes: 0 nothing regressed, 1 regressed, 2 inconclusive (with --strict only), 3 nothing was
     compared (a wrong option or filter, no server). docs/compare.md says how to read the result.
+
+    With --wait it ends with the first metric that regressed (--fail-on never: not before every
+    metric that decides has its verdict), or at the limit with what is known by then.
     """
     from whence.cli.comparison_output import write_comparison
     from whence.sdk.reading.client import Client
     from whence.sdk.reading.comparisons import ask_comparison, read_window
+    from whence.sdk.reading.waiting import read_limit, wait_for_verdict
 
+    limit_s = read_limit(limit)
     since_ms, until_ms = read_window(window)
     body = {
         "baseline": baseline,
@@ -124,13 +139,31 @@ def run(
     }
     with Client(url) as client:
         client.catch_up()
-        found = ask_comparison(client, body)
+        if wait:
+            at_first = fail_on is FailOn.REGRESSED
+            found = wait_for_verdict(client, body, limit_s, at_first=at_first, tell=_tell_look)
+        else:
+            found = ask_comparison(client, body)
     write_comparison(found, form.value)
     sys.stdout.flush()
     if found.verdict == "regressed" and fail_on is FailOn.REGRESSED:
         raise typer.Exit(REGRESSED)
     if found.verdict == "inconclusive" and strict:
         raise typer.Exit(INCONCLUSIVE)
+
+
+def _tell_look(found: Comparison) -> None:
+    """Say on stderr where the watch stands."""
+    watching = found.watching
+    if watching is not None:
+        guards = [one for one in found.metrics if one.guard]
+        undecided = [one.metric for one in guards if one.verdict == "inconclusive"]
+        typer.echo(
+            f"look {watching.look} at {watching.units:g} independent units in each version: "
+            f"{found.verdict}; undecided: {', '.join(undecided) or 'nothing'}; "
+            f"next look at {watching.next_units}",
+            err=True,
+        )
 
 
 def _read_margins(given: list[str]) -> dict[str, float] | None:

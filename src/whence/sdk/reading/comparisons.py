@@ -14,6 +14,7 @@ from whence.entities.trace_diff import TraceDiff
 from whence.errors import InvalidInputError
 from whence.sdk.reading.client import Client, current_client
 from whence.sdk.reading.http import path_of
+from whence.sdk.reading.waiting import read_limit, wait_for_verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,6 +39,7 @@ def compare(
     by: Sequence[str] | None = None,
     locations: Sequence[str] | None = None,
     explain: bool = True,
+    wait: str | timedelta | None = None,
 ) -> Comparison:
     """Compare two versions by their traces: `regressed`, `improved`, `equivalent`, `inconclusive`.
 
@@ -48,7 +50,9 @@ def compare(
     datetime, ISO text, Unix ms or None. `metrics` are the guards that decide together (at most 8),
     `margins` what is too little to matter, by metric or family (`{"duration": 0.2}`), `by` the
     strata (`environment`, `name`, `input_size`, `model`, `hour_of_week`). `locations` are
-    experiment ids, by default all. Raises `InvalidInputError`, `FilterError`.
+    experiment ids, by default all. `wait` (`"30m"`) watches at most so long while traffic arrives,
+    until a guard regressed or all have a verdict, with bounds that bear being looked at again and
+    again. Raises `InvalidInputError`, `FilterError`.
 
     >>> import whence
     >>> found = whence.compare("1.0.0", "1.1.0", environment="the moon")
@@ -74,6 +78,8 @@ def compare(
         "by": None if by is None else list(by),
         "explain": explain,
     }
+    if wait is not None:
+        return wait_for_verdict(client, body, read_limit(wait))
     return ask_comparison(client, body)
 
 

@@ -27,13 +27,15 @@ if TYPE_CHECKING:
 Names = Annotated[str, Query(description="Names, separated by commas")]
 
 MAX_TIME_MS = 253_402_300_799_999  # the end of the year 9999
+MAX_LOOKS = 1000
 
 
 class CompareBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """What `POST /api/v1/compare` takes. Everything has a default; times are Unix ms.
 
     `baseline` and `candidate` are versions, commits, branches or filters; `metrics` the guards;
-    `margins` by metric or family; `by` the strata. `until_ms` is excluded.
+    `margins` by metric or family; `by` the strata. `until_ms` is excluded. `looks` is how many
+    looks at this question were taken before: the verdicts then hold at all of them together.
     """
 
     baseline: str | None = None
@@ -47,6 +49,7 @@ class CompareBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     margins: dict[str, float] | None = None
     by: list[str] | None = None
     explain: bool = True
+    looks: int | None = None
 
 
 def compare_router(services: Services) -> APIRouter:
@@ -67,6 +70,7 @@ def compare_router(services: Services) -> APIRouter:
         margins: Annotated[str, Query(description="Such as duration=0.2,error_rate=0.01")] = "",
         by: Names = "",
         explain: bool = True,
+        looks: Annotated[int | None, Query(description="Looks taken before, from 0")] = None,
     ) -> Response:
         body = CompareBody(
             baseline=baseline,
@@ -80,6 +84,7 @@ def compare_router(services: Services) -> APIRouter:
             margins=read_margins(margins),
             by=_split(by) or None,
             explain=explain,
+            looks=looks,
         )
         return await services.read(_answer, services, body, request.headers)
 
@@ -154,8 +159,11 @@ def _answer(services: Services, body: CompareBody, headers: Mapping[str, str]) -
         raise InvalidInputError(
             f"since ({body.since_ms}) is not before until ({body.until_ms}): no trace lies between"
         )
+    if body.looks is not None and not 0 <= body.looks <= MAX_LOOKS:
+        raise InvalidInputError(f"looks must be a number from 0 to {MAX_LOOKS}: those taken before")
     # Loaded with the first question: scipy would take a quarter of a second of every start.
     from whence.analysis.compare import Question, compare_versions
+    from whence.analysis.looking import Looking
 
     scope = Scope(
         environment=body.environment,
@@ -173,5 +181,6 @@ def _answer(services: Services, body: CompareBody, headers: Mapping[str, str]) -
         margins=body.margins or {},
         by=None if body.by is None else tuple(body.by),
         explain=body.explain,
+        looking=None if body.looks is None else Looking(taken=body.looks),
     )
     return pack(compare_versions(services.store, question), headers)
