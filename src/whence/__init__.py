@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     )
     from whence.sdk.reading.client import get_trace, search_traces
     from whence.sdk.reading.comparisons import compare, diff_traces
+    from whence.sdk.reading.environments import environments
     from whence.sdk.reading.experiments import (
         create_experiment,
         delete_experiment,
@@ -89,6 +90,7 @@ __all__ = [
     "diff_traces",
     "diff_versions",
     "entities",
+    "environments",
     "exceptions",
     "flush",
     "flush_async_logging",
@@ -150,6 +152,7 @@ _LAZY = {
         ),
         "whence.sdk.reading.client": ("get_trace", "search_traces"),
         "whence.sdk.reading.comparisons": ("compare", "diff_traces"),
+        "whence.sdk.reading.environments": ("environments",),
         "whence.sdk.reading.flush": ("flush", "flush_async_logging", "flush_trace_async_logging"),
         "whence.client": ("MlflowClient",),
         "whence.tracing": ("context",),

@@ -22,6 +22,7 @@ NAMES = [
     "diff_traces",
     "diff_versions",
     "entities",
+    "environments",
     "exceptions",
     "flush",
     "flush_async_logging",

@@ -104,6 +104,7 @@ ROUTES = [
     ("GET", "/api/v1/versions"),
     ("GET", "/api/v1/versions/detail"),
     ("GET", "/api/v1/versions/diff"),
+    ("GET", "/api/v1/environments"),
     ("GET", "/api/v1/compare"),
     ("POST", "/api/v1/compare"),
     ("GET", "/api/v1/traces/tr-1/diff/tr-2"),

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from whence.server.api.assessments import assessments_router
 from whence.server.api.compare import compare_router, trace_diff_router
 from whence.server.api.documents import documents_router
+from whence.server.api.environments import environments_router
 from whence.server.api.experiments import experiments_router
 from whence.server.api.facets import facets_router
 from whence.server.api.fields import fields_router
@@ -51,6 +52,7 @@ ROUTERS = (
     series_router,
     sessions_router,
     versions_router,
+    environments_router,
     compare_router,
     trace_diff_router,
     findings_router,

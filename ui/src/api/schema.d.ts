@@ -228,6 +228,121 @@ export interface components {
             readonly alpha: number;
         };
         /**
+         * EnvironmentOverview
+         * @description Environments, from development to production, then others, then traces that name none.
+         *
+         *         `version` was asked for and is a `kind` (app_version, commit or manifest); both are null for
+         *         all traces. `hints` stand with those of most traces first. `notes` say what was not looked at.
+         *         Times are Unix ms in UTC; percentiles are within 1.1 % of the true ones.
+         */
+        readonly EnvironmentOverview: {
+            readonly version: string | null;
+            readonly kind: string | null;
+            readonly environments: readonly components["schemas"]["EnvironmentRow"][];
+            readonly hints: readonly components["schemas"]["EnvironmentHint"][];
+            readonly notes: readonly string[];
+            readonly elapsed_ms: number;
+        };
+        /**
+         * EnvironmentRow
+         * @description The traces of an environment (null: they name none), as a row of versions tells of them.
+         *
+         *         `units` are the independent ones: sessions, else users, else traces; null where they were not
+         *         counted. `versions` is how many versions its traces name, `spellings` how they write the
+         *         environment. Tokens and cost a trace are means over those that tell them. `filter_string` gives
+         *         these traces; null for a name that no filter can hold (it has both kinds of quotes).
+         */
+        readonly EnvironmentRow: {
+            readonly app_version: string | null;
+            readonly environment: string | null;
+            readonly commit: string | null;
+            readonly traces: number;
+            readonly unfinished: number;
+            readonly errors: number;
+            readonly error_rate: number | null;
+            readonly p50_ms: number | null;
+            readonly p95_ms: number | null;
+            readonly p99_ms: number | null;
+            readonly spans: number;
+            readonly counted: number;
+            readonly input_tokens: number;
+            readonly output_tokens: number;
+            readonly total_tokens: number;
+            readonly priced: number;
+            readonly cost_usd: number;
+            readonly commits: readonly components["schemas"]["VersionCommit"][];
+            readonly commit_count: number;
+            readonly dirty: number;
+            readonly manifests: readonly components["schemas"]["VersionManifestUse"][];
+            readonly manifest_count: number;
+            readonly first_seen_ms: number;
+            readonly last_seen_ms: number;
+            /** @default [] */
+            readonly quality: readonly components["schemas"]["VersionQuality"][];
+            /** @default [] */
+            readonly warnings: readonly string[];
+            readonly units: number | null;
+            readonly versions: number;
+            readonly spellings: readonly components["schemas"]["Counted"][];
+            readonly tokens_per_trace: number | null;
+            readonly cost_usd_per_trace: number | null;
+            readonly filter_string: string | null;
+        };
+        /**
+         * VersionCommit
+         * @description A commit and the number of traces that name it.
+         */
+        readonly VersionCommit: {
+            readonly commit: string;
+            readonly traces: number;
+        };
+        /**
+         * VersionManifestUse
+         * @description A manifest's digest and the number of traces that name it, with those that have not ended.
+         */
+        readonly VersionManifestUse: {
+            readonly digest: string;
+            readonly traces: number;
+        };
+        /**
+         * VersionQuality
+         * @description The mean of the feedback of a name, how often it was given, and to how many traces.
+         */
+        readonly VersionQuality: {
+            readonly name: string;
+            readonly mean: number;
+            readonly count: number;
+            readonly traces: number;
+        };
+        /**
+         * Counted
+         * @description A value and how often it was seen: in traces for models that answered, else in spans.
+         */
+        readonly Counted: {
+            readonly value: string;
+            readonly count: number;
+        };
+        /**
+         * EnvironmentHint
+         * @description A sign that traces are labelled wrongly: `traces` of `of` show it (`share`).
+         *
+         *         `kind` names the sign; `values` are what gives it away, with their traces (hosts, spellings,
+         *         manifests). `filter_string` gives exactly these traces, `mend` says what to do. A hint about a
+         *         version in all its environments has no `environment`.
+         */
+        readonly EnvironmentHint: {
+            readonly kind: string;
+            readonly environment: string | null;
+            readonly version: string | null;
+            readonly traces: number;
+            readonly of: number;
+            readonly share: number;
+            readonly values: readonly components["schemas"]["Counted"][];
+            readonly text: string;
+            readonly mend: string;
+            readonly filter_string: string;
+        };
+        /**
          * Finding
          * @description A metric of a version that is worse than it was before, in one experiment and environment.
          *
@@ -443,32 +558,6 @@ export interface components {
             readonly warnings: readonly string[];
         };
         /**
-         * VersionCommit
-         * @description A commit and the number of traces that name it.
-         */
-        readonly VersionCommit: {
-            readonly commit: string;
-            readonly traces: number;
-        };
-        /**
-         * VersionManifestUse
-         * @description A manifest's digest and the number of traces that name it, with those that have not ended.
-         */
-        readonly VersionManifestUse: {
-            readonly digest: string;
-            readonly traces: number;
-        };
-        /**
-         * VersionQuality
-         * @description The mean of the feedback of a name, how often it was given, and to how many traces.
-         */
-        readonly VersionQuality: {
-            readonly name: string;
-            readonly mean: number;
-            readonly count: number;
-            readonly traces: number;
-        };
-        /**
          * ManifestDetail
          * @description A manifest and the traces that name it; null where it has not arrived.
          */
@@ -546,14 +635,6 @@ export interface components {
                 readonly [key: string]: readonly components["schemas"]["Counted"][];
             };
             readonly sampled: number;
-        };
-        /**
-         * Counted
-         * @description A value and how often it was seen: in traces for models that answered, else in spans.
-         */
-        readonly Counted: {
-            readonly value: string;
-            readonly count: number;
         };
         /**
          * VersionDiff
