@@ -133,3 +133,47 @@ def test_a_trace_that_is_not_there_is_named(client, server, monkeypatch):
     assert whence.diff_traces(one, one).changed == 0
     with pytest.raises(whence.exceptions.MlflowException, match="non-empty"):
         whence.diff_traces(one, "")
+
+
+def nest(client, names, version):
+    """Send a trace whose spans are one below the other."""
+    trace_id = new_trace_id()
+    spans = [
+        span(
+            trace_id,
+            f"{level:016x}",
+            **({"parentSpanId": f"{level - 1:016x}"} if level > 1 else {}),
+            name=name,
+            start_ns=START_NS,
+            endTimeUnixNano=str(START_NS + MS),
+        )
+        for level, name in enumerate(names, 1)
+    ]
+    client.post(
+        "/v1/traces", content=body(*spans, **{"service.version": version}), headers=JSON
+    ).raise_for_status()
+    return f"tr-{trace_id}"
+
+
+def test_names_with_slashes_do_not_pass_for_other_spans_paths(client):
+    one = nest(client, ["a", "b/c", "d"], "p1")
+    other = nest(client, ["a", "b", "c", "d"], "p2")
+    found = diff(client, one, other)
+    assert (found["same"] + found["changed"], found["only_baseline"], found["only_candidate"]) == (
+        1,
+        2,
+        3,
+    )
+    paths = [span["path"] for span in found["spans"]]
+    assert len(set(paths)) == len(paths) == 6
+
+
+def test_a_deep_trace_has_paths_of_bounded_length_that_differ(client):
+    names = [f"step-{level:04d}-of-a-rather-deep-trace" for level in range(1500)]
+    one, other = nest(client, names, "d1"), nest(client, [*names, "one more"], "d2")
+    found = diff(client, one, other)
+    assert found["only_candidate"] == 1
+    paths = [span["path"] for span in found["spans"]]
+    assert len(set(paths)) == len(paths) == 1501
+    assert max(map(len, paths)) < 520
+    assert paths[-1].startswith("…") and paths[-1].endswith("/one more")

@@ -1,10 +1,14 @@
 """Two traces side by side: spans matched by their path, texts and metadata compared.
 
-A path is the names from the root down; among siblings of one name the order of their start tells
-them apart, so the third call in a loop meets the third. No recursion.
+A span's place is the names from the root down; among siblings of one name the order of their start
+tells them apart, so the third call in a loop meets the third. Places are numbers while traces are
+walked: whole paths of a deep trace would take memory by the square of its depth, and names with a
+slash could spell another span's path. No recursion.
 
-Limits: texts above `MAX_TEXT_BYTES` are compared by their beginning, a diff has `MAX_LINES` lines
-at most, and at most `MAX_TEXTS` texts of a pair are compared line by line.
+Limits: a shown path of more than `MAX_PATH` letters is its end, behind `…`; where two would read
+alike, the later one ends with `~` and a number. Texts above `MAX_TEXT_BYTES` are compared by their
+beginning, a diff has `MAX_LINES` lines at most, and at most `MAX_TEXTS` texts of a pair are
+compared line by line.
 """
 
 from __future__ import annotations
@@ -26,13 +30,48 @@ MAX_TEXT_BYTES = 60_000
 MAX_TEXT_LINES = 1_000
 MAX_LINES = 200
 MAX_TEXTS = 200
+MAX_PATH = 500
 _NS_PER_MS = 1e6
 
 
-class _Node(msgspec.Struct, frozen=True):
-    """A span, its path and its own time on the critical path."""
+class _Places:
+    """Numbers for places of spans, the same for both traces, and how each is written."""
 
-    path: str
+    def __init__(self) -> None:
+        self._numbers: dict[tuple[int, str, int], int] = {}
+        self._paths: list[str] = [""]  # 0 is above the roots
+        self._shown: set[str] = set()
+
+    def find(self, above: int, name: str, nth: int) -> int:
+        """Return the place of the nth span of this name below another place."""
+        number = self._numbers.get((above, name, nth))
+        if number is None:
+            number = self._numbers[above, name, nth] = len(self._paths)
+            self._paths.append(self._write(above, _label(name, nth), number))
+        return number
+
+    def _write(self, above: int, label: str, number: int) -> str:
+        path = f"{self._paths[above]}/{label}" if above else label
+        if len(path) > MAX_PATH:
+            path = "…" + path[1 - MAX_PATH :]
+        if path in self._shown:
+            path += f"~{number}"
+        self._shown.add(path)
+        return path
+
+    def path(self, number: int) -> str:
+        """Return a place's path, unlike every other one's."""
+        return self._paths[number]
+
+
+def _label(name: str, nth: int) -> str:
+    return name if nth == 1 else f"{name}[{nth}]"
+
+
+class _Node(msgspec.Struct, frozen=True):
+    """A span, its place and its own time on the critical path."""
+
+    place: int
     name: str
     depth: int
     span: Span
@@ -41,11 +80,13 @@ class _Node(msgspec.Struct, frozen=True):
 
 def diff_traces(baseline: TraceView, candidate: TraceView) -> TraceDiff:
     """Return how the candidate differs from the baseline."""
-    one = {node.path: node for node in _walk(baseline.spans)}
-    other = {node.path: node for node in _walk(candidate.spans)}
+    places = _Places()
+    one = {node.place: node for node in _walk(baseline.spans, places)}
+    other = {node.place: node for node in _walk(candidate.spans, places)}
     left = [MAX_TEXTS]
     spans = [
-        _diff_spans(one.get(path), other.get(path), left) for path in _merge(list(one), list(other))
+        _diff_spans(one.get(place), other.get(place), places.path(place), left)
+        for place in _merge(list(one), list(other))
     ]
     counts = {
         change: sum(one.change == change for one in spans)
@@ -75,54 +116,54 @@ def _ms(duration_ns: int | None) -> float | None:
 # --- Paths ----------------------------------------------------------------------------------------
 
 
-def _walk(spans: Sequence[Span]) -> Iterator[_Node]:
-    """Yield every span with its path, parents before children, siblings by start."""
+def _walk(spans: Sequence[Span], places: _Places) -> Iterator[_Node]:
+    """Yield every span with its place, parents before children, siblings by start."""
     starts = [int(span.start_time_ns) for span in spans]
     ends = [
-        starts[place] if span.end_time_ns is None else int(span.end_time_ns)
-        for place, span in enumerate(spans)
+        starts[row] if span.end_time_ns is None else int(span.end_time_ns)
+        for row, span in enumerate(spans)
     ]
     tree = Tree([s.span_id for s in spans], [s.parent_id or "" for s in spans], starts, ends)
     own = own_times(tree)
-    stack = list(reversed(list(_label(tree.roots, spans, starts, "", 0))))
+
+    def below(rows: Sequence[int], above: int, depth: int) -> list[tuple[int, _Node]]:
+        seen: dict[str, int] = {}
+        found = []
+        for row in sorted(rows, key=lambda one: (starts[one], spans[one].span_id)):
+            name = spans[row].name
+            nth = seen[name] = seen.get(name, 0) + 1
+            place = places.find(above, name, nth)
+            found.append((row, _Node(place, _label(name, nth), depth, spans[row], own[row])))
+        return found[::-1]
+
+    stack = below(tree.roots, 0, 0)
     while stack:
-        place, path, name, depth = stack.pop()
-        yield _Node(path, name, depth, spans[place], own[place])
-        stack += reversed(list(_label(tree.children[place], spans, starts, path, depth + 1)))
+        row, node = stack.pop()
+        yield node
+        stack += below(tree.children[row], node.place, node.depth + 1)
 
 
-def _label(
-    places: Sequence[int], spans: Sequence[Span], starts: Sequence[int], above: str, depth: int
-) -> Iterator[tuple[int, str, str, int]]:
-    seen: dict[str, int] = {}
-    for place in sorted(places, key=lambda one: (starts[one], spans[one].span_id)):
-        name = spans[place].name
-        seen[name] = seen.get(name, 0) + 1
-        label = name if seen[name] == 1 else f"{name}[{seen[name]}]"
-        yield place, f"{above}/{label}" if above else label, label, depth
-
-
-def _merge(one: list[str], other: list[str]) -> list[str]:
-    """Return all paths in the candidate's order; the baseline's own stand behind those before."""
+def _merge(one: list[int], other: list[int]) -> list[int]:
+    """Return all places in the candidate's order; the baseline's own stand behind those before."""
     known = set(other)
-    after: dict[str | None, list[str]] = {}
-    last: str | None = None
-    for path in one:
-        if path in known:
-            last = path
+    after: dict[int | None, list[int]] = {}
+    last: int | None = None
+    for place in one:
+        if place in known:
+            last = place
         else:
-            after.setdefault(last, []).append(path)
+            after.setdefault(last, []).append(place)
     merged = list(after.get(None, ()))
-    for path in other:
-        merged.append(path)
-        merged += after.get(path, ())
+    for place in other:
+        merged.append(place)
+        merged += after.get(place, ())
     return merged
 
 
 # --- Spans ----------------------------------------------------------------------------------------
 
 
-def _diff_spans(one: _Node | None, other: _Node | None, left: list[int]) -> SpanDiff:
+def _diff_spans(one: _Node | None, other: _Node | None, path: str, left: list[int]) -> SpanDiff:
     known = other or one
     if known is None:
         raise ValueError("one of both is there")
@@ -135,7 +176,7 @@ def _diff_spans(one: _Node | None, other: _Node | None, left: list[int]) -> Span
         differs = texts or attributes or _facts(one.span) != _facts(other.span)
         change = "changed" if differs else "same"
     return SpanDiff(
-        path=known.path,
+        path=path,
         name=known.name,
         depth=known.depth,
         change=change,
