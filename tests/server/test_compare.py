@@ -94,8 +94,23 @@ def test_better_in_each_stratum_is_better_though_worse_when_pooled(client):
     assert duration["effect"] < -0.15
     assert duration["mix"] > 0 > duration["within"]
     assert duration["mix"] + duration["within"] == pytest.approx(duration["difference"])
+    assert duration["uncovered"] == 0
     pooled = ask(client, baseline="2.0.0", candidate="2.1.0", environment="simpson", by=[])
     assert metric_of(pooled, "duration")["verdict"] == "regressed"
+
+
+def test_what_only_one_version_was_asked_is_told_apart_from_what_it_did(client):
+    """The candidate alone has slow `export` traces: neither mix nor the version's own slowness."""
+    send(client, "u1", "uncovered", draw_calls(200, 51))
+    exports = [one._replace(name="export", ms=9000.0) for one in draw_calls(40, 52)]
+    send(client, "u2", "uncovered", draw_calls(200, 53) + exports)
+    found = ask(client, baseline="u1", candidate="u2", environment="uncovered")
+    duration = metric_of(found, "duration")
+    assert duration["uncovered"] > 1000
+    assert abs(duration["within"]) < 100
+    assert duration["mix"] + duration["within"] + duration["uncovered"] == pytest.approx(
+        duration["difference"]
+    )
 
 
 def test_sessions_are_the_units(client):

@@ -44,6 +44,7 @@ from whence.query.population import MAX_TRACES, Population, read_population
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from whence.analysis.statistics.decision import Result
     from whence.store.connection import Store
 
 ALWAYS = ("duration", "error_rate")  # judged, as inconclusive, also where there is no trace
@@ -180,11 +181,12 @@ def measure(
 
 def _row(judged: Judged, filters: Filters) -> MetricComparison:
     metric, result = judged.metric, judged.result
-    difference = within = mix = None
+    difference = uncovered = None
+    mix, within = result.mix_part, result.within_part
     if result.baseline_raw is not None and result.candidate_raw is not None:
         difference = result.candidate_raw - result.baseline_raw
-        mix = result.mix_part
-        within = None if mix is None else difference - mix
+        if mix is not None and within is not None:
+            uncovered = 0.0 if _is_covered(result) else difference - mix - within
     baseline, candidate = filters.of_metric(metric, (result.baseline, result.candidate))
     return MetricComparison(
         metric=metric.name,
@@ -213,9 +215,14 @@ def _row(judged: Judged, filters: Filters) -> MetricComparison:
         difference=difference,
         mix=mix,
         within=within,
+        uncovered=uncovered,
         baseline_filter=baseline,
         candidate_filter=candidate,
     )
+
+
+def _is_covered(result: Result) -> bool:
+    return result.coverage == 1.0 and result.coverage_baseline == 1.0
 
 
 def _view_arm(arm: NamedArm, population: Population, measured: Measured, side: int) -> Arm:

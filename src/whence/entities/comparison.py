@@ -55,9 +55,9 @@ class MetricComparison(msgspec.Struct, frozen=True, kw_only=True):
 
     `guard` metrics decide the verdict of all (their `p_adjusted` is Holm's); the others are
     explored (`p_adjusted` is a q-value). `needed` is the number of units in each arm that would
-    probably decide it, `detectable` the smallest effect that these ones show. `mix` and `within`
-    split the plain difference of the two values into what other traffic made and what the version
-    made; they add up.
+    probably decide it, `detectable` the smallest effect that these ones show. `mix`, `within` and
+    `uncovered` split the plain difference of the two means into what other traffic made, what the
+    version made, and what comes of strata that only one version has; they add up.
     """
 
     metric: str
@@ -86,6 +86,7 @@ class MetricComparison(msgspec.Struct, frozen=True, kw_only=True):
     difference: float | None
     mix: float | None
     within: float | None
+    uncovered: float | None
     baseline_filter: str
     candidate_filter: str
 

@@ -182,3 +182,35 @@ def test_small_strata_beside_sessions_do_not_narrow_the_interval():
     ]
     assert all(one.high - one.low > 0.05 for one in results)
     assert sum(one.verdict in ("regressed", "improved") for one in results) <= 5
+
+
+def test_without_any_error_sessions_count_and_not_their_traces():
+    """40 sessions of 25 traces without an error are no 1,000 independent traces."""
+    units = np.arange(1000) // 25
+    clean = np.zeros(1000)
+    clustered = estimate_rate(match(Sample(clean, None, units), Sample(clean, None, units)))
+    each_one = estimate_rate(match(Sample(np.zeros(40)), Sample(np.zeros(40))))
+    assert clustered.limits.interval(0.05) == pytest.approx(
+        each_one.limits.interval(0.05), abs=0.006
+    )
+    assert decide(clustered, Rule(margin=0.02)).verdict == "inconclusive"
+
+
+def test_one_giant_session_without_an_error_proves_nothing():
+    units = np.concatenate([np.zeros(5000, int), np.arange(1, 20)])
+    clean = np.zeros(units.size)
+    found = estimate_rate(match(Sample(clean, None, units), Sample(clean, None, units)))
+    assert decide(found, Rule(margin=0.1)).verdict == "inconclusive"
+
+
+def test_sessions_that_fail_whole_are_rarely_called_equivalent_or_worse():
+    """One session in 400 fails whole: nearly every arm of 150 sessions has no error, or ten."""
+    draw = np.random.default_rng(11)
+    units = np.arange(1500) // 10
+    wrong = 0
+    for _ in range(300):
+        arms = [(draw.random(150) < rate)[units] for rate in (0.0025, 0.0225)]
+        pair = match(*(Sample(one.astype(float), None, units) for one in arms))
+        verdict = decide(estimate_rate(pair), Rule(margin=0.01)).verdict
+        wrong += verdict in ("equivalent", "improved")
+    assert wrong <= 12  # the truth is two points worse; 2.5 % of 300 is 7.5

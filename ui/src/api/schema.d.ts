@@ -67,9 +67,9 @@ export interface components {
          *
          *         `guard` metrics decide the verdict of all (their `p_adjusted` is Holm's); the others are
          *         explored (`p_adjusted` is a q-value). `needed` is the number of units in each arm that would
-         *         probably decide it, `detectable` the smallest effect that these ones show. `mix` and `within`
-         *         split the plain difference of the two values into what other traffic made and what the version
-         *         made; they add up.
+         *         probably decide it, `detectable` the smallest effect that these ones show. `mix`, `within` and
+         *         `uncovered` split the plain difference of the two means into what other traffic made, what the
+         *         version made, and what comes of strata that only one version has; they add up.
          */
         readonly MetricComparison: {
             readonly metric: string;
@@ -98,6 +98,7 @@ export interface components {
             readonly difference: number | null;
             readonly mix: number | null;
             readonly within: number | null;
+            readonly uncovered: number | null;
             readonly baseline_filter: string;
             readonly candidate_filter: string;
         };

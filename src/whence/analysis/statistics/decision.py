@@ -65,11 +65,11 @@ class Result:
 
     `effect`, `low`, `high`, `margin` and `smallest_detectable_effect` share a unit: a relative
     change (0.1 is +10 %) where `scale` is ratio, the metric's own otherwise. `baseline` and
-    `candidate` are standardised to one mix of strata, the `_raw` ones are not, `mix_part` is what
-    of their difference the mix explains. `coverage` is the share of the candidate's traces in
-    strata that could be compared. `p_value` is two-sided, against no change; the `p_` verdict
-    fields are one-sided, against each verdict's own margin. `units_needed` is a number for each
-    arm at equal sizes, for what is inconclusive.
+    `candidate` are standardised to one mix of strata, the `_raw` ones are not; `mix_part` and
+    `within_part` split the raw difference over the covered strata. `coverage` is the share of the
+    candidate's traces in strata that could be compared. `p_value` is two-sided, against no change;
+    the `p_` verdict fields are one-sided, against each verdict's own margin. `units_needed` is a
+    number for each arm at equal sizes, for what is inconclusive.
     """
 
     verdict: Verdict
@@ -88,6 +88,7 @@ class Result:
     baseline_raw: float | None
     candidate_raw: float | None
     mix_part: float | None
+    within_part: float | None
     n_baseline: int
     n_candidate: int
     units_baseline: int
@@ -116,6 +117,7 @@ class _Told(TypedDict):
     baseline_raw: float | None
     candidate_raw: float | None
     mix_part: float | None
+    within_part: float | None
     n_baseline: int
     n_candidate: int
     units_baseline: int
@@ -273,6 +275,7 @@ def _tell(estimate: Estimate, rule: Rule, alpha: float, facts: Facts) -> _Told:
         baseline_raw=_number(facts.raw[0]),
         candidate_raw=_number(facts.raw[1]),
         mix_part=None if facts.mix is None else _number(facts.mix),
+        within_part=None if facts.within is None else _number(facts.within),
         n_baseline=facts.n[0],
         n_candidate=facts.n[1],
         units_baseline=facts.units[0],

@@ -16,6 +16,7 @@ from scipy import special
 
 if TYPE_CHECKING:
     from whence.analysis.statistics.samples import Pair
+    from whence.analysis.statistics.strata import Split
     from whence.analysis.statistics.units import Spread
 
 Scale: TypeAlias = Literal["ratio", "difference"]
@@ -40,8 +41,9 @@ class Limits(Protocol):
 class Facts:
     """What was compared: counts and values of both arms, as (baseline, candidate).
 
-    `values` are standardised to the standard's mix, `raw` are not; `mix` is the part of the raw
-    difference that the traffic mix explains (Kitagawa), in the metric's unit.
+    `values` are standardised to the standard's mix, `raw` are not; `mix` and `within` are the parts
+    of the raw difference over the covered strata that the traffic mix explains, and that it does
+    not (Kitagawa), in the metric's unit.
     """
 
     n: tuple[int, int]
@@ -51,6 +53,7 @@ class Facts:
     coverage: tuple[float, float]
     missing: tuple[int, int] = (0, 0)
     mix: float | None = None
+    within: float | None = None
     source: Source = "exact"
 
 
@@ -147,7 +150,7 @@ def gather_facts(
     values: tuple[float, float],
     *,
     raw: tuple[float, float] | None = None,
-    mix: float | None = None,
+    split: Split | None = None,
     source: Source = "exact",
 ) -> Facts:
     """Return the facts of a pair, with these standardised values."""
@@ -158,6 +161,7 @@ def gather_facts(
         raw=pair.raw if raw is None else raw,
         coverage=pair.coverage,
         missing=pair.missing,
-        mix=mix,
+        mix=None if split is None else split.mix,
+        within=None if split is None else split.within,
         source=source,
     )

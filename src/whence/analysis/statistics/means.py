@@ -23,7 +23,7 @@ import numpy as np
 
 from whence.analysis.statistics.estimates import Estimate, gather_facts, student
 from whence.analysis.statistics.samples import Sample, with_values
-from whence.analysis.statistics.strata import mix_of
+from whence.analysis.statistics.strata import split_means
 from whence.analysis.statistics.units import Spread, first_strata, pool, sum_by_unit
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def estimate_mean(pair: Pair, scale: Scale = "ratio", *, method: str = "") -> Es
         nothing = gather_facts(pair, (float("nan"), float("nan")))
         return Estimate(name, scale, nothing, problem=pair.problem)
     means = pair.baseline.mean(pair.baseline.values), pair.candidate.mean(pair.candidate.values)
-    facts = gather_facts(pair, means, mix=mix_of(pair))
+    facts = gather_facts(pair, means, split=split_means(pair))
     spreads = [arm.spread(arm.values) for arm in pair.arms]
     if scale == "ratio":
         if min(float(arm.values.min()) for arm in pair.arms) < 0:

@@ -12,13 +12,14 @@ Sources: Woodruff, J. American Statistical Association 1952; Deng, Knoblich and 
 Limits: the order statistics must exist, so an arm needs n ≥ 4p/(1-p) traces that weigh as equal
 and independent ones (p95: 76, p99: 396), more at a stricter level. Below that the interval is a
 bootstrap over units, which can't look beyond the largest value seen: it is shown, but gives no
-verdict. Heavily rounded values make intervals wider, never narrower.
+verdict. Where many values are equal, F jumps across p; its variance is then taken at p itself, so
+that rounded values make intervals wider, never narrower.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil, hypot, inf, log, sqrt
+from math import ceil, copysign, hypot, inf, log, sqrt
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -29,18 +30,18 @@ from whence.analysis.statistics.estimates import (
     gather_facts,
     search_tails,
 )
-from whence.analysis.statistics.units import pool
+from whence.analysis.statistics.units import Spread, pool
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from whence.analysis.statistics.estimates import Facts, Scale
     from whence.analysis.statistics.samples import Arm, Floats, Pair
-    from whence.analysis.statistics.units import Spread
 
 METHOD = "order statistics"
 BOOTSTRAP = "bootstrap over units"
 RESAMPLES = 999
+TINY = 1e-12  # of a share: sums of weights are not exact
 MOST_RESAMPLED = 4_000
 """An arm with more traces than this is not resampled: 999 × 4,000 weights are 32 MB."""
 
@@ -60,9 +61,29 @@ class Weighed:
         place = int(np.searchsorted(self.below, p - 1e-12, "left"))
         return float(self.values[min(place, self.values.size - 1)])
 
-    def spread(self, value: float) -> Spread:
-        """Return the variance of F(value), clustered by unit."""
-        return self.arm.spread((self.arm.values <= value).astype(np.float64))
+    def spread(self, value: float, p: float) -> Spread:
+        """Return the variance of F at p, whose quantile is `value`, clustered by unit.
+
+        Where ties make F jump across p, the design effect is that of either side of the jump, the
+        larger one; the binomial part p(1-p) is p's own.
+        """
+        first, behind = (int(np.searchsorted(self.values, value, s)) for s in ("left", "right"))
+        at_most = self.arm.spread((self.arm.values <= value).astype(np.float64))
+        if behind - first == 1:
+            return at_most
+        under = self.arm.spread((self.arm.values < value).astype(np.float64))
+        shares = self.below[behind - 1], self.below[first - 1] if first else 0.0
+        sides = [_move(*one, p) for one in zip((at_most, under), shares, strict=True)]
+        return max(sides, key=lambda one: one.variance)
+
+
+def _move(spread: Spread, share: float, p: float) -> Spread:
+    """Return the spread of F where it is `share` as it would be at p, with its design effect."""
+    plain = float(share) * (1 - float(share))
+    if not (plain > TINY and spread.variance > 0):
+        return Spread(0.0, 0.0)
+    scale = p * (1 - p) / plain
+    return Spread(spread.variance * scale, spread.freedom, spread.third * scale**1.5)
 
 
 class Located(Protocol):
@@ -98,10 +119,15 @@ class OneQuantile:
         return self.weighed.arm.n < least_traces(self.p, alpha) or not inside
 
     def interval(self, alpha: float) -> tuple[float, float]:
-        """Return the order statistics at p ± t·σ, skew of F corrected (Cornish and Fisher)."""
+        """Return the order statistics at p ± t·σ, skew of F corrected (Cornish and Fisher).
+
+        The correction is at most half of t·σ: it grows with t², and at strict levels, or with few
+        degrees of freedom, it would move an end back towards the estimate.
+        """
         times = critical(alpha, self.spread.freedom)
         half = times * sqrt(self.spread.variance)
-        skew = (times**2 - 1) / 6 * (1 - 2 * self.p) / max(self.n_effective, 1.0)
+        most = max(times**2 - 1, 0.0) / 6 * abs(1 - 2 * self.p) / max(self.n_effective, 1.0)
+        skew = copysign(min(most, half / 2), 0.5 - self.p)
         return (
             self.weighed.quantile(self.p - half + skew),
             self.weighed.quantile(self.p + half + skew),
@@ -189,7 +215,7 @@ def _estimate(
         return _refuse(p, scale, facts, "a quantile is not above zero: there is no ratio")
     if all(arm.values.max() == arm.values.min() for arm in pair.arms):
         return _refuse(p, scale, facts, "all values of each version are equal: there is no spread")
-    both = [OneQuantile(arm, p, v, arm.spread(v)) for arm, v in zip(arms, values, strict=True)]
+    both = [OneQuantile(arm, p, v, arm.spread(v, p)) for arm, v in zip(arms, values, strict=True)]
     effect = to_scale(values[1], scale) - to_scale(values[0], scale)
     if any(one.is_short(alpha) for one in both):
         return _resample(both, facts, effect, scale, alpha, seed)

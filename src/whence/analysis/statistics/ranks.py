@@ -33,7 +33,7 @@ from whence.analysis.statistics.estimates import (
     upper_tail,
 )
 from whence.analysis.statistics.quantiles import weigh
-from whence.analysis.statistics.strata import mix_of
+from whence.analysis.statistics.strata import split_means
 from whence.analysis.statistics.units import Spread, pool
 
 if TYPE_CHECKING:
@@ -278,7 +278,7 @@ def estimate_shift(ranking: Ranking) -> Estimate:
     medians = (float("nan"), float("nan"))
     if not pair.problem:
         medians = weigh(pair.baseline).quantile(0.5), weigh(pair.candidate).quantile(0.5)
-    facts = gather_facts(pair, medians, mix=mix_of(pair))
+    facts = gather_facts(pair, medians, split=split_means(pair))
     if ranking.problem:
         return Estimate(METHOD, scale, facts, problem=ranking.problem)
     shift, spread, error = ranking.middle

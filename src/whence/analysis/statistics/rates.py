@@ -4,7 +4,9 @@ Strata are joined with Mantel and Haenszel's weights n_b·n_c/N. The interval ho
 d that the score test of Miettinen and Nurminen does not reject: Σw(p_c - p_b - d) against its
 variance at the *restricted* maximum-likelihood rates, which is sound at zero events and near 0 and
 100 %, where the usual interval (estimate ± z·error) collapses. Clusters divide the counts by their
-design effect. With few events a mid-p exact conditional test must agree before zero is excluded.
+design effect; where fewer than `LEAST_MIXED` units have an event, or have a trace without one,
+nothing tells how alike the traces of a unit are, and each unit counts as one trace of its weight.
+With few events a mid-p exact conditional test must agree before zero is excluded.
 
 Sources: Miettinen and Nurminen, Statistics in Medicine 1985; Mantel and Haenszel, JNCI 1959;
 Cochran, Biometrics 1954; Newcombe, Statistics in Medicine 1998; Rao and Scott, Biometrics 1992
@@ -31,7 +33,7 @@ from whence.analysis.statistics.estimates import (
     gather_facts,
     upper_tail,
 )
-from whence.analysis.statistics.strata import mix_of
+from whence.analysis.statistics.strata import split_means
 from whence.analysis.statistics.units import design_effect
 
 if TYPE_CHECKING:
@@ -41,6 +43,9 @@ Weighting: TypeAlias = Literal["mantel-haenszel", "candidate"]
 
 FEW_EVENTS = 20
 """With at most this many units with an event, in both arms together, the exact test has a say."""
+
+LEAST_MIXED = 5
+"""Below so many units with an event (or without) an estimated design effect is noise, or zero."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,7 +151,7 @@ def estimate_rate(pair: Pair, *, weighting: Weighting = "mantel-haenszel") -> Es
         return Estimate(name, "difference", nothing, problem=pair.problem)
     hits = [(arm.values != 0).astype(np.float64) for arm in pair.arms]
     values = pair.baseline.mean(hits[0]), pair.candidate.mean(hits[1])
-    facts = gather_facts(pair, values, mix=mix_of(pair))
+    facts = gather_facts(pair, values, split=split_means(pair))
     counts = [
         np.bincount(arm.strata, weights=hit, minlength=arm.n_strata)
         for arm, hit in zip(pair.arms, hits, strict=True)
@@ -241,9 +246,21 @@ def _find_design(
         risk = arm.means(hit)
         plain = float(weights**2 @ (risk * (1 - risk) / arm.traces))
         spread = arm.spread(hit, (weights / arm.traces)[arm.strata])
-        effects.append(1.0 if arm.alone else design_effect(spread.variance, plain))
-        freedom.append(spread.freedom if spread.variance > 0 else float(arm.n_units - 1))
+        effect, free = design_effect(spread.variance, plain), spread.freedom
+        if not arm.alone and _is_scarce(arm, hit):
+            sizes = np.bincount(arm.units, minlength=arm.n_units).astype(np.float64)
+            effect = max(effect, float(sizes @ sizes) / arm.n)
+            free = max(arm.n / effect - 1, 1.0)
+        effects.append(1.0 if arm.alone else effect)
+        freedom.append(free if spread.variance > 0 or not arm.alone else float(arm.n_units - 1))
     return (effects[0], effects[1]), min(freedom)
+
+
+def _is_scarce(arm: Arm, hit: Floats) -> bool:
+    """Tell whether too few units have an event, or a trace without one, to see how they cluster."""
+    with_one = np.count_nonzero(np.bincount(arm.units, hit, arm.n_units))
+    without = np.count_nonzero(np.bincount(arm.units, 1 - hit, arm.n_units))
+    return min(with_one, without) < LEAST_MIXED
 
 
 def _ask_exact(pair: Pair, hits: list[Floats]) -> tuple[float, float] | None:

@@ -48,11 +48,11 @@ def split_difference(pair: Pair, baseline: Floats, candidate: Floats) -> Split:
     return Split(difference, float(mix.sum()), float(within.sum()), np.stack([mix, within], 1))
 
 
-def mix_of(pair: Pair) -> float:
-    """Return the mix part of the difference of the pair's means, or NaN for an empty arm."""
+def split_means(pair: Pair) -> Split | None:
+    """Split the difference of the pair's means over its covered strata; None for an empty arm."""
     if pair.problem:
-        return float("nan")
-    return split_difference(pair, pair.baseline.values, pair.candidate.values).mix
+        return None
+    return split_difference(pair, pair.baseline.values, pair.candidate.values)
 
 
 def code_strata(*keys: Codes, sizes: Floats | None = None, bins: int = 4) -> Codes:
