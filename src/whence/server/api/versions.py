@@ -19,6 +19,7 @@ from whence.server.openapi import answers
 from whence.server.replies import pack
 
 if TYPE_CHECKING:
+    from whence.query.version_source import Selection
     from whence.server.services import Services
 
 NAME = "An app version, or the beginning (7 digits) of a commit or of a manifest's digest"
@@ -53,13 +54,7 @@ def versions_router(services: Services) -> APIRouter:
         table = await services.read(
             read_versions,
             services.store,
-            select(
-                environment=environment,
-                experiment_ids=experiment_id,
-                since_ms=since,
-                until_ms=until,
-                environment_aliases=services.settings.aliases,
-            ),
+            _select(services, environment, experiment_id, since, until),
             by_environment=by is not None,
             with_quality=quality,
             max_versions=max_versions,
@@ -89,11 +84,7 @@ def _add_comparison(router: APIRouter, services: Services) -> None:
         environment: str | None = None,
         experiment_id: Annotated[list[str] | None, Query()] = None,
     ) -> Response:
-        selection = select(
-            environment=environment,
-            experiment_ids=experiment_id,
-            environment_aliases=services.settings.aliases,
-        )
+        selection = _select(services, environment, experiment_id)
         found = await services.read(read_version, services.store, selection, version)
         return pack(found, request.headers)
 
@@ -109,10 +100,22 @@ def _add_comparison(router: APIRouter, services: Services) -> None:
         environment: str | None = None,
         experiment_id: Annotated[list[str] | None, Query()] = None,
     ) -> Response:
-        selection = select(
-            environment=environment,
-            experiment_ids=experiment_id,
-            environment_aliases=services.settings.aliases,
-        )
+        selection = _select(services, environment, experiment_id)
         found = await services.read(diff_versions, services.store, selection, before, after)
         return pack(found, request.headers)
+
+
+def _select(
+    services: Services,
+    environment: str | None,
+    experiment_ids: list[str] | None,
+    since: int | None = None,
+    until: int | None = None,
+) -> Selection:
+    return select(
+        environment=environment,
+        experiment_ids=experiment_ids,
+        since_ms=since,
+        until_ms=until,
+        environment_aliases=services.settings.aliases,
+    )
