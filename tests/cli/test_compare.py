@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 import xml.etree.ElementTree as ET
 
 import httpx
 import pytest
 
 from compared_traces import draw_calls, send
+from serving import clean_environment
+from whence.entities.comparison_text import escape, write_code
 
 HOSTILE = "no \x1b[2J item | <b>forged</b> |\n::error::forged"
+
+FORGERIES = ("::error::forged", "a ##[error]forged", "##vso[task.complete]x", "v\ufffe1\uffff")
 
 
 @pytest.fixture(scope="module")
@@ -23,6 +29,8 @@ def arms(server):
         slow = draw_calls(300, 3, rerank_ms=50.0, failing=0.2)
         send(client, "1.1.0", "gate", [x._replace(failed=x.failed and HOSTILE) for x in slow])
         send(client, "2.0.0", "gate", draw_calls(12, 4))
+        for number, name in enumerate(FORGERIES):
+            send(client, name, "gate", draw_calls(8, 10 + number))
 
 
 def compare(whence, baseline, candidate, *more, **env):
@@ -119,3 +127,49 @@ def test_markdown_can_not_be_forged_by_what_traces_say(whence, arms):
     assert "| **duration** | " in done.out
     assert "\x1b" not in done.out
     assert not re.search(r"^::", done.out, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", FORGERIES)
+@pytest.mark.parametrize("form", ["text", "markdown", "github", "junit", "json"])
+def test_a_version_s_name_is_no_command_to_a_ci_service(whence, arms, name, form):
+    done = compare(whence, "1.0.0", f"version:{name}", "--format", form, "--no-explain")
+    assert done.err == ""
+    ours = ("::error title=", "::warning title=", "::notice title=")
+    for line in done.out.splitlines():
+        assert not line.lstrip().startswith("::") or (form == "github" and line.startswith(ours))
+        assert "##[" not in line and "##vso[" not in line
+    if form == "junit":
+        assert ET.fromstring(done.out).tag == "testsuite"
+    if form == "json":
+        assert json.loads(done.out)["candidate"]["asked"] == name
+
+
+def test_stored_text_in_markdown_makes_no_link_names_nobody_and_stays_in_its_code():
+    shown = escape("ask @ops at https://evil.example or www.evil.example about #12, `rm` & co")
+    assert not re.search(r"@\w|://\w|www\.|(?<!&)#\d|(?<!\\)`", shown)
+    for text in ("a`b", "``", "`", " padded ", "tr-1` **bold** `x", "a\nb"):
+        code = write_code(text)
+        fence = re.match(r"`+", code)[0]
+        inside = code[len(fence) : -len(fence)]
+        assert code.endswith(fence) and "\n" not in code
+        assert fence not in re.findall(r"`+", inside)
+
+
+def test_whoever_stops_reading_does_not_change_the_verdict(server, arms, tmp_path):
+    asked = ("--baseline", "1.0.0", "--candidate", "1.1.0", "--environment", "gate", "-f", "json")
+    with subprocess.Popen(
+        [sys.executable, "-m", "whence", "compare", *asked],
+        cwd=tmp_path,
+        env=clean_environment(WHENCE_URL=server.url),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as program:
+        program.stdout.close()
+        err = program.stderr.read()
+        assert (program.wait(60), err) == (1, b"")
+
+
+def test_what_nobody_foresaw_does_not_read_as_a_regression(whence, arms, tmp_path):
+    done = compare(whence, "1.0.0", "1.0.1", "--format", "github", GITHUB_STEP_SUMMARY="/")
+    assert done.code == 3
+    assert "IsADirectoryError" in done.err

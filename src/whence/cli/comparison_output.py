@@ -7,6 +7,7 @@ command or an XML element.
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from xml.sax.saxutils import escape as escape_xml
 from xml.sax.saxutils import quoteattr
 
 from whence.cli.frame import console, print_text
-from whence.cli.terminal_text import escape_json, escape_line, escape_lines
+from whence.cli.terminal_text import disarm, disarm_json, escape_json, escape_line, escape_lines
 from whence.entities.comparison_text import (
     describe_metric,
     format_effect,
@@ -24,6 +25,7 @@ from whence.entities.comparison_text import (
     format_verdict,
     label_of,
     name_metric,
+    write_diff_command,
 )
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ STYLES = {
 }
 COLUMNS = ("metric", "baseline", "candidate", "change", "interval", "margin", "verdict")
 MAX_LINES = 5
+NO_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 SUMMARY_FILE = "GITHUB_STEP_SUMMARY"
 
 
@@ -59,7 +62,7 @@ def _write_text(found: Comparison) -> None:
     where = f" in {found.environment}" if found.environment else ""
     title = f"{label_of(found.candidate)} against {label_of(found.baseline)}{where}: "
     out.print(
-        Text.assemble((escape_line(title), "bold"), (found.verdict, STYLES[found.verdict])),
+        Text.assemble((disarm(escape_line(title)), "bold"), (found.verdict, STYLES[found.verdict])),
         soft_wrap=True,
     )
     out.print()
@@ -74,14 +77,16 @@ def _write_text(found: Comparison) -> None:
     print_table(table)
     out.print()
     for line in _lines(found):
-        out.print(Text(escape_line(line)), soft_wrap=True)
+        out.print(Text(disarm(escape_line(line))), soft_wrap=True)
 
 
 def _cells(one: MetricComparison) -> Iterator[Any]:
     from rich.text import Text
 
     mark = "" if one.guard else " *"
-    yield Text(escape_line(name_metric(one.metric) + mark), style="bold" if one.guard else "")
+    yield Text(
+        disarm(escape_line(name_metric(one.metric) + mark)), style="bold" if one.guard else ""
+    )
     for text in (
         format_value(one.baseline, one.unit),
         format_value(one.candidate, one.unit),
@@ -147,19 +152,19 @@ def _why(found: Explanation, *, duration_moved: bool) -> Iterator[str]:
             f"({value.share_selected:.0%}, the rest {value.share_rest:.0%})"
         )
     for pair in found.exemplars[:MAX_LINES]:
-        yield f"look: whence diff {pair.baseline} {pair.candidate} ({pair.reason}, {pair.basis})"
+        yield f"look: {write_diff_command(pair)} ({pair.reason}, {pair.basis})"
 
 
 # --- Other forms ----------------------------------------------------------------------------------
 
 
 def _write_markdown(found: Comparison) -> None:
-    text = found.to_markdown()
+    text = disarm(found.to_markdown())
     print_text(escape_lines(text) if sys.stdout.isatty() else text)
 
 
 def _write_json(found: Comparison) -> None:
-    print_text(escape_json(found.to_json().encode()).decode() + "\n")
+    print_text(disarm_json(escape_json(found.to_json().encode()).decode()) + "\n")
 
 
 def _write_github(found: Comparison) -> None:
@@ -180,7 +185,8 @@ def _write_github(found: Comparison) -> None:
 
 
 def _workflow_text(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    # `##[` is a command wherever it stands, the runner's older form.
+    return disarm(text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def _workflow_property(text: str) -> str:
@@ -217,8 +223,8 @@ def _write_junit(found: Comparison) -> None:
 
 
 def _xml_text(text: str) -> str:
-    """Return text without what XML can't hold."""
-    return escape_line(text)
+    """Return text without what XML can't hold, and without a CI service's commands."""
+    return disarm(NO_XML.sub(lambda found: f"\\u{ord(found[0]):04x}", escape_line(text)))
 
 
 FORMS: dict[str, Callable[[Comparison], None]] = {

@@ -10,6 +10,8 @@ from __future__ import annotations
 import functools
 import os
 import sys
+import traceback
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar
 
 import typer
@@ -19,7 +21,7 @@ from whence.cli.terminal_text import escape_line
 from whence.errors import FilterError, InvalidInputError, WhenceError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from rich.console import Console
 
@@ -93,7 +95,8 @@ def command(
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Make a function a command, or one of a group's; its docstring is its help.
 
-    `refused` is the exit code where it could not do what it is for, in place of 1 and 2.
+    `refused` is the exit code where it could not do what it is for, whatever the reason, in place
+    of 1 and 2: a gate must not read a bug as a verdict.
     """
 
     def register(function: Callable[P, R]) -> Callable[P, R]:
@@ -141,13 +144,6 @@ def _exit_with(code: int) -> type[TyperCommand]:
     return Command
 
 
-def new_group(name: str) -> typer.Typer:
-    """Make a command with commands below it: `callback` is itself, `command` one of those."""
-    group = typer.Typer(name=name, rich_markup_mode=None, add_completion=False)
-    app.add_typer(group)
-    return group
-
-
 def guard(function: Callable[P, R], refused: int | None = None) -> Callable[P, R]:
     """Return the function with the end that all commands share."""
 
@@ -160,13 +156,47 @@ def guard(function: Callable[P, R], refused: int | None = None) -> Callable[P, R
             fail(error, kwargs.get("filter_string"), refused)
         except KeyboardInterrupt:
             raise typer.Exit(INTERRUPTED) from None
-        except BrokenPipeError:
-            # The reader has seen enough; what Python flushes at exit must not complain again.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise typer.Exit(0) from None
+        except typer.Exit:
+            raise
+        except Exception as error:
+            if isinstance(error, BrokenPipeError):
+                _let_pipe_close()
+            if refused is not None:
+                _tell_unforeseen(error)
+                raise typer.Exit(refused) from None
+            if isinstance(error, BrokenPipeError):
+                raise typer.Exit(0) from None
+            raise
         return result
 
     return run
+
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """Write to stdout within; a reader that stops reading does not end the command.
+
+    For commands whose exit code says something: `whence compare … | head` keeps it.
+    """
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _let_pipe_close()
+
+
+def _let_pipe_close() -> None:
+    """Send what is still to be written nowhere: what Python flushes at exit must not complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _tell_unforeseen(error: Exception) -> None:
+    """Say what stopped a command: in its own words where it has some, else where it came from."""
+    formatted = getattr(error, "format_message", None)  # an error of the options
+    if formatted is not None:
+        typer.echo(f"whence: {escape_line(formatted())}", err=True)
+    elif not isinstance(error, (BrokenPipeError, typer.Abort)):
+        typer.echo("".join(traceback.format_exception(error)).rstrip(), err=True)
 
 
 def fail(error: WhenceError, filter_string: Any = None, code: int | None = None) -> None:

@@ -36,7 +36,7 @@ Exit codes: 0 done, 1 something failed, 2 the input was wrong (a filter, an opti
 but not all of it: what is missing was named on stderr, 130 interrupted.
 
 `whence import FILE` means `whence import otlp FILE`, `whence export FILE` means `whence export file
-FILE`.
+FILE`, `whence versions` means `whence versions list`.
 
 | command | what it does |
 |---|---|
@@ -54,13 +54,6 @@ def write_reference() -> str:
             f"| [`whence {name}`](#whence-{name.replace(' ', '-')}) | {text.splitlines()[0]} |"
         )
         sections.append(_describe_command(name, one, text))
-        below = getattr(one, "commands", {})
-        for other in sorted(below):
-            help_text = inspect.cleandoc(below[other].help or "")
-            whole = f"{name} {other}"
-            anchor = whole.replace(" ", "-")
-            rows.append(f"| [`whence {whole}`](#whence-{anchor}) | {help_text.splitlines()[0]} |")
-            sections.append(_describe_command(whole, below[other], help_text))
     return OPENING + "\n".join(rows) + "\n" + "".join(sections)
 
 

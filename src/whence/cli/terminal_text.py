@@ -5,6 +5,9 @@ not obey them: nor escape sequences, nor line ends that forge a line of ours, no
 the direction of reading. Each such character becomes its escape as Python writes it: `\x1b`,
 `\n`, `\u202e`. Surrogates, which no UTF-8 stream takes, are escaped too.
 
+A CI service obeys lines too: `::error::` at a line's start, `##[error]` anywhere in it (GitHub;
+`##vso[` Azure Pipelines). What is printed for one goes through `disarm` or `disarm_json`.
+
 Limits: a backslash stays one, so escaped text can't be read back (`--json` can). Letters that
 look alike, joiners and combining marks are not touched.
 """
@@ -20,6 +23,7 @@ HIGH = r"\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"
 UNSAFE = re.compile(rf"[\x00-\x1f{HIGH}\ud800-\udfff]")
 UNSAFE_IN_JSON = re.compile(f"[{HIGH}]")  # the encoder escapes the rest; its line ends are layout
 LATIN_1 = 0xFF
+COMMAND = re.compile(r"(?m)^([^\S\n]*)::|##(?=\w*\[)")  # a CI service's
 
 
 def escape_line(text: str) -> str:
@@ -38,6 +42,16 @@ def escape_json(document: bytes) -> bytes:
         return document
     text = document.decode()
     return UNSAFE_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text).encode()
+
+
+def disarm(text: str) -> str:
+    r"""Return lines that no CI service takes for a command: `\::error::`, `#\#[error]`."""
+    return COMMAND.sub(lambda found: "#\\#" if found[0] == "##" else f"{found[1]}\\::", text)
+
+
+def disarm_json(text: str) -> str:
+    r"""Return the same JSON without `##`, which only its strings can hold: `#\u0023`."""
+    return text.replace("##", "#\\u0023")
 
 
 def _escape(found: re.Match[str]) -> str:

@@ -1,23 +1,36 @@
 """A comparison in words: numbers with their units, a line of summary, a report in Markdown.
 
-What stands in stored names (spans, errors, metadata) is escaped: it can't forge a line or a cell.
+What stands in stored names (spans, errors, metadata) is escaped: it can't forge a line or a cell,
+make a link, name a person or a ticket, or leave its span of code.
 """
 
 from __future__ import annotations
 
 import re
+import shlex
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from whence.entities.comparison import Arm, Comparison, Explanation, MetricComparison
+    from whence.entities.comparison import (
+        Arm,
+        Comparison,
+        ExemplarPair,
+        Explanation,
+        MetricComparison,
+    )
 
 ABSENT = "-"
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|#~])")
 _CONTROL = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )
+# Before a letter or digit these would name a person or a ticket, or begin a link. A backslash does
+# not help: services look for them in the finished text. An empty character between them does.
+_LIVE = re.compile(r"@(?=\w)|(?<=://)(?=\S)|\b(?<=www)(?=\.)|(?<=\\#)(?=\d)|(?<=!)(?=\d)", re.ASCII)
+_BREAK = "&#8203;"
+_FENCES = re.compile(r"`+")
 MAX_ROWS = 10
 MAX_LABEL = 40
 SIGNS = {"regressed": "✗", "improved": "✓", "equivalent": "=", "inconclusive": "?"}
@@ -116,9 +129,27 @@ def label_of(arm: Arm) -> str:
 
 
 def escape(text: str) -> str:
-    """Return a stored text on one line of Markdown, with nothing in it that formats."""
-    plain = _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
-    return _SPECIAL.sub(r"\\\1", plain)
+    """Return a stored text on one line of Markdown, with nothing in it that formats or links."""
+    plain = _SPECIAL.sub(r"\\\1", _show_control(text).replace("&", "&amp;"))
+    return _LIVE.sub(lambda found: found[0] + _BREAK, plain)
+
+
+def write_code(text: str) -> str:
+    """Return a span of code that holds this text whatever is in it, on one line."""
+    plain = _show_control(text)
+    longest = max((len(run) for run in _FENCES.findall(plain)), default=0)
+    fence = "`" * (longest + 1)
+    space = " " if plain[:1] in ("`", " ", "") or plain[-1:] in ("`", " ") else ""
+    return f"{fence}{space}{plain}{space}{fence}"
+
+
+def _show_control(text: str) -> str:
+    return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def write_diff_command(pair: ExemplarPair) -> str:
+    """Return the command that shows a pair of traces; a foreign trace id may hold anything."""
+    return shlex.join(["whence", "diff", pair.baseline, pair.candidate])
 
 
 def write_markdown(found: Comparison) -> str:
@@ -208,7 +239,8 @@ def _explanation(found: Explanation) -> Iterator[str]:
     if found.presence or found.shapes:
         yield ""
     for present in found.presence[:MAX_ROWS]:
-        yield f"- {present.change}: `{escape(present.name)}` in {present.traces:.0%} of the traces"
+        name = write_code(present.name)
+        yield f"- {present.change}: {name} in {present.traces:.0%} of the traces"
     for shape in found.shapes[:MAX_ROWS]:
         yield f"- {escape(shape.description)}: {shape.baseline:.3g} → {shape.candidate:.3g}"
     if found.overrepresented:
@@ -222,7 +254,4 @@ def _explanation(found: Explanation) -> Iterator[str]:
     if found.exemplars:
         yield ""
     for pair in found.exemplars[:MAX_ROWS]:
-        yield (
-            f"- `whence diff {escape(pair.baseline)} {escape(pair.candidate)}` "
-            f"({pair.basis}; {pair.reason})"
-        )
+        yield (f"- {write_code(write_diff_command(pair))} ({pair.basis}; {pair.reason})")

@@ -260,7 +260,7 @@ def _is_scarce(arm: Arm, hit: Floats) -> bool:
     """Tell whether too few units have an event, or a trace without one, to see how they cluster."""
     with_one = np.count_nonzero(np.bincount(arm.units, hit, arm.n_units))
     without = np.count_nonzero(np.bincount(arm.units, 1 - hit, arm.n_units))
-    return min(with_one, without) < LEAST_MIXED
+    return bool(min(with_one, without) < LEAST_MIXED)
 
 
 def _ask_exact(pair: Pair, hits: list[Floats]) -> tuple[float, float] | None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from whence.cli.frame import Experiments, Url, command, experiment_ids
+from whence.cli.frame import Experiments, Url, command, experiment_ids, writing
 from whence.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -144,8 +143,8 @@ def run(
             found = wait_for_verdict(client, body, limit_s, at_first=at_first, tell=_tell_look)
         else:
             found = ask_comparison(client, body)
-    write_comparison(found, form.value)
-    sys.stdout.flush()
+    with writing():
+        write_comparison(found, form.value)
     if found.verdict == "regressed" and fail_on is FailOn.REGRESSED:
         raise typer.Exit(REGRESSED)
     if found.verdict == "inconclusive" and strict:

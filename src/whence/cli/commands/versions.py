@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from whence.cli.frame import Experiments, Url, experiment_ids, guard, new_group
+from whence.cli.frame import Experiments, Url, command, experiment_ids, group
 
-versions = new_group("versions")
+versions = group("versions", "list", "List versions, and say what changed between two.")
 
 Environment = Annotated[
     str | None, typer.Option(help="Traces of this environment only.", show_default=False)
@@ -35,10 +35,8 @@ class DiffFormat(str, Enum):
     JSON = "json"
 
 
-@versions.callback(invoke_without_command=True)
-@guard
+@command("list", of=versions)
 def run(
-    context: typer.Context,
     environment: Environment = None,
     form: Annotated[
         TableFormat, typer.Option("--format", "-f", help="table or json.")
@@ -58,8 +56,6 @@ def run(
     Versions stand in the order of their commits where that is known, else of their version numbers,
     else of first sight. `whence versions diff A B` says what changed between two.
     """
-    if context.invoked_subcommand is not None:
-        return
     from whence.cli.results import print_json
     from whence.cli.version_table import print_versions
     from whence.sdk.reading.client import Client
@@ -81,8 +77,7 @@ def run(
         print_versions(rows)
 
 
-@versions.command("diff")
-@guard
+@command("diff", of=versions)
 def run_diff(
     before: VersionName,
     after: VersionName,
