@@ -46,7 +46,7 @@ MAX_PREVIEW_CHARS = 1000
 # --- Tags (mutable) --------------------------------------------------------------------------
 TRACE_NAME_TAG = "mlflow.traceName"
 LINKED_PROMPTS_TAG = "mlflow.linkedPrompts"  # JSON text: [{"name", "version"}, …]
-LINKED_RUNS_TAG = "whence.linkedRuns"  # JSON text: the ids of runs that it was linked to later
+LINKED_RUNS_TAG = "whence.linkedRuns"  # JSON text: the ids of runs that it was linked to
 
 # --- Span attributes -------------------------------------------------------------------------
 # Inputs and outputs: `whence.inputs` and `whence.outputs` always hold JSON text (our SDK).
@@ -89,6 +89,7 @@ PENDING = "whence.pending"  # true: the span has not ended; a later record repla
 EXPERIMENT_ID = "mlflow.experimentId"
 EXPERIMENT_NAME = "whence.experiment.name"
 EXPERIMENT_HEADER = "x-mlflow-experiment-id"
+RUN_HEADER = "x-mlflow-run-id"  # the run that the traces of a request are linked to
 DEFAULT_EXPERIMENT_ID = "0"
 DEFAULT_EXPERIMENT_NAME = "Default"
 

@@ -84,3 +84,16 @@ def test_a_conflict_that_the_true_root_resolves_is_taken_back(ingestor, store, e
     send(ingestor, span(trace, 1, attributes={key: "b"}), experiment_id=experiment_id)
     conflicts = read_conflicts(store, [f"tr-{trace}"])
     assert [(row.kept, row.refused) for row in conflicts] == [("b", "a")]
+
+
+def test_a_second_root_that_comes_late_changes_nothing_of_the_trace(ingestor, store, experiment_id):
+    trace = new_trace_hex()
+    first = batch(span(trace, 9, name="chat"), service__version="1.0")
+    ingestor.submit(first, experiment_id=experiment_id).result(30)
+    before = read_trace(store, trace)
+    late = span(trace, 1, name="HACKED", status=2, start_ns=1_000_000_000, attributes={"a": "b"})
+    ingestor.submit(batch(late, service__version="2.0"), experiment_id=experiment_id).result(30)
+    after = read_trace(store, trace)
+    for field in ("trace_name", "state", "request_time_ms", "duration_ns", "app_version"):
+        assert getattr(after, field) == getattr(before, field), field
+    assert (before.span_count, after.span_count, after.app_version) == (1, 2, "1.0")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mlflow_wire import EXPERIMENTS, TRACES, header, located
-from otlp_requests import new_trace_id
+from otlp_requests import body, new_trace_id, span
 
 
 @pytest.fixture(scope="module")
@@ -348,6 +348,21 @@ def test_a_run_is_known_by_the_traces_that_name_it(http):
         answer = http.get(path, params={"run_id": unknown})
         check(answer, 404, "RESOURCE_DOES_NOT_EXIST", f"Run with id={unknown} not found")
     check(http.get(path), 400, "INVALID_PARAMETER_VALUE", "'run_id'")
+
+
+def test_a_trace_is_linked_to_a_run_by_the_header_of_its_request(http):
+    trace_id = new_trace_id()
+    child = span(trace_id, "00f067aa0ba902b8", parentSpanId="00f067aa0ba902b7")
+    for sent, run in ((child, "of the child"), (span(trace_id), 'run "7"'), (span(trace_id), "2")):
+        headers = {"x-mlflow-run-id": run, "content-type": "application/json"}
+        http.post("/v1/traces", content=body(sent), headers=headers).raise_for_status()
+    info = http.get(f"{TRACES}/tr-{trace_id}").json()["trace"]["trace_info"]
+    assert json.loads(info["tags"]["whence.linkedRuns"]) == ['run "7"']
+    found = http.post(f"{TRACES}/search", json=located("0", filter="run_id = 'run \"7\"'")).json()
+    assert [one["trace_id"] for one in found["traces"]] == [f"tr-{trace_id}"]
+    headers = {"x-mlflow-run-id": "r" * 251, "content-type": "application/json"}
+    refused = http.post("/v1/traces", content=body(span(trace_id)), headers=headers)
+    assert (refused.status_code, "x-mlflow-run-id" in refused.text) == (400, True)
 
 
 def test_no_call_of_the_client_asks_for_metrics():

@@ -10,6 +10,7 @@ from otlp_requests import body, new_trace_id, request, span
 
 OTLP = {"content-type": "application/json"}
 START_NS = 1_700_000_000_000_000_000
+LAST = "9999-12-31T23:59:59.999999Z"
 SPAN_ID, CHILD_ID = "00f067aa0ba902b7", "00f067aa0ba902b8"
 
 
@@ -177,8 +178,9 @@ def test_what_is_whole_refused_leaves_nothing(client):
         head(deleted, assessments=[judged("z")]),
         head(wrong, duration_ns=-1, assessments=[judged("z")]),
         head(good),
+        spans=[root(deleted), root(good)],
     )
-    assert answer["traces"] == 1
+    assert (answer["traces"], answer["spans"]) == (1, 1)
     assert {(one["trace_id"], one["whole"]) for one in answer["refused"]} == {
         (f"tr-{deleted}", True),
         (f"tr-{wrong}", True),
@@ -206,3 +208,28 @@ def test_a_state_that_is_none_is_refused(client):
     answer = client.post("/api/v1/traces/import", json=form)
     assert answer.status_code == 400
     assert "state" in answer.text and "FINE" in answer.text
+
+
+@pytest.mark.parametrize("moment", ["9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00"])
+def test_a_judgement_of_no_year_is_refused_and_spoils_no_page(client, moment):
+    trace_id = new_trace_id()
+    judgements = [judged("odd", create_time=moment), judged("last", create_time=LAST)]
+    (refused,) = move(client, head(trace_id, assessments=judgements))["refused"]
+    assert "'create_time' must be an RFC 3339 time" in refused["reason"]
+    (found,) = read(client, trace_id)["info"]["assessments"]
+    assert found["create_time"] == "9999-12-31T23:59:59.999Z"
+    url = f"/api/3.0/mlflow/traces/tr-{trace_id}/assessments"
+    posted = client.post(url, json={"assessment": judged("odd", create_time=moment)})
+    assert (posted.status_code, "create_time" in posted.text) == (400, True)
+
+
+@pytest.mark.parametrize("fields", [{"valid": "no"}, {"valid": 0.5}, {"valid": []}])
+def test_a_judgement_is_valid_or_not(client, fields):
+    (refused,) = move(client, head(new_trace_id(), assessments=[judged("v", **fields)]))["refused"]
+    assert "'valid' must be true or false" in refused["reason"]
+
+
+@pytest.mark.parametrize("trace_id", ["", ".", "..", "a/b"])
+def test_an_id_that_no_path_can_hold_is_refused(client, trace_id):
+    (refused,) = move(client, {"trace_id": trace_id})["refused"]
+    assert refused["whole"] and "must be a single path component" in refused["reason"]

@@ -26,7 +26,8 @@ def parse_timestamp(text: str) -> int:
     seconds, fraction, zone = match.groups()
     try:
         moment = datetime.fromisoformat(seconds + ("+00:00" if zone == "Z" else zone))
-    except ValueError as problem:
+        moment = moment.astimezone(timezone.utc)
+    except (ValueError, OverflowError) as problem:
         msg = f"{text!r} is not a time: {problem}."
         raise InvalidInputError(msg) from problem
     whole = (moment - EPOCH) // timedelta(seconds=1)

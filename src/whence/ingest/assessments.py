@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from whence.entities.timestamp import EPOCH
 from whence.errors import InvalidInputError
 from whence.ingest.jsontext import clean, from_json, keep_json, to_json
 from whence.store.rows import AssessmentRow
@@ -73,7 +74,7 @@ def read_assessment(
         create_time_ms=create_time_ms,
         last_update_time_ms=_read_time_ms(payload, "last_update_time", create_time_ms),
         overrides=_read_text(payload, "overrides"),
-        valid=int(payload.get("valid") is not False),
+        valid=_read_valid(payload),
         version=version,
     )
 
@@ -171,6 +172,13 @@ def _read_text(payload: Mapping[str, Any], field: str) -> str:
     return clean(value)
 
 
+def _read_valid(payload: Mapping[str, Any]) -> int:
+    value = payload.get("valid")
+    if value not in (None, True, False):
+        raise InvalidInputError(f"'valid' must be true or false, got {value!r}")
+    return int(value is not False)
+
+
 def _read_metadata(payload: Mapping[str, Any]) -> dict[str, str]:
     metadata = payload.get("metadata") or {}
     if not isinstance(metadata, dict):
@@ -189,10 +197,11 @@ def _read_time_ms(payload: Mapping[str, Any], field: str, otherwise_ms: int) -> 
         raise InvalidInputError(f"{field!r} must be an RFC 3339 time, got {value!r}")
     try:
         moment = datetime.fromisoformat(value.replace("Z", "+00:00"))
-    except ValueError:
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=timezone.utc)
+        moment = moment.astimezone(timezone.utc)  # what is in no year of UTC could not be written
+    except (ValueError, OverflowError):
         raise InvalidInputError(
             f"{field!r} must be an RFC 3339 time, got {value[:100]!r}"
         ) from None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=timezone.utc)
-    return round(moment.timestamp() * 1000)
+    return (moment - EPOCH) // timedelta(milliseconds=1)

@@ -1,11 +1,11 @@
 """Who says what about a trace's metadata, and who wins: the ranks of the assembly rule.
 
-Header over true roots, over local roots, over the other spans by (start, span id). Within a span:
+Header over true roots, over local roots, over the other spans by (start, span id). Of two true
+roots the one acknowledged first is the trace's: a late one changes nothing. Within a span:
 `explicit`, then `derived`, then `resource`. A missing key is filled from below, but from no
 resource that contradicts the root's: that is another service's. Where two explicit values differ,
-the higher rank wins (among true roots: the one acknowledged first) and the other becomes a
-conflict. Keys longer than 250 and values longer than 8,000 characters are cut, and the cut keys are
-listed under `whence.truncated`.
+the higher rank wins and the other becomes a conflict. Keys longer than 250 and values longer than
+8,000 characters are cut, and the cut keys are listed under `whence.truncated`.
 
 Unknown means absent: an empty value is no claim under MLflow's source and git keys, where clients
 send '' for what they couldn't find. `sources` says of each key what told it.
@@ -135,8 +135,9 @@ def rank_spans(spans: Collection[SpanFacts]) -> Ranks:
         circle = find_circle({span.span_id: span.parent_id for span in spans})
         roots = sorted((span for span in spans if span.span_id in circle), key=_order)[:1]
         carriers = [span for span in carriers if span not in roots]
-    for rank in (roots, local_roots, carriers):
-        rank.sort(key=_order)
+    roots.sort(key=_acknowledgement)
+    local_roots.sort(key=_order)
+    carriers.sort(key=_order)
     return Ranks(roots, local_roots, carriers)
 
 
@@ -145,7 +146,7 @@ def claim_metadata(header: Header | None, ranks: Ranks) -> Claims:
     claims = Claims()
     if header is not None:
         claims.offer(header.trace_metadata, "header", {}, HEADER)
-    for root in sorted(ranks.roots, key=_acknowledgement):
+    for root in ranks.roots:
         claims.offer(root.explicit, "root", root.explicit_sources, EXPLICIT)
     for root in ranks.roots:
         claims.offer(root.derived, "root", root.derived_sources)

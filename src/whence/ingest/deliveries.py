@@ -80,7 +80,9 @@ class StoreSpans:
             ]
         messages = [prepared.message] if prepared.message else []
         messages += _name_refusals(group, refused)
-        return IngestResult(len(prepared.facts), "; ".join(messages))
+        gone = {place for place, state in enumerate(states) if state.deleted}
+        lost = sum(place in gone for place in prepared.places) if gone else 0
+        return IngestResult(len(prepared.facts), "; ".join(messages), deleted_spans=lost)
 
     def _take(self, group: Group, now_us: int) -> list[int]:
         """Bring the states up to date; return the numbers of the rows to store.

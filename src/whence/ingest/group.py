@@ -12,8 +12,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from whence.ingest.assemble import assemble, is_complete
+from whence.ingest.assessments import INITIAL_VERSION
 from whence.ingest.memory import Place, kept_by
-from whence.semconv import ANCESTORS_DOCUMENT
+from whence.semconv import ANCESTORS_DOCUMENT, LINKED_RUNS_TAG
 from whence.store.rows import (
     AncestorsRow,
     ArtifactRow,
@@ -234,6 +235,7 @@ class Group:
         if state.row == row and not state.in_doubt:
             return
         state.row = row
+        self._note_links(row)
         old, new = state.place, Place(row.experiment_id, row.request_time_ms, is_complete(row))
         state.place = new
         if state.in_doubt or old is not None:
@@ -242,6 +244,16 @@ class Group:
             self._leave(state, old, new)
         row.version = self.clock.tick()
         (self._traces if new.complete else self._open_traces).append(row)
+
+    def _note_links(self, row: TraceRow) -> None:
+        """Write what a trace came with of runs as a link is: only there searches look for it."""
+        runs = row.tags.get(LINKED_RUNS_TAG)
+        if runs is not None:
+            self.add_tag(
+                TagRow(
+                    trace_id=row.trace_id, key=LINKED_RUNS_TAG, value=runs, version=INITIAL_VERSION
+                )
+            )
 
     def _leave(self, state: TraceState, old: Place | None, new: Place) -> None:
         """Take the row away from where it lay; in doubt, from the other table too."""

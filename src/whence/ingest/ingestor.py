@@ -321,7 +321,7 @@ def _weigh(header: Header) -> int:
 
 
 def _check_trace_id(trace_id: str) -> None:
-    if not trace_id or "/" in trace_id:
+    if trace_id in ("", ".", "..") or "/" in trace_id:
         raise InvalidInputError(
             f"Invalid value {trace_id[:200]!r} for parameter 'trace_id' supplied: "
             "must be a single path component"

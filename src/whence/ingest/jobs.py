@@ -25,12 +25,14 @@ ROW_OVERHEAD_BYTES = 1500  # a row and its facts in memory, beside the text of t
 class IngestResult(msgspec.Struct, frozen=True):
     """What became of a request. `message` names values and documents that were refused.
 
-    `trace` is the row of the trace that a header was stored for, None where it has been deleted.
+    `deleted_spans` of those accepted belong to deleted traces, and are not stored. `trace` is the
+    row of the trace that a header was stored for, None where it has been deleted.
     """
 
     accepted_spans: int = 0
     message: str = ""
     trace: TraceRow | None = None
+    deleted_spans: int = 0
 
 
 class Action(Protocol):

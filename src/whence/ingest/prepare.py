@@ -13,11 +13,12 @@ import msgspec
 
 from whence.ingest.facts import SpanFacts, facts_of
 from whence.ingest.jobs import ROW_OVERHEAD_BYTES
+from whence.ingest.jsontext import to_json
 from whence.ingest.normalise import TRACE_ID_PREFIX, normalise
 from whence.otlp import json as otlp_json
 from whence.otlp.compression import IDENTITY, decompress
 from whence.otlp.json import JSON_TYPE, PROTOBUF_TYPE
-from whence.semconv import DEFAULT_EXPERIMENT_ID
+from whence.semconv import DEFAULT_EXPERIMENT_ID, LINKED_RUNS_TAG, TRACE_TAG_PREFIX
 from whence.store.arrow import encode_rows
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ class Envelope(msgspec.Struct, frozen=True, array_like=True):
     """What is said of a body beside it: one of `CONTENT_TYPES` and of `compression.ENCODINGS`.
 
     `experiment_id` is what the request's header named. `trace_ids` are those of traces that another
-    store had under ids of its own: the 32 hex digits that stand for an id, and the id.
+    store had under ids of its own: the 32 hex digits that stand for an id, and the id. `run_id` is
+    the run that every trace is linked to whose root is in the body.
     """
 
     content_type: str = JSON_TYPE
@@ -47,6 +49,7 @@ class Envelope(msgspec.Struct, frozen=True, array_like=True):
     experiment_id: str | None = None
     default_experiment_id: str = DEFAULT_EXPERIMENT_ID
     trace_ids: dict[str, str] = {}
+    run_id: str | None = None
 
 
 class Prepared(msgspec.Struct, kw_only=True):
@@ -91,7 +94,11 @@ def read_body(body: bytes, envelope: Envelope) -> tuple[Prepared, list[SpanRow]]
     plain = decompress(body, envelope.encoding, envelope.limit_bytes)
     groups = _decode(plain, envelope.content_type) if plain else []
     return _prepare(
-        groups, envelope.experiment_id, envelope.default_experiment_id, envelope.trace_ids
+        groups,
+        envelope.experiment_id,
+        envelope.default_experiment_id,
+        envelope.trace_ids,
+        envelope.run_id,
     )
 
 
@@ -115,6 +122,7 @@ def _prepare(
     experiment_id: str | None,
     default_experiment_id: str,
     trace_ids: Mapping[str, str] = NO_NAMES,
+    run_id: str | None = None,
 ) -> tuple[Prepared, list[SpanRow]]:
     normalised = normalise(
         groups, experiment_id=experiment_id, default_experiment_id=default_experiment_id
@@ -122,6 +130,8 @@ def _prepare(
     rows, documents = normalised.rows, normalised.documents
     for row in rows if trace_ids else ():
         row.trace_id = trace_ids.get(row.trace_id.removeprefix(TRACE_ID_PREFIX), row.trace_id)
+    if run_id is not None:
+        _link_roots(rows, run_id)
     numbers: dict[str, int] = {}
     places = [numbers.setdefault(row.trace_id, len(numbers)) for row in rows]
     size_bytes = sum(row.size_bytes for row in rows) + len(rows) * ROW_OVERHEAD_BYTES
@@ -139,3 +149,11 @@ def _prepare(
         + sum(_weigh(row) for row in normalised.assessments),
     )
     return prepared, rows
+
+
+def _link_roots(rows: Iterable[SpanRow], run_id: str) -> None:
+    """Give the traces whose roots these are a tag that lists the run."""
+    listed = to_json(to_json([run_id]))  # the JSON text of a text, as every attribute's value
+    for row in rows:
+        if not row.parent_id:
+            row.attributes[TRACE_TAG_PREFIX + LINKED_RUNS_TAG] = listed

@@ -1,7 +1,8 @@
 """A trace belongs to the run it was recorded in, and to those that it was linked to later.
 
 `run_id = 'x'` and `run_id IN (…)` ask for both; every other operator looks at the run that was
-recorded. Where no trace was ever linked, nothing more is asked.
+recorded. Where no trace was ever linked, nothing more is asked: ingest writes the links that a
+trace came with into `tags` as well.
 
 Limit: when the first trace of a store is linked, a search by `run_id` that is being paged through
 must be begun anew.

@@ -25,7 +25,7 @@ from whence.errors import InvalidInputError, UnsupportedMediaError, WhenceError
 from whence.ingest.prepare import CONTENT_TYPES, Envelope
 from whence.otlp import json as otlp_json
 from whence.otlp.json import JSON_TYPE, PROTOBUF_TYPE
-from whence.semconv import EXPERIMENT_HEADER
+from whence.semconv import EXPERIMENT_HEADER, MAX_KEY_CHARS, RUN_HEADER
 from whence.server.body import check_encoding, read_body
 from whence.server.problems import headers_of, request_id_of
 
@@ -79,6 +79,7 @@ async def _take(services: Services, request: Request, content_type: str) -> byte
         limit_bytes=services.settings.max_body_bytes,
         experiment_id=read_experiment_header(request),
         default_experiment_id=services.ingestor.default_experiment_id,
+        run_id=read_run_header(request),
     )
     with services.budget.hold() as hold:
         body = await read_body(request, envelope.limit_bytes, hold)
@@ -95,6 +96,16 @@ def read_experiment_header(request: Request) -> str | None:
     if not (text.isascii() and text.isdigit() and len(text) <= MAX_EXPERIMENT_DIGITS):
         raise InvalidInputError(f"{EXPERIMENT_HEADER} must be an integer, got {given!r}")
     return text
+
+
+def read_run_header(request: Request) -> str | None:
+    """Return the run that a request's traces are linked to, or None."""
+    run_id = request.headers.get(RUN_HEADER, "").strip()
+    if len(run_id) > MAX_KEY_CHARS:
+        raise InvalidInputError(
+            f"{RUN_HEADER} has {len(run_id)} characters, and {MAX_KEY_CHARS} are the limit"
+        )
+    return run_id or None
 
 
 def _refuse(request: Request, error: WhenceError, content_type: str) -> Response:

@@ -73,12 +73,11 @@ def moves_router(services: Services) -> APIRouter:
             default_experiment_id=services.ingestor.default_experiment_id,
             trace_ids=body.trace_ids,
         )
-        spans = NO_SPANS if isinstance(body.spans, msgspec.UnsetType) else bytes(body.spans)
-        result, refused = await services.store_moved(headers, spans, envelope)
+        sent = NO_SPANS if isinstance(body.spans, msgspec.UnsetType) else bytes(body.spans)
+        result, refused = await services.store_moved(headers, sent, envelope)
         lost = {one.trace_id for one in refused if one.whole}
-        return reply(
-            Moved(len(headers) - len(lost), result.accepted_spans, refused, result.message)
-        )
+        spans = result.accepted_spans - result.deleted_spans
+        return reply(Moved(len(headers) - len(lost), spans, refused, result.message))
 
     return router
 
@@ -90,7 +89,7 @@ def _check_ids(trace_ids: dict[str, str]) -> None:
                 f"trace_ids: {digits[:64]!r} is not 32 lowercase hex digits, which stand for "
                 f"{trace_id[:200]!r} in the spans"
             )
-        if not trace_id or "/" in trace_id:
+        if trace_id in ("", ".", "..") or "/" in trace_id:
             raise InvalidInputError(
                 f"trace_ids: {trace_id[:200]!r} is no trace id: it must be a single path component"
             )
