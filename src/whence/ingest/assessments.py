@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from whence.entities.surrogates import clean
 from whence.entities.timestamp import EPOCH
 from whence.errors import InvalidInputError
-from whence.ingest.jsontext import clean, from_json, keep_json, to_json
+from whence.ingest.jsontext import from_json, keep_json, to_json
 from whence.store.rows import AssessmentRow
 
 if TYPE_CHECKING:

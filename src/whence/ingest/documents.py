@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from whence import semconv
+from whence.entities.surrogates import clean
 from whence.entities.version_manifest import digest_of, read_manifest_text
-from whence.ingest.jsontext import clean
 from whence.store.rows import DocumentRow
 
 if TYPE_CHECKING:

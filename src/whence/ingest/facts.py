@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from whence import semconv
+from whence.entities.surrogates import clean
 from whence.ingest.canon import read_layers
 from whence.ingest.claims import mark_plain
 from whence.ingest.cost import Cost, parse_cost
-from whence.ingest.jsontext import clean, read_object, to_plain_text
+from whence.ingest.jsontext import read_object, to_plain_text
 from whence.ingest.previews import ASSISTANT, USER, make_preview
 from whence.ingest.provenance import unpack_provenance
 from whence.ingest.tokens import Usage, parse_usage

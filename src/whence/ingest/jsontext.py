@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from whence.entities.surrogates import clean_value
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -28,7 +30,7 @@ def to_json(value: Any) -> str:
     except RecursionError:
         return TOO_DEEP
     except UnicodeEncodeError:
-        return _encoder.encode(_without_surrogates(value)).decode()
+        return _encoder.encode(clean_value(value)).decode()
 
 
 class _ShortTexts(dict[str, str]):
@@ -86,20 +88,3 @@ def to_plain_text(json_text: str) -> str:
     """Return what a JSON string says, and the JSON text of any other value."""
     value = from_json(json_text)
     return value if isinstance(value, str) else json_text
-
-
-def clean(text: str) -> str:
-    """Return text that UTF-8 can carry: a lone surrogate becomes U+FFFD."""
-    if text.isascii():
-        return text
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
-def _without_surrogates(value: Any) -> Any:
-    if isinstance(value, str):
-        return clean(value)
-    if isinstance(value, dict):
-        return {clean(str(key)): _without_surrogates(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_surrogates(item) for item in value]
-    return value

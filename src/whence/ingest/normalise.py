@@ -18,12 +18,13 @@ import msgspec
 
 from whence import semconv
 from whence.entities import experiment_id_of
+from whence.entities.surrogates import clean
 from whence.errors import InvalidInputError
 from whence.ingest.assessments import read_initial
 from whence.ingest.cost import read_cost
 from whence.ingest.dialects import read_payload, read_span_type, read_text
 from whence.ingest.documents import read_document
-from whence.ingest.jsontext import MAX_SHORT_CHARS, SHORT_TEXTS, clean, to_json, write_object
+from whence.ingest.jsontext import MAX_SHORT_CHARS, SHORT_TEXTS, to_json, write_object
 from whence.ingest.provenance import pack_provenance
 from whence.ingest.shape import Shape, find_repositories, keep_texts, read_shape
 from whence.ingest.tokens import read_usage

@@ -14,7 +14,8 @@ from typing import Any
 import msgspec
 
 from whence import semconv
-from whence.ingest.jsontext import clean, from_json
+from whence.entities.surrogates import clean
+from whence.ingest.jsontext import from_json
 
 Sources = dict[str, str]
 

@@ -11,10 +11,10 @@ from functools import lru_cache
 import msgspec
 
 from whence import semconv
+from whence.entities.surrogates import clean
 from whence.ingest.canon import REPOSITORY_NAMES
 from whence.ingest.cost import COST_KEYS
 from whence.ingest.documents import DOCUMENT_ATTRIBUTES
-from whence.ingest.jsontext import clean
 from whence.ingest.tokens import USAGE_KEYS
 
 Names = tuple[str, ...]

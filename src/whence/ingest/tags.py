@@ -6,8 +6,8 @@ import re
 from typing import TYPE_CHECKING
 
 from whence import semconv
+from whence.entities.surrogates import clean
 from whence.errors import ConflictError, InvalidInputError
-from whence.ingest.jsontext import clean
 from whence.semconv import MAX_KEY_CHARS
 
 if TYPE_CHECKING:

@@ -3,6 +3,8 @@
 Failures become the exceptions of `whence.errors`, with the server's own words where it gave some.
 A server that can't be reached is an `UnavailableError` that says what to do.
 
+A lone surrogate in what is sent, which no encoding can hold, becomes U+FFFD.
+
 Limits: redirects are not followed and proxies not used. Each thread has a connection of its own;
 a forked child opens new ones.
 """
@@ -18,6 +20,7 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from whence import errors
+from whence.entities.surrogates import clean, clean_value, encode_clean
 from whence.sdk.delivery.destination import API_KEY_VARIABLES, Server, api_key
 
 if TYPE_CHECKING:
@@ -78,8 +81,9 @@ class HttpReader:
         """Send one request and return the decoded answer; `path` is below the server's address."""
         target = self.server.prefix + path
         if query:
-            target += "?" + urlencode({k: v for k, v in query.items() if v is not None}, doseq=True)
-        payload = None if body is None else msgspec.json.encode(body)
+            given = {k: clean_value(v) for k, v in query.items() if v is not None}
+            target += "?" + urlencode(given, doseq=True)
+        payload = None if body is None else encode_clean(body)
         while True:
             is_kept = self._kept() is not None
             try:
@@ -133,7 +137,7 @@ class HttpReader:
 
 def path_of(*segments: str) -> str:
     """Join path segments, each encoded whole: `/` in a trace id or a tag's key is not a border."""
-    return "".join("/" + quote(segment, safe="") for segment in segments)
+    return "".join("/" + quote(clean(segment), safe="") for segment in segments)
 
 
 def _describe_unreachable(server: Server, error: Exception) -> str:
