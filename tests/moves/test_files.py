@@ -15,6 +15,7 @@ from running import read_all
 from otlp_requests import body, new_trace_id, span
 from serving import serving
 from whence.entities import experiment_id_of
+from whence.moves.langfuse import Reader
 from whence.otlp import json as otlp_json
 from whence.otlp import protobuf
 
@@ -158,6 +159,69 @@ def test_langfuse_files_of_a_bucket_arrive_in_any_order(whence, server, tmp_path
     assert traces["request 7"]["info"]["state"] == "OK"
 
 
+@pytest.mark.parametrize(
+    ("tags", "expected"),
+    [
+        (["beta", None, "", 7], {"beta", "7"}),
+        ('["beta", "x"]', {"beta", "x"}),
+        (r"['beta','it\'s']", {"beta", "it's"}),
+        ("beta", {"beta"}),
+        ("[sic]", {"[sic]"}),
+        ("", set()),
+        (None, set()),
+    ],
+)
+def test_tags_of_langfuse_are_labels_however_they_are_written(tags, expected):
+    trace, _ = Reader("x").read([("a place", {"id": "t", "tags": tags})])
+    assert trace.tags == dict.fromkeys(expected, "true")
+
+
+@pytest.mark.parametrize(
+    ("score", "expected"),
+    [
+        ({"dataType": "TEXT", "value": 0, "stringValue": "kind"}, "kind"),
+        ({"dataType": "CORRECTION", "value": None, "longStringValue": "42"}, "42"),
+        ({"dataType": "CATEGORICAL", "value": 1, "stringValue": "7"}, "7"),
+        ({"dataType": "BOOLEAN", "value": None, "stringValue": "False"}, False),
+        ({"dataType": "BOOLEAN", "value": "1"}, True),
+        ({"dataType": None, "value": "0.5"}, 0.5),
+        ({"dataType": None, "value": None, "stringValue": "kind"}, "kind"),
+    ],
+)
+def test_a_score_of_langfuse_says_what_its_kind_makes_of_its_fields(score, expected):
+    (trace,) = Reader("x").read([("a place", {"id": "s", "traceId": "t", "name": "n", **score})])
+    (assessment,) = trace.assessments
+    assert assessment["feedback"]["value"] == expected
+    assert type(assessment["feedback"]["value"]) is type(expected)
+
+
+def test_a_langfuse_csv_with_what_databases_write_for_nothing_arrives(whence, server, tmp_path):
+    trace_id = new_trace_id()
+    whole = of_trace(trace_id, LANGFUSE)
+    columns = "id,timestamp,name,user_id,session_id,release,tags,metadata,input"
+    row = [
+        trace_id, "2024-05-29 13:46:19.963000", "chat", r"\N", "s1", "2.1.0", "['beta','x']",
+        "{'plan':'pro'}", "[not a list]",
+    ]  # fmt: skip
+    llm = whole["observations"][1]
+    usage = {**llm, "usageDetails": "{'input':10,'output':5}", "modelParameters": r"\N"}
+    score = {"id": "s9", "trace_id": trace_id, "name": "ok", "data_type": r"\N", "value": r"\N",
+             "string_value": "fine"}  # fmt: skip
+    with (tmp_path / "traces.csv").open("w", newline="") as stream:
+        csv.writer(stream).writerows([columns.split(","), row])
+    names = [write_csv(tmp_path, [one], name) for name, one in (("o", snake(usage)), ("s", score))]
+    done = whence("import", "langfuse", "traces.csv", *names, "-e", "nulls")
+    assert done.code == 0, done.err
+    (trace,) = read_experiment(server.url, "nulls").values()
+    info, (span,) = trace["info"], trace["data"]["spans"]
+    assert info["tags"].keys() >= {"beta", "x"} and info["trace_metadata"]["plan"] == "pro"
+    assert "mlflow.trace.user" not in info["trace_metadata"]
+    assert info["request_preview"] == "[not a list]"
+    assert json.loads(span["attributes"]["mlflow.chat.tokenUsage"])["total_tokens"] == 15
+    assert "langfuse.observation.model.parameters" not in span["attributes"]
+    assert info["assessments"][0]["feedback"]["value"] == "fine"
+
+
 def test_what_is_wrong_in_a_langfuse_export_is_named_and_the_rest_arrives(whence, server, tmp_path):
     good = {**LANGFUSE, "id": "good", "scores": [], "observations": [{"id": "no time"}]}
     name = write(
@@ -251,16 +315,16 @@ def write_parquet(folder, rows: list[dict]) -> str:
     return "spans.parquet"
 
 
-def write_csv(folder, rows: list[dict]) -> str:
+def write_csv(folder, rows: list[dict], name: str = "spans") -> str:
     names = sorted({key for one in rows for key in one})
-    with (folder / "spans.csv").open("w", newline="") as stream:
+    with (folder / f"{name}.csv").open("w", newline="") as stream:
         writer = csv.DictWriter(stream, names)
         writer.writeheader()
         for one in rows:
             writer.writerow(
                 {k: json.dumps(v) if isinstance(v, (dict, list)) else v for k, v in one.items()}
             )
-    return "spans.csv"
+    return f"{name}.csv"
 
 
 @pytest.mark.parametrize("form", ["jsonl", "api", "parquet", "csv"])
@@ -348,10 +412,15 @@ def test_one_wrong_span_or_line_costs_nothing_else(whence, server, tmp_path):
 def test_a_payload_that_is_too_large_is_named_and_the_rest_of_its_trace_arrives(whence, tmp_path):
     huge = {**LANGFUSE["observations"][1], "id": "huge", "output": "x" * 300_000}
     trace = {**LANGFUSE, "observations": [*LANGFUSE["observations"], huge], "input": None}
-    name = write(tmp_path, "export.jsonl", trace)
+    others = [{**LANGFUSE, "id": f"other {number}"} for number in range(20)]
+    headless = {**LANGFUSE, "id": "headless", "metadata": {"long": "x" * 300_000}}
+    name = write(tmp_path, "export.jsonl", *others[:10], trace, headless, *others[10:])
     with serving(tmp_path / "store", WHENCE_MAX_BODY_BYTES="100000") as running:
         done = whence("import", "langfuse", name, url=running.url)
-        assert done.code == 3 and "not moved: 1\n" in done.err, done.err
-        (moved,) = read_all(running.url).values()
-    check_langfuse(moved)
-    assert len(moved["data"]["spans"]) == 2
+        assert done.code == 3 and "not moved: 2\n" in done.err, done.err
+        assert "imported 21 traces, 42 spans, 63 assessments" in done.err, done.err
+        assert "headless" in done.err and f"tr-{TRACE} span " in done.err
+        moved = read_all(running.url)
+    assert len(moved) == 21
+    check_langfuse(moved[f"tr-{TRACE}"])
+    assert len(moved[f"tr-{TRACE}"]["data"]["spans"]) == 2

@@ -28,7 +28,14 @@ from whence.moves.trace import (
     own_id_of,
     span_digits_of,
 )
-from whence.moves.values import NS_PER_MS, read_number, read_text, read_texts, read_time_ns
+from whence.moves.values import (
+    NS_PER_MS,
+    decode_cell,
+    read_number,
+    read_text,
+    read_texts,
+    read_time_ns,
+)
 from whence.otlp.records import STATUS_ERROR, STATUS_OK, SpanRecord
 
 if TYPE_CHECKING:
@@ -90,6 +97,12 @@ COSTS: dict[str, tuple[str, ...]] = {
     "output_cost": ("output",),
     "total_cost": ("total",),
 }
+TEXT_SCORES = (
+    "CATEGORICAL",
+    "TEXT",
+    "CORRECTION",
+)  # what they say is text; `value` is a code of it
+FALSE_TEXTS = ("0", "0.0", "false")
 SOURCES: dict[str, str] = {"ANNOTATION": "HUMAN", "EVAL": "LLM_JUDGE", "API": "CODE"}
 
 # Of an enriched observation: what it says of its trace.
@@ -143,8 +156,9 @@ class Reader:
         trace.request_time_ms = None if start_ns is None else start_ns // NS_PER_MS
         for field, names in TRACE_TEXTS.items():
             setattr(trace, field, _shorten(read_text(row.first(names))))
-        trace.metadata = {**_of_trace(row, TRACE_METADATA), **read_texts(row.first(("metadata",)))}
-        trace.tags = {str(label): semconv.LABEL_VALUE for label in row.first(("tags",)) or ()}
+        given = read_texts(decode_cell(row.first(("metadata",))))
+        trace.metadata = {**_of_trace(row, TRACE_METADATA), **given}
+        trace.tags = _read_tags(decode_cell(row.first(("tags",))))
         name = read_text(row.first(("name",)))
         if name is not None:
             trace.tags[semconv.TRACE_NAME_TAG] = name
@@ -212,7 +226,7 @@ class Reader:
             },
             "feedback": {"value": _read_value(row)},
             "rationale": read_text(row.first(("comment",))),
-            "metadata": read_texts(row.first(("metadata",))) or None,
+            "metadata": read_texts(decode_cell(row.first(("metadata",)))) or None,
             "span_id": span_digits_of(str(span_id)) if span_id else None,
             "create_time": None if made_ns is None else format_timestamp(made_ns // NS_PER_MS),
             "last_update_time": None
@@ -299,7 +313,7 @@ def _read_attributes(row: _Fields) -> dict[str, Any]:
 
 
 def _pick(details: Any, table: Mapping[str, tuple[str, ...]]) -> dict[str, float]:
-    details = _decode(details)
+    details = decode_cell(details)
     if not isinstance(details, dict):
         return {}
     found = {}
@@ -321,14 +335,26 @@ def _decode(value: Any) -> Any:
     return value
 
 
+def _read_tags(value: Any) -> dict[str, str]:
+    """Return labels as tags; a text that is no list is one label."""
+    labels = value if isinstance(value, list) else [value]
+    texts = [read_text(one) for one in labels]
+    return {text: semconv.LABEL_VALUE for text in texts if text is not None}
+
+
 def _read_value(row: _Fields) -> Any:
+    """Return what a score says: its kind tells which of its fields counts."""
     kind = str(row.first(("dataType",)) or "").upper()
-    value = row.first(("value",))
-    if kind == "CATEGORICAL" or value is None:
-        return row.first(("stringValue", "value"))
+    value, text = row.first(("value",)), row.first(("stringValue", "longStringValue"))
+    if kind in TEXT_SCORES:
+        value = value if text is None else text
+    elif value is None or value == "":
+        value = text
+    if value is None:
+        raise InvalidInputError("the score has neither a value nor a stringValue")
     if kind == "BOOLEAN":
-        return bool(read_number(value))
-    number = read_number(value)
+        return str(value).strip().lower() not in FALSE_TEXTS
+    number = None if kind in TEXT_SCORES else read_number(value)
     return value if number is None else number
 
 

@@ -27,6 +27,7 @@ LISTS = ("data", "traces", "observations", "scores", "spans", "annotations", "ro
 PARQUET = (".parquet", ".pq")
 PARQUET_ROWS = 500
 MAX_CELL_CHARS = 2**31 - 1
+NULLS = ("", "\\N")  # as databases write them to CSV
 Row = dict[str, Any]
 
 
@@ -146,8 +147,8 @@ def _read_csv(file: str, stream: IO[bytes]) -> Iterator[tuple[str, Row] | Unread
 
 
 def _cell(text: Any) -> Any:
-    """Return a cell's value: what is JSON of an object or a list is decoded, '' is absent."""
-    if not isinstance(text, str) or not text:
+    """Return a cell's value: what is JSON of an object or a list is decoded; '' and NULL absent."""
+    if not isinstance(text, str) or text in NULLS:
         return None
     if text[0] in "{[" and text[-1] in "}]":
         try:

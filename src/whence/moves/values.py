@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import math
+import warnings
+from contextlib import suppress
 from datetime import datetime, timezone
 from typing import Any
 
@@ -12,6 +15,8 @@ from whence.errors import InvalidInputError
 from whence.moves.trace import clamp_ns
 
 NS_PER_S, US_PER_S, NS_PER_MS, NS_PER_US = 1_000_000_000, 1_000_000, 1_000_000, 1000
+MAX_CELL_CHARS = 1_000_000  # of a list or an object written as text
+_NO_LITERAL = (msgspec.DecodeError, MemoryError, RecursionError, SyntaxError, TypeError, ValueError)
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 # A number of this size and more is a time in the finer unit (the year 2001 in the coarser one).
 LEAST_MS, LEAST_US, LEAST_NS = 10**11, 10**14, 10**17
@@ -66,6 +71,26 @@ def _from_datetime(moment: datetime, more_ns: int) -> int:
     since = moment - EPOCH
     seconds = since.days * 86_400 + since.seconds
     return clamp_ns(seconds * NS_PER_S + since.microseconds * NS_PER_US + more_ns)
+
+
+def decode_cell(value: Any) -> Any:
+    r"""Return the list or object that a text writes: as JSON, or as ClickHouse's CSV does.
+
+    Any other text, or value, is itself.
+
+    >>> decode_cell('["a", "b"]'), decode_cell(r"['a','it\'s']"), decode_cell("{'input':10}")
+    (['a', 'b'], ['a', "it's"], {'input': 10})
+    >>> decode_cell("[sic]")
+    '[sic]'
+    """
+    if not isinstance(value, str) or value[:1] not in ("[", "{") or len(value) > MAX_CELL_CHARS:
+        return value
+    with suppress(*_NO_LITERAL):
+        return msgspec.json.decode(value)
+    with suppress(*_NO_LITERAL), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of an escape that Python does not know
+        return ast.literal_eval(value)
+    return value
 
 
 def read_text(value: Any) -> str | None:
