@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from whence.entities.timestamp import parse_timestamp
+
 # Whence knows these by itself, and answers with its own; an empty source says nothing.
 OF_THE_STORE = ("mlflow.artifactLocation", "mlflow.trace.spansLocation")
+TIMES = ("create_time", "last_update_time")
 NOTHING_WHERE_EMPTY = "mlflow.source."
 
 
@@ -20,7 +23,11 @@ def plain(trace: dict[str, Any]) -> dict[str, Any]:
         for key, value in info["trace_metadata"].items()
         if value or not key.startswith(NOTHING_WHERE_EMPTY)
     }
+    # MLflow writes a whole second without its zeros.
+    info["request_time"] = parse_timestamp(info["request_time"])
     judged = [{"valid": True, **one} for one in info.get("assessments") or ()]
+    for one in judged:
+        one.update({key: parse_timestamp(one[key]) for key in TIMES if key in one})
     info["assessments"] = sorted(judged, key=lambda one: one["assessment_id"])
     spans = []
     for span in trace["data"]["spans"]:

@@ -12,6 +12,7 @@ from whence.cli import moves
 from whence.cli.frame import notes
 from whence.cli.terminal_text import escape_line
 from whence.errors import InvalidInputError
+from whence.moves.address import hide_password
 from whence.moves.mlflow.artifacts import Artifacts
 from whence.moves.mlflow.connection import SQLITE, connect
 from whence.moves.mlflow.database import DatabaseReader
@@ -42,9 +43,12 @@ def run_import(
 ) -> None:
     """Take in the traces of an MLflow server or database."""
     destination = client.server_url
-    move = {"from": _name(source), "to": destination, **msgspec.structs.asdict(selection)}
+    move = {"from": hide_password(source), "to": destination, **msgspec.structs.asdict(selection)}
     checkpoint = moves.open_checkpoint(options, _plain(move), moves.has_trace(client))
-    with moves.open_report(options.report) as report, _reading(source, selection, artifacts) as it:
+    with (
+        moves.open_report(options.report, checkpoint) as report,
+        _reading(source, selection, artifacts) as it,
+    ):
         if it.left_out:
             shown = ", ".join(escape_line(name) for name in it.left_out)
             notes().print(f"left out, because they were deleted there: {shown}", soft_wrap=True)
@@ -68,7 +72,8 @@ def run_export(
     """Write traces to an MLflow server, oldest first."""
     if not address.startswith(HTTP):
         raise InvalidInputError(
-            f"{address!r} is no MLflow server (http://host:port): its database is not written to"
+            f"{hide_password(address)!r} is no MLflow server (http://host:port): its database is "
+            "not written to"
         )
     server = MlflowServer(address)
     move = {
@@ -86,7 +91,7 @@ def run_export(
     checkpoint = moves.open_checkpoint(options, move, exists)
     time_ms = checkpoint.place(EVERYTHING) or read_since(since)
     text = _after(filter_string, time_ms)
-    with moves.open_report(options.report) as report, closing(server):
+    with moves.open_report(options.report, checkpoint) as report, closing(server):
         writer = Writer(server, report)
         for one in client.search_experiments():
             if not experiments or one.experiment_id in experiments:
@@ -96,12 +101,10 @@ def run_export(
         )
         with moves.show_progress("exporting", None) as advance:
             for page in pages_of(answers, PAGE):
-                writer.write(page)
+                written = writer.write(page)
                 advance(len(page))
-                last = page[-1]["info"]
-                checkpoint.reach(
-                    EVERYTHING, last["request_time_ms"], last["trace_id"], report.summary()
-                )
+                last_ms = page[-1]["info"]["request_time_ms"]
+                checkpoint.reach({EVERYTHING: last_ms}, written, report.counts)
         moves.finish_traces(report, "exported", checkpoint)
 
 
@@ -137,15 +140,6 @@ def _open(source: str) -> Connection:
             "from its address"
         )
     return connect(SQLITE + str(path))
-
-
-def _name(source: str) -> str:
-    """Return a source as it may stand in a file: without a password, or what may hold one."""
-    scheme, mark, rest = source.partition("://")
-    if not mark:
-        return source
-    before, at, place = rest.partition("?")[0].partition("#")[0].rpartition("@")
-    return f"{scheme}{mark}{before.partition(':')[0]}{at}{place}"
 
 
 def _plain(value: dict[str, Any]) -> dict[str, Any]:

@@ -36,28 +36,44 @@ class Options(msgspec.Struct, kw_only=True):
 
 
 @contextmanager
-def open_report(path: Path | None) -> Iterator[Report]:
-    """Yield the report of a move, with its file where one was asked for."""
+def open_report(path: Path | None, checkpoint: Checkpoint | None = None) -> Iterator[Report]:
+    """Yield the report of a move, with its file where one was asked for.
+
+    With a checkpoint it begins with what earlier runs lost, and a move that does not come to its
+    end says how to go on.
+    """
+    report = Report()
     with ExitStack() as stack:
+        if path is not None:
+            try:
+                report.write_to(stack.enter_context(path.open("wb")))
+            except OSError as error:
+                raise InvalidInputError(f"{path} can't be written: {error.strerror}") from None
+        if checkpoint is None:
+            yield report
+            return
+        stack.enter_context(checkpoint.keeping_losses(report))
         try:
-            file = stack.enter_context(path.open("wb")) if path is not None else None
-        except OSError as error:
-            raise InvalidInputError(f"{path} can't be written: {error.strerror}") from None
-        yield Report(file)
+            yield report
+        except (KeyboardInterrupt, WhenceError):
+            if checkpoint.goes_on:
+                moved = checkpoint.progress.counts.traces
+                notes().print(f"{moved} traces were moved: the same command goes on there")
+            raise
 
 
 def open_checkpoint(
     options: Options, move: Mapping[str, Any], exists: Callable[[str], bool]
 ) -> Checkpoint:
-    """Return the checkpoint of a move; one whose last trace is not there any more is forgotten."""
+    """Return the checkpoint of a move; one whose last traces are gone is forgotten."""
     checkpoint = Checkpoint(options.checkpoint or default_path(move), move)
     if options.restart:
         checkpoint.forget()
     elif checkpoint.goes_on:
-        counts = checkpoint.progress.counts
-        if exists(checkpoint.progress.last_trace_id):
+        ids = checkpoint.progress.last_trace_ids  # none: all that was sent was refused
+        if not ids or any(map(exists, reversed(ids))):
             notes().print(
-                f"going on after {counts.get('traces', 0)} traces of an earlier run "
+                f"going on after {checkpoint.earlier.traces} traces of an earlier run "
                 "(--restart begins anew)",
                 soft_wrap=True,
             )
@@ -125,11 +141,14 @@ def finish(report: Report, text: str, *, sent: bool) -> None:
 
 
 def finish_traces(report: Report, what: str, checkpoint: Checkpoint | None = None) -> None:
-    """Say how many traces were moved, take the checkpoint away, and end as `finish` does."""
+    """Say how much was moved, take the checkpoint away, and end as `finish` does."""
+    earlier = 0
     if checkpoint is not None:
-        checkpoint.path.unlink(missing_ok=True)
-    parts = [f"{count} {name}" for name, count in report.summary().items() if name != "lost"]
-    finish(report, f"{what} " + ", ".join(parts), sent=report.traces + report.spans > 0)
+        earlier = checkpoint.earlier.traces
+        checkpoint.remove()
+    after = f", after {earlier} traces of an earlier run" if earlier else ""
+    sent = report.counts.traces + report.counts.spans + earlier > 0
+    finish(report, f"{what} {report.counts}{after}", sent=sent)
 
 
 @contextmanager

@@ -51,7 +51,7 @@ def import_files(client: Client, files: Sequence[str], options: moves.Options) -
         _progress("importing", _measure(files)) as advance,
     ):
         sender.send_all(read_units(files, advance))
-        judged = f", assessments: {report.assessments}" if report.assessments else ""
+        judged = f", assessments: {report.counts.assessments}" if report.counts.assessments else ""
         moves.finish(report, f"requests sent: {sender.requests}{judged}", sent=sender.groups > 0)
 
 

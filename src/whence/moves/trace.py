@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from whence.entities import experiment_id_of
+from whence.entities.surrogates import clean
 
 if TYPE_CHECKING:
     from whence.otlp.records import SpanRecord
@@ -54,7 +55,7 @@ class MovedTrace(msgspec.Struct, kw_only=True):
     @property
     def experiment_id(self) -> str | None:
         """The id that the experiment has in a Whence store."""
-        return None if self.experiment is None else experiment_id_of(self.experiment)
+        return None if self.experiment is None else experiment_id_of(clean(self.experiment))
 
 
 class Unreadable(msgspec.Struct, frozen=True):

@@ -14,9 +14,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote, unquote
 
 from whence.errors import InvalidInputError, WhenceError
+from whence.moves.address import hide_password
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from sqlalchemy import URL
 
 SQLITE = "sqlite:///"
 DRIVERS = {"postgresql": "psycopg", "postgres": "psycopg", "mysql": "pymysql"}
@@ -84,17 +87,27 @@ class SqlAlchemy:
                 f"database's driver: {EXTRA}"
             ) from None
         self._sqlalchemy = sqlalchemy
+        shown = hide_password(address)
         try:
-            self._engine = sqlalchemy.create_engine(_with_driver(address))
+            url = sqlalchemy.make_url(_with_driver(address))
+            self._secrets = _list_secrets(url)
+            self._engine = sqlalchemy.create_engine(url)
             self._connection = self._engine.connect().execution_options(
                 isolation_level="AUTOCOMMIT"
             )
         except ImportError as error:
             raise InvalidInputError(
-                f"the driver of this database is missing ({error}): {EXTRA}, or install it"
+                f"the driver of the database {shown} is missing ({error}): {EXTRA}, or install it"
+            ) from None
+        except (ValueError, sqlalchemy.exc.ArgumentError):  # it may quote the password
+            raise InvalidInputError(
+                f"{shown!r} is no address of a database: postgresql://user:password@host:port/name "
+                "(of a password, write '/', '?', '#' and '@' as %2F, %3F, %23 and %40)"
             ) from None
         except sqlalchemy.exc.SQLAlchemyError as error:
-            raise WhenceError(f"the database can't be opened: {_first_line(error)}") from None
+            raise WhenceError(
+                f"the database {shown} can't be opened: {self._describe(error)}"
+            ) from None
 
     def rows(self, sql: str, values: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         """Yield rows by column name."""
@@ -103,7 +116,7 @@ class SqlAlchemy:
                 for row in found.mappings():
                     yield dict(row)
         except self._sqlalchemy.exc.SQLAlchemyError as error:
-            raise WhenceError(f"the database can't be read: {_first_line(error)}") from None
+            raise WhenceError(f"the database can't be read: {self._describe(error)}") from None
 
     def columns(self, table: str) -> set[str]:
         """Return a table's columns."""
@@ -116,6 +129,13 @@ class SqlAlchemy:
         """Close it."""
         self._connection.close()
         self._engine.dispose()
+
+    def _describe(self, error: Exception) -> str:
+        """Return an error's first line, without the password."""
+        text = str(error).partition("\n")[0]
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return text
 
 
 def connect(address: str) -> Connection:
@@ -139,5 +159,8 @@ def _decode(raw: bytes) -> str:
     return raw.decode("utf-8", "replace")
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]
+def _list_secrets(url: URL) -> set[str]:
+    """Return what an error may quote of an address and nobody should read."""
+    values = [url.password, *url.query.values()]
+    texts = {str(value) for value in values if value}
+    return texts | {quote(text, safe="") for text in texts}

@@ -11,11 +11,18 @@ Needs a server of MLflow 3.0 or later.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from whence.entities.timestamp import parse_timestamp
-from whence.errors import InvalidInputError, NotFoundError, UnavailableError, WhenceError
+from whence.errors import (
+    InvalidInputError,
+    NotFoundError,
+    UnauthenticatedError,
+    UnavailableError,
+    WhenceError,
+)
 from whence.moves.mlflow.database import (
     ATTACHMENT,
     ATTACHMENTS_STAY,
@@ -24,19 +31,20 @@ from whence.moves.mlflow.database import (
     Experiment,
 )
 from whence.moves.mlflow.judgements import STATES
-from whence.moves.mlflow.server import V2, V3, MlflowServer
+from whence.moves.mlflow.server import V2, V3, MlflowServer, NoAnswerError
 from whence.moves.mlflow.spans import read_each, read_file, read_wire
-from whence.moves.trace import OVERHEAD_BYTES, MovedTrace, digits_of
+from whence.moves.trace import OVERHEAD_BYTES, Found, MovedTrace, Unreadable, digits_of
 from whence.otlp.records import SpanRecord
 from whence.semconv import SERVER_TAGS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from whence.moves.selection import Selection
 
-PAGE = 200
+PAGE, LEAST_PAGE = 200, 10
 BATCH = 20  # traces of one `batchGet`
+LONE_ATTEMPTS = 2  # for one trace whose answer does not come in time
 READERS = 4
 EXPERIMENT_PAGE = 1000
 NS_PER_S = 1_000_000_000
@@ -52,6 +60,7 @@ class ServerReader:
         self._server = server
         self._selection = selection
         self._since_ms = selection.since_ms
+        self._page, self._batch = PAGE, BATCH
         self.left_out: list[str] = []
         try:
             self.experiments = sorted(self._read_experiments(), key=lambda one: int(one.id))
@@ -62,17 +71,21 @@ class ServerReader:
         """Return None: the server doesn't tell how many there are."""
         return None
 
-    def read(self, places: Mapping[str, Any]) -> Iterator[MovedTrace]:
+    def read(self, places: Mapping[str, Any]) -> Iterator[Found]:
         """Yield traces, each experiment's from its place on."""
-        with ThreadPoolExecutor(READERS, thread_name_prefix="whence-mlflow") as pool:
+        pool = ThreadPoolExecutor(READERS, thread_name_prefix="whence-mlflow")
+        try:
             for experiment in self.experiments:
                 for page in self._pages(experiment, places.get(experiment.id)):
-                    batches = _split(page)
+                    batches = _split(page, BATCH)
                     for batch, spans in zip(
-                        batches, pool.map(self._read_spans, batches), strict=False
+                        batches, pool.map(self._read_spans, batches), strict=True
                     ):
                         for info in batch:
                             yield self._make(experiment, info, *spans[info["trace_id"]])
+        finally:
+            self._server.stop()
+            pool.shutdown(wait=True, cancel_futures=True)
 
     def close(self) -> None:
         """Close this thread's connection."""
@@ -127,7 +140,7 @@ class ServerReader:
         }
         body: dict[str, Any] = {
             "locations": [location],
-            "max_results": PAGE,
+            "max_results": self._page,
             "order_by": ["timestamp_ms ASC"],
         }
         if time_ms is not None:
@@ -135,7 +148,7 @@ class ServerReader:
         if token:
             body["page_token"] = token
         try:
-            answer: dict[str, Any] = self._server.ask("POST", f"{V3}/traces/search", body=body)
+            answer = self._ask_page(body)
         except NotFoundError as error:
             if error.error_code == "RESOURCE_DOES_NOT_EXIST":
                 raise
@@ -144,10 +157,23 @@ class ServerReader:
             ) from None
         return answer
 
+    def _ask_page(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Ask for a page, for a smaller one where that takes too long."""
+        path = f"{V3}/traces/search"
+        while self._page > LEAST_PAGE:
+            try:
+                return dict(self._server.ask("POST", path, body=body, unless=NoAnswerError))
+            except NoAnswerError:  # noqa: PERF203 - it was a long wait
+                self._page = body["max_results"] = max(self._page // 2, LEAST_PAGE)
+        return dict(self._server.ask("POST", path, body=body))
+
     def _make(
         self, experiment: Experiment, info: dict[str, Any], spans: list[SpanRecord], lost: list[str]
-    ) -> MovedTrace:
-        trace = read_info(info)
+    ) -> Found:
+        try:
+            trace = read_info(info)
+        except _UNREADABLE as error:
+            return Unreadable(info["trace_id"], f"it can't be read: {_say(error)}")
         trace.experiment = experiment.name
         trace.spans, trace.problems = spans, lost
         trace.place = {experiment.id: (trace.request_time_ms, [trace.trace_id])}
@@ -166,43 +192,69 @@ class ServerReader:
         """Return the spans of traces, and what could not be read of them."""
         found: dict[str, _Read] = {}
         stored = [info["trace_id"] for info in batch if _is_stored(info)]
-        if stored:
-            try:
-                answer = self._server.ask(
-                    "GET", f"{V3}/traces/batchGet", query={"trace_ids": stored}
-                )
-                for one in answer.get("traces") or ():
-                    trace_id = one["trace_info"]["trace_id"]
-                    found[trace_id] = _read_forms(one.get("spans") or [], trace_id)
-            except UnavailableError:
-                raise
-            except _UNREADABLE:
-                found.clear()
+        while stored:
+            some, stored = stored[: self._batch], stored[self._batch :]
+            found.update(self._read_stored(some)[0])
         for info in batch:
             trace_id = info["trace_id"]
             if trace_id not in found:
-                read = self._read_one if _is_stored(info) else self._read_file
-                found[trace_id] = read(trace_id)
+                ask = self._read_one if _is_stored(info) else self._read_file
+                found[trace_id] = self._read_alone(ask, trace_id)
         return found
+
+    def _read_stored(self, ids: list[str]) -> tuple[dict[str, _Read], bool]:
+        """Return the spans that one answer has, or several; and whether one came in time.
+
+        What is not in the server's database is left out, and so is what did not come at all.
+        """
+        found: dict[str, _Read] = {}
+        try:
+            answer = self._server.ask(
+                "GET", f"{V3}/traces/batchGet", query={"trace_ids": ids}, unless=NoAnswerError
+            )
+            for one in answer.get("traces") or ():
+                trace_id = one["trace_info"]["trace_id"]
+                found[trace_id] = _read_forms(one.get("spans") or [], trace_id)
+        except NoAnswerError:
+            return (self._read_halves(ids) if len(ids) > 1 else {}), False
+        except UnavailableError:
+            raise
+        except _UNREADABLE:
+            found.clear()
+        return found, True
+
+    def _read_halves(self, ids: list[str]) -> dict[str, _Read]:
+        half = (len(ids) + 1) // 2
+        first, is_first_in_time = self._read_stored(ids[:half])
+        second, is_second_in_time = self._read_stored(ids[half:])
+        if is_first_in_time and is_second_in_time:  # it was too much, and not one bad trace
+            self._batch = min(self._batch, half)
+        return {**first, **second}
+
+    def _read_alone(self, ask: Callable[[str], _Read], trace_id: str) -> _Read:
+        """Return the spans of one trace; where no answer comes, but the server lives, say so."""
+        problem = ""
+        for _ in range(LONE_ATTEMPTS):
+            try:
+                return ask(trace_id)
+            except NoAnswerError as error:  # noqa: PERF203 - it was a long wait
+                problem = _say(error)
+            except UnavailableError:
+                raise
+            except _UNREADABLE as error:
+                return [], [f"its spans: {_say(error)}"]
+        with suppress(NotFoundError, UnauthenticatedError):
+            self._server.fetch("GET", "/health")  # raises where nobody is there any more
+        return [], [f"its spans: {problem}"]
 
     def _read_one(self, trace_id: str) -> _Read:
         query = {"trace_id": trace_id, "allow_partial": "true"}
-        try:
-            answer = self._server.ask("GET", f"{V3}/traces/get", query=query)
-            return _read_forms(answer["trace"].get("spans") or [], trace_id)
-        except UnavailableError:
-            raise
-        except _UNREADABLE as error:
-            return [], [f"its spans: {_say(error)}"]
+        answer = self._server.ask("GET", f"{V3}/traces/get", query=query, unless=NoAnswerError)
+        return _read_forms(answer["trace"].get("spans") or [], trace_id)
 
     def _read_file(self, trace_id: str) -> _Read:
         path = f"/ajax-api/2.0/mlflow/get-trace-artifact?request_id={quote(trace_id, safe='')}"
-        try:
-            return read_file(self._server.fetch("GET", path), digits_of(trace_id))
-        except UnavailableError:
-            raise
-        except WhenceError as error:
-            return [], [f"its spans: {_say(error)}"]
+        return read_file(self._server.fetch("GET", path, unless=NoAnswerError), digits_of(trace_id))
 
 
 def read_info(info: dict[str, Any]) -> MovedTrace:
@@ -241,8 +293,8 @@ def _is_stored(info: dict[str, Any]) -> bool:
     return bool((info.get("tags") or {}).get(SPANS_LOCATION) == IN_STORE)
 
 
-def _split(page: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
-    return [page[start : start + BATCH] for start in range(0, len(page), BATCH)]
+def _split(page: list[dict[str, Any]], size: int) -> list[list[dict[str, Any]]]:
+    return [page[start : start + size] for start in range(0, len(page), size)]
 
 
 def _say(error: Exception) -> str:

@@ -28,6 +28,7 @@ from whence.errors import (
     UnavailableError,
     WhenceError,
 )
+from whence.moves.address import hide_password
 from whence.moves.asking import ask_again
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ TIMEOUT_S = 120.0
 V2, V3 = "/api/2.0/mlflow", "/api/3.0/mlflow"
 FIRST_ERROR = 400
 BUSY = (408, 429, 502, 503, 504)
+SCHEMES = ("http", "https")
+TOO_LATE = (408, 502, 504)  # also of a proxy whose patience ended
 ERRORS: dict[int, type[WhenceError]] = {
     400: InvalidInputError,
     401: UnauthenticatedError,
@@ -48,25 +51,33 @@ ERRORS: dict[int, type[WhenceError]] = {
 }
 
 
+class NoAnswerError(UnavailableError):
+    """The server took the request and did not answer in time: too much was asked, perhaps."""
+
+
 class MlflowServer:
     """Owns the connections to one MLflow server."""
 
     def __init__(self, address: str) -> None:
         """Take an address such as `http://host:5000/prefix`. Nothing is opened yet."""
-        parts = urlsplit(address)
-        try:
-            port = parts.port
-        except ValueError as error:
-            raise InvalidInputError(f"{address!r} is no address: {error}") from None
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise InvalidInputError(f"{address!r} is no address of a server: http://host:port")
+        try:  # what it says of a wrong port may be a part of the password
+            parts = urlsplit(address)
+            host, port = parts.hostname, parts.port
+        except ValueError:
+            host = port = None
+        if not host or parts.scheme not in SCHEMES or parts.query or parts.fragment:
+            raise InvalidInputError(
+                f"{hide_password(address)!r} is no address of a server: http://host:port (of a "
+                "password, write '/', '?', '#' and '@' as %2F, %3F, %23 and %40)"
+            )
         self._is_secure = parts.scheme == "https"
-        self._host, self._port = parts.hostname, port or (443 if self._is_secure else 80)
+        self._host, self._port = host, port or (443 if self._is_secure else 80)
         self._prefix = parts.path.rstrip("/")
         self._greeting = _greet(parts.username, parts.password)
         self._local = threading.local()
         self._has_answered = False  # one that never did is not waited for
-        self.address = f"{parts.scheme}://{parts.hostname}:{self._port}{self._prefix}"
+        self._stop = threading.Event()
+        self.address = f"{parts.scheme}://{_bracket(host)}:{self._port}{self._prefix}"
 
     def ask(
         self,
@@ -76,9 +87,13 @@ class MlflowServer:
         query: Mapping[str, Any] | None = None,
         body: Any = None,
         headers: Mapping[str, str] | None = None,
+        unless: type[UnavailableError] | tuple[()] = (),
     ) -> Any:
-        """Return the JSON that is answered; raise what the status stands for."""
-        answer = self.fetch(method, path, query=query, body=body, headers=headers)
+        """Return the JSON that is answered; raise what the status stands for.
+
+        It is asked again where it is busy, but not after an error of the kind `unless`.
+        """
+        answer = self.fetch(method, path, query=query, body=body, headers=headers, unless=unless)
         try:
             return msgspec.json.decode(answer or b"{}")
         except (msgspec.DecodeError, UnicodeDecodeError):
@@ -99,6 +114,7 @@ class MlflowServer:
         query: Mapping[str, Any] | None = None,
         body: Any = None,
         headers: Mapping[str, str] | None = None,
+        unless: type[UnavailableError] | tuple[()] = (),
     ) -> bytes:
         """Return what is answered, as it is."""
         target = self._prefix + path
@@ -109,9 +125,13 @@ class MlflowServer:
         if payload is not None:
             sent["Content-Type"] = "application/json"
         ask = partial(self._once, method, target, payload, {**sent, **(headers or {})})
-        answer = ask_again(ask) if self._has_answered else ask()
+        answer = ask_again(ask, self._stop, unless=unless) if self._has_answered else ask()
         self._has_answered = True
         return answer
+
+    def stop(self) -> None:
+        """End the waiting of all threads: nobody needs their answers any more."""
+        self._stop.set()
 
     def close(self) -> None:
         """Close this thread's connection."""
@@ -123,21 +143,38 @@ class MlflowServer:
     def _once(
         self, method: str, target: str, payload: bytes | None, headers: dict[str, str]
     ) -> bytes:
-        connection = getattr(self._local, "connection", None)
-        if connection is None:
-            kind = http.client.HTTPSConnection if self._is_secure else http.client.HTTPConnection
-            connection = self._local.connection = kind(self._host, self._port, timeout=TIMEOUT_S)
-        try:
-            connection.request(method, target, body=payload, headers=headers)
-            response = connection.getresponse()
-            status, answer = response.status, response.read()
-        except (OSError, http.client.HTTPException) as error:
-            self.close()
-            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-            raise UnavailableError(f"no server answers at {self.address} ({reason})") from None
+        while True:
+            kept = getattr(self._local, "connection", None)
+            is_sent = kept is not None
+            try:
+                connection = kept or self._connect()
+                is_sent = True
+                connection.request(method, target, body=payload, headers=headers)
+                response = connection.getresponse()
+                status, answer = response.status, response.read()
+                break
+            except (OSError, http.client.HTTPException) as error:
+                self.close()
+                # A kept connection may have been closed by the other side just now.
+                if kept is not None and isinstance(error, ConnectionError):
+                    continue
+                reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+                kind = NoAnswerError if is_sent else UnavailableError
+                raise kind(f"no server answers at {self.address} ({reason})") from None
         if status < FIRST_ERROR:
             return answer
         raise _read_error(status, answer, response.headers.get("Retry-After"), target)
+
+    def _connect(self) -> http.client.HTTPConnection:
+        kind = http.client.HTTPSConnection if self._is_secure else http.client.HTTPConnection
+        connection = kind(self._host, self._port, timeout=TIMEOUT_S)
+        connection.connect()
+        self._local.connection = connection
+        return connection
+
+
+def _bracket(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 def _read_error(status: int, answer: bytes, pause: str | None, target: str) -> WhenceError:
@@ -149,7 +186,8 @@ def _read_error(status: int, answer: bytes, pause: str | None, target: str) -> W
         message, code = f"{target.partition('?')[0]}: status {status}", None
     if status in BUSY:
         retry_after_s = float(pause) if pause and pause.isdigit() else 1.0
-        return UnavailableError(message, retry_after_s=retry_after_s)
+        kind = NoAnswerError if status in TOO_LATE else UnavailableError
+        return kind(message, retry_after_s=retry_after_s)
     error = ERRORS.get(status, WhenceError)(message)
     if isinstance(code, str):
         error.error_code = code

@@ -82,8 +82,8 @@ class Writer:
                 body = {"experiment_id": found["experiment_id"], "key": key, "value": value}
                 self._server.ask("POST", f"{V2}/experiments/set-experiment-tag", body=body)
 
-    def write(self, answers: list[_Answer]) -> None:
-        """Write traces; what could not be written is in the report."""
+    def write(self, answers: list[_Answer]) -> list[str]:
+        """Write traces and return their ids; what could not be written is in the report."""
         ids = [one["info"]["trace_id"] for one in answers]
         body = {"trace_ids": ids}
         known = self._server.ask("POST", f"{V3}/traces/batchGetInfos", body=body)
@@ -97,12 +97,15 @@ class Writer:
         for experiment_id, traces in by_experiment.items():
             self._write_spans(traces, self._experiments[experiment_id])
 
-        def write(answer: _Answer) -> None:
-            self._write_head(answer, there.get(answer["info"]["trace_id"], set()))
+        def write(answer: _Answer) -> bool:
+            return self._write_head(answer, there.get(answer["info"]["trace_id"], set()))
 
-        with ThreadPoolExecutor(WRITERS, thread_name_prefix="whence-writer") as pool:
-            for _ in pool.map(write, answers):
-                pass
+        pool = ThreadPoolExecutor(WRITERS, thread_name_prefix="whence-writer")
+        try:
+            written = list(pool.map(write, answers))
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+        return [one for one, is_there in zip(ids, written, strict=True) if is_there]
 
     def _write_spans(self, answers: list[_Answer], experiment_id: str) -> None:
         """Send the spans of traces, in halves where that is too much or one is refused."""
@@ -145,7 +148,8 @@ class Writer:
             return error.message
         return ""
 
-    def _write_head(self, answer: _Answer, there: set[str]) -> None:
+    def _write_head(self, answer: _Answer, there: set[str]) -> bool:
+        """Write a trace without its spans; False where that was refused."""
         info = answer["info"]
         judged = sorted(info["assessments"], key=lambda one: one.get("create_time") or "")
         fresh = [one for one in judged if one["assessment_id"] not in there]
@@ -159,12 +163,13 @@ class Writer:
             raise
         except WhenceError as error:
             self._report.lose(info["trace_id"], error.message)
-            return
+            return False
         written = len(first)
         for one in fresh:
             if one.get("overrides"):
                 written += self._write_override(info["trace_id"], one)
         self._report.count(traces=1, assessments=written)
+        return True
 
     def _write_override(self, trace_id: str, assessment: dict[str, Any]) -> int:
         path = f"{V3}/traces{path_of(trace_id, 'assessments')}"

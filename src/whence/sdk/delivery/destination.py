@@ -74,8 +74,10 @@ def _parse_server(text: str) -> Server:
     try:
         parts = urlsplit(text)
         port = parts.port or (443 if parts.scheme == "https" else 80)
-    except ValueError as error:
-        raise InvalidInputError(f"the tracking URI is not a URL ({error}); {_EXPECTED}") from None
+    except ValueError:  # what it says of a wrong port may be a part of a password
+        raise InvalidInputError(
+            f"the tracking URI is no URL: its host or its port is wrong; {_EXPECTED}"
+        ) from None
     if not parts.hostname:
         raise InvalidInputError(f"the tracking URI names no host; {_EXPECTED}")
     if parts.username is not None or parts.password is not None:
