@@ -1,17 +1,21 @@
-"""The demo's planted regression, by the commands of README.md and docs/compare.md as they stand."""
+"""The demo's planted regression: by the commands of README.md and docs/compare.md, and by clicks."""
 
 from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
 from serving import clean_environment, serving
+from ui_packages import install_ui_packages
 
 ROOT = Path(__file__).parents[2]
 PLANTED = re.compile(r"(?:duration|error rate)  .* regressed$")  # so on any machine
@@ -102,3 +106,140 @@ def test_the_planted_regression_is_found_and_the_twin_is_not_alarmed(demo):
     twin = whence(*arms, "--baseline", "1.1.0", "--candidate", "1.1.1", url=demo.url)
     assert twin.returncode == 0
     assert json.loads(twin.stdout)["verdict"] != "regressed"
+
+
+# --- In the browser -------------------------------------------------------------------------------
+
+ARMS = "/compare?environment=production&baseline=1.0.0&candidate=1.1.0"
+IMAGES = ROOT / "docs" / "images"
+SHOTS = [("compare", f"{ARMS}&region=49-58", "Traces that took")]
+# Elements of the page that stick out to the right where nothing scrolls.
+BEYOND = """
+[...document.querySelectorAll('main *')].filter((one) =>
+  one.getBoundingClientRect().right > innerWidth + 1 && one.closest('.cm-editor') === null &&
+  one.closest('.visually-hidden, [data-scrolls]') === null
+).slice(0, 3).map((one) => one.outerHTML.slice(0, 160))
+"""
+
+
+def metric_row(page, name: str):
+    button = page.get_by_role("button", name=name, exact=True)
+    return page.get_by_role("row").filter(has=button)
+
+
+def choose(page, side: str, version: str) -> None:
+    page.get_by_role("button", name=side).click()
+    page.get_by_label(f"Find the {side.lower()}").fill(version)
+    page.get_by_role("dialog").get_by_role("link", name=re.compile(f"^{version} ?[0-9]")).click()
+
+
+def test_two_chosen_versions_lead_to_the_planted_span_and_its_example(page, demo):
+    page.goto(f"{demo.url}/traces")
+    page.get_by_role("navigation", name="Pages").get_by_role("link", name="Compare").click()
+    page.get_by_role("combobox", name="Environment").select_option("production")
+    page.keyboard.press("b")
+    page.get_by_label("Find the baseline").fill("1.0")
+    expect(page.get_by_role("dialog").get_by_role("link", name="1.0.0")).to_be_visible()
+    page.keyboard.press("Enter")
+    choose(page, "Candidate", "1.1.0")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Regressed")
+    assert "baseline=1.0.0" in page.url and "candidate=1.1.0" in page.url
+    verdicts = page.get_by_role("table", name="Metrics, the worst first").get_by_role("row")
+    expect(verdicts.nth(1)).to_contain_text("regressed")
+    expect(metric_row(page, "duration").get_by_role("img")).to_have_attribute(
+        "aria-label", re.compile(r"^\+\d.* margin ±10\.0 %, less is better$")
+    )
+    expect(metric_row(page, "duration p99")).to_contain_text(
+        re.compile("regressed|improved|more in")
+    )
+    metric_row(page, "duration").get_by_role("button").click()
+    expect(page.get_by_text("p, adjusted (Holm)")).to_be_visible()
+    errors = page.get_by_role("region", name="Errors")
+    expect(errors).to_contain_text("the order service gave no answer within <n> ms")
+    spans = page.get_by_role("region", name="Where the time goes").get_by_role("row")
+    expect(spans.nth(1)).to_contain_text("rerank")
+    spans.nth(1).get_by_role("link").nth(1).click()
+    expect(page.locator(".cm-content")).to_contain_text("span.name = 'rerank'")
+    page.go_back()
+    pairs = page.get_by_role("region", name="Traces to look at").get_by_role("row")
+    pairs.nth(1).get_by_role("link").last.click()
+    expect(page.get_by_role("tree")).to_contain_text("rerank")
+
+
+def test_a_region_of_durations_lists_its_traces_and_stands_in_the_address(page, demo):
+    page.goto(demo.url + ARMS)
+    chart = page.get_by_role("group", name=re.compile("^Share of the traces"))
+    chart.get_by_role("link").first.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    listed = page.get_by_role("region", name=re.compile("^Traces of "))
+    expect(listed.get_by_role("link", name=re.compile(r"^Open \d+ trace")).first).to_be_visible()
+    assert "region=" in page.url
+    page.reload()
+    said = listed.get_by_role("link", name=re.compile(r"^Open \d+ trace")).first
+    count = re.search(r"\d+", said.text_content())[0]
+    said.click()
+    expect(page.get_by_role("status").filter(has_text=f"{count} trace")).to_be_visible()
+    page.go_back()
+    listed.get_by_role("link", name="Close").click()
+    expect(listed).to_have_count(0)
+
+
+def test_the_comparison_is_swapped_exported_and_copied(page, demo, tmp_path):
+    page.goto(demo.url + ARMS)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Regressed")
+    with page.expect_download() as started:
+        page.get_by_role("button", name="Export Markdown").click()
+    report = Path(started.value.path()).read_text(encoding="utf-8")
+    assert report.startswith("## ✗ regressed: 1.1.0 against 1.0.0 in production\n")
+    page.get_by_role("button", name="Copy as").click()
+    shell = page.get_by_role("region", name="Command line").locator("pre").text_content()
+    found = whence(*shlex.split(shell)[1:], "--no-explain", "--format", "json", url="")
+    assert (found.returncode, json.loads(found.stdout)["verdict"]) == (1, "regressed")
+    page.keyboard.press("Escape")
+    page.keyboard.press("s")
+    expect(metric_row(page, "duration")).to_contain_text("improved")
+    assert "baseline=1.1.0" in page.url
+    page.go_back()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Regressed")
+
+
+def test_what_can_t_be_compared_says_why_and_keeps_the_answer_there_was(page, demo):
+    page.goto(f"{demo.url}/compare?environment=nowhere")
+    expect(page.get_by_role("alert")).to_contain_text("No trace in nowhere names a version")
+    page.goto(demo.url + ARMS)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Regressed")
+    page.keyboard.press("/")
+    page.locator(".cm-content").fill("stat = 'OK'")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("state")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Regressed")
+    assert all("400" in problem for problem in page.problems)
+    page.problems.clear()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_pages_fit_every_width_and_axe_finds_nothing_serious(page, demo, scheme, tmp_path):
+    """Also takes the pictures; with WHENCE_UPDATE_SCREENSHOTS=1 they replace those of the docs."""
+    axe = (install_ui_packages() / "node_modules/axe-core/axe.min.js").read_text(encoding="utf-8")
+    images = IMAGES if os.environ.get("WHENCE_UPDATE_SCREENSHOTS") == "1" else tmp_path
+    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    for name, path, shown in SHOTS:
+        page.set_viewport_size({"width": 1440, "height": 900})
+        page.goto(demo.url + path)
+        expect(page.get_by_text(shown).first).to_be_visible()
+        page.wait_for_load_state("networkidle")
+        page.evaluate(axe)
+        found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")["violations"]
+        serious = [
+            (one["id"], [node["html"][:160] for node in one["nodes"]][:3])
+            for one in found
+            if one["impact"] in ("serious", "critical")
+        ]
+        assert serious == [], name
+        page.screenshot(path=images / f"{name}{'' if scheme == 'light' else '-dark'}.png")
+        for width in (1280, 390):
+            page.set_viewport_size({"width": width, "height": 900})
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, (name, width)
+            beyond = page.evaluate(BEYOND)
+            assert beyond == [], (name, width)

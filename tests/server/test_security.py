@@ -106,6 +106,7 @@ ROUTES = [
     ("GET", "/api/v1/versions/diff"),
     ("GET", "/api/v1/environments"),
     ("GET", "/api/v1/compare"),
+    ("GET", "/api/v1/compare/distribution"),
     ("POST", "/api/v1/compare"),
     ("GET", "/api/v1/traces/tr-1/diff/tr-2"),
     ("GET", "/api/v1/findings"),

@@ -3,6 +3,7 @@
 import { lazy, type ReactNode, Suspense, useEffect, useState } from "react";
 
 import styles from "./App.module.css";
+import { parseCompareUrl } from "./pages/compare/url";
 import { TracePage } from "./pages/trace/TracePage";
 import { parseTraceUrl } from "./pages/trace/url";
 import { TracesPage } from "./pages/traces/TracesPage";
@@ -11,6 +12,7 @@ import { type Address, KnownPages, Link, splitHref, useAddress } from "./router"
 import { applyTheme, nextTheme, readTheme, type Theme } from "./theme";
 
 const Palette = lazy(() => import("./components/Palette"));
+const ComparePage = lazy(() => import("./pages/compare/ComparePage"));
 
 /** The first entry that knows the address wins. */
 const PAGES: readonly ((address: Address) => ReactNode | null)[] = [
@@ -22,10 +24,17 @@ const PAGES: readonly ((address: Address) => ReactNode | null)[] = [
     const view = parseTraceUrl(address);
     return view === null ? null : <TracePage key={view.traceId} view={view} />;
   },
+  (address) => {
+    const view = parseCompareUrl(address);
+    return view === null ? null : <ComparePage view={view} />;
+  },
 ];
 
 /** The pages of the heading, also in the command palette. */
-const LISTED_PAGES = [{ id: "page traces", title: "Traces", group: "Page", href: "/traces" }];
+const LISTED_PAGES = [
+  { id: "page traces", title: "Traces", group: "Page", href: "/traces" },
+  { id: "page compare", title: "Compare", group: "Page", href: "/compare" },
+];
 
 function findPage(address: Address): ReactNode | null {
   let page: ReactNode | null = null;
@@ -35,6 +44,10 @@ function findPage(address: Address): ReactNode | null {
 
 function isPage(href: string): boolean {
   return findPage(splitHref(href)) !== null;
+}
+
+function isWithin(path: string, href: string): boolean {
+  return path === href || path.startsWith(`${href}/`) || (path === "/" && href === "/traces");
 }
 
 export function App() {
@@ -56,25 +69,29 @@ export function App() {
         <header className={styles.top}>
           <Link href="/traces" className={styles.brand}>
             <img src="/favicon.svg" alt="" width={18} height={18} />
-            Whence
+            <span>Whence</span>
           </Link>
           <nav aria-label="Pages" className={styles.nav}>
             {LISTED_PAGES.map(({ title, href }) => (
               <Link
                 key={href}
                 href={href}
-                aria-current={address.path === "/" || address.path.startsWith(href) ? "page" : undefined}
+                aria-current={isWithin(address.path, href) ? "page" : undefined}
               >
                 {title}
               </Link>
             ))}
           </nav>
           <button type="button" className={styles.go} onClick={() => setPaletteOpen(true)}>
-            Go to… <kbd>Ctrl K</kbd>
+            <span>Go to…</span> <kbd>Ctrl K</kbd>
           </button>
           <ThemeSwitch theme={theme} onTheme={setTheme} />
         </header>
-        <main className={styles.page}>{findPage(address) ?? <NoSuchPage path={address.path} />}</main>
+        <main className={styles.page}>
+          <Suspense fallback={<p className="visually-hidden">Loading the page…</p>}>
+            {findPage(address) ?? <NoSuchPage path={address.path} />}
+          </Suspense>
+        </main>
       </div>
       {isPaletteOpen ? (
         <Suspense>
@@ -105,7 +122,7 @@ function ThemeSwitch({ theme, onTheme }: { theme: Theme; onTheme: (theme: Theme)
         <circle cx="8" cy="8" r="5.5" fill="none" stroke="currentColor" strokeWidth="1.4" />
         <path d="M8 2.5a5.5 5.5 0 0 1 0 11z" fill="currentColor" />
       </svg>
-      {theme}
+      <span>{theme}</span>
     </button>
   );
 }

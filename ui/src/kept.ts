@@ -41,3 +41,13 @@ export function useKept(name: string): [string | null, (text: string) => void] {
   const set = useCallback((next: string) => keep(name, next), [name]);
   return [text, set];
 }
+
+/** Hand a text to the reader as a file. */
+export function saveText(text: string, name: string, type: string): void {
+  const url = URL.createObjectURL(new Blob([text], { type }));
+  const link = document.createElement("a");
+  link.href = url;
+  link.download = name;
+  link.click();
+  URL.revokeObjectURL(url);
+}

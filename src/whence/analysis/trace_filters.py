@@ -47,6 +47,14 @@ class Filters:
             return self.narrow(side, Comparison(Field("feedback", name), "IS NOT NULL"))
         return self.narrow(side)
 
+    def of_durations(self, side: int, low_ms: int, high_ms: int) -> str:
+        """Return the filter of an arm's traces of `low_ms` or longer, and below `high_ms`."""
+        return self.narrow(
+            side,
+            Comparison(_TIME, ">=", (float(low_ms),)),
+            Comparison(_TIME, "<", (float(high_ms),)),
+        )
+
     def of_span(self, side: int, name: str, *, failed: bool = False) -> str:
         """Return the filter of an arm's traces that have a span of this name."""
         parts = [Comparison(Field("span", "name"), "=", (name,))]

@@ -34,6 +34,15 @@ export async function getJson<T>(
   return (await response.json()) as T;
 }
 
+/** Ask for a text that is no JSON, such as a report. */
+export async function getText(
+  path: string,
+  params: Iterable<readonly [string, string]> = [],
+): Promise<string> {
+  const response = await ask(writeAddress(path, params), { headers: { accept: "text/*" } });
+  return response.text();
+}
+
 /** Change something; the body and the answer are JSON. */
 export async function sendJson<T>(
   method: "POST" | "PUT" | "DELETE",

@@ -51,6 +51,20 @@ export function tracesQuery(search: TraceSearch) {
   });
 }
 
+/** The first few traces of a filter, to show what they look like. */
+export function fewTracesQuery(filter: string, orderBy: string, count: number) {
+  const params = [
+    ["filter", filter],
+    ["order_by", orderBy],
+    ["max_results", String(count)],
+  ] as const;
+  return queryOptions({
+    queryKey: ["few traces", params],
+    queryFn: ({ signal }) => getJson<TracePage>("/api/v1/traces", params, signal),
+    staleTime: 60_000,
+  });
+}
+
 export function facetsQuery(scope: Scope, fields: readonly string[], limit: number) {
   const params = [
     ...writeScope(scope),

@@ -229,6 +229,49 @@ export interface components {
             readonly alpha: number;
         };
         /**
+         * DurationDistribution
+         * @description Both distributions: `baseline_shares[i]` of the baseline's traces took at most `at_ms[i]`.
+         *
+         *         `regions` cover all durations without a gap, in whole milliseconds. `exact` is false where
+         *         traces were sampled: then the counts are the sample's.
+         */
+        readonly DurationDistribution: {
+            readonly baseline: components["schemas"]["DurationArm"];
+            readonly candidate: components["schemas"]["DurationArm"];
+            readonly at_ms: readonly number[];
+            readonly baseline_shares: readonly number[];
+            readonly candidate_shares: readonly number[];
+            readonly regions: readonly components["schemas"]["DurationRegion"][];
+            readonly exact: boolean;
+            readonly elapsed_ms: number;
+        };
+        /**
+         * DurationArm
+         * @description One side: `used` of its `traces` that have ended were looked at; quantiles in ms.
+         */
+        readonly DurationArm: {
+            readonly asked: string;
+            readonly kind: string;
+            readonly filter_string: string;
+            readonly traces: number;
+            readonly used: number;
+            readonly p50_ms: number | null;
+            readonly p95_ms: number | null;
+            readonly p99_ms: number | null;
+        };
+        /**
+         * DurationRegion
+         * @description Traces that took `low_ms` or longer, and less than `high_ms`: how many, and their filters.
+         */
+        readonly DurationRegion: {
+            readonly low_ms: number;
+            readonly high_ms: number;
+            readonly baseline: number;
+            readonly candidate: number;
+            readonly baseline_filter: string;
+            readonly candidate_filter: string;
+        };
+        /**
          * EnvironmentOverview
          * @description Environments, from development to production, then others, then traces that name none.
          *

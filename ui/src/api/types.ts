@@ -51,3 +51,12 @@ export type Facet = Schemas["Facet"];
 
 export type TraceSeries = Schemas["TraceSeries"];
 export type Line = Schemas["Line"];
+
+export type Comparison = Schemas["Comparison"];
+export type Arm = Schemas["Arm"];
+export type MetricComparison = Schemas["MetricComparison"];
+export type Explanation = Schemas["Explanation"];
+export type ErrorSignature = Schemas["ErrorSignature"];
+export type DurationDistribution = Schemas["DurationDistribution"];
+export type DurationRegion = Schemas["DurationRegion"];
+export type VersionRow = Schemas["VersionRow"];

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 from fastapi import APIRouter, Query, Request
@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from whence.analysis.trace_diff import diff_traces
 from whence.entities.comparison import Comparison
+from whence.entities.distribution import DurationDistribution
 from whence.entities.trace_diff import TraceDiff
 from whence.errors import InvalidInputError, NotFoundError
 from whence.query.arms import Scope
@@ -71,6 +72,9 @@ def compare_router(services: Services) -> APIRouter:
         by: Names = "",
         explain: bool = True,
         looks: Annotated[int | None, Query(description="Looks taken before, from 0")] = None,
+        form: Annotated[
+            Literal["json", "markdown"], Query(alias="format", description="A report to read")
+        ] = "json",
     ) -> Response:
         body = CompareBody(
             baseline=baseline,
@@ -86,7 +90,11 @@ def compare_router(services: Services) -> APIRouter:
             explain=explain,
             looks=looks,
         )
-        return await services.read(_answer, services, body, request.headers)
+        return await services.read(
+            _answer, services, body, request.headers, as_report=form == "markdown"
+        )
+
+    _add_distribution(router, services)
 
     @router.post(
         "",
@@ -99,6 +107,46 @@ def compare_router(services: Services) -> APIRouter:
         return await services.read(_answer, services, body, request.headers)
 
     return router
+
+
+def _add_distribution(router: APIRouter, services: Services) -> None:
+    """Tell how long the traces of both versions took."""
+
+    @router.get(
+        "/distribution",
+        operation_id="get_distribution",
+        responses=answers(DurationDistribution),
+    )
+    async def get_distribution(
+        request: Request,
+        baseline: str | None = None,
+        candidate: str | None = None,
+        environment: str | None = None,
+        filter_string: Annotated[str | None, Query(alias="filter")] = None,
+        experiment_id: Annotated[list[str] | None, Query()] = None,
+        since: Annotated[int | None, Query(description="Unix ms, included")] = None,
+        until: Annotated[int | None, Query(description="Unix ms, excluded")] = None,
+    ) -> Response:
+        body = CompareBody(
+            baseline=baseline,
+            candidate=candidate,
+            environment=environment,
+            filter_string=filter_string,
+            experiment_ids=experiment_id,
+            since_ms=since,
+            until_ms=until,
+        )
+        return await services.read(_answer_distribution, services, body, request.headers)
+
+
+def _answer_distribution(
+    services: Services, body: CompareBody, headers: Mapping[str, str]
+) -> Response:
+    from whence.analysis.distribution import read_distribution
+
+    scope = read_scope(services, body)
+    found = read_distribution(services.store, scope, body.baseline, body.candidate)
+    return pack(found, headers)
 
 
 def trace_diff_router(services: Services) -> APIRouter:
@@ -149,7 +197,8 @@ def read_margins(text: str) -> dict[str, float]:
     return found
 
 
-def _answer(services: Services, body: CompareBody, headers: Mapping[str, str]) -> Response:
+def read_scope(services: Services, body: CompareBody) -> Scope:
+    """Return what both arms share. Raises InvalidInputError for times that can't be."""
     for name, time_ms in (("since_ms", body.since_ms), ("until_ms", body.until_ms)):
         if time_ms is not None and not 0 <= time_ms <= MAX_TIME_MS:
             raise InvalidInputError(
@@ -159,13 +208,7 @@ def _answer(services: Services, body: CompareBody, headers: Mapping[str, str]) -
         raise InvalidInputError(
             f"since ({body.since_ms}) is not before until ({body.until_ms}): no trace lies between"
         )
-    if body.looks is not None and not 0 <= body.looks <= MAX_LOOKS:
-        raise InvalidInputError(f"looks must be a number from 0 to {MAX_LOOKS}: those taken before")
-    # Loaded with the first question: scipy would take a quarter of a second of every start.
-    from whence.analysis.compare import Question, compare_versions
-    from whence.analysis.looking import Looking
-
-    scope = Scope(
+    return Scope(
         environment=body.environment,
         filter_string=body.filter_string,
         experiment_ids=tuple(body.experiment_ids or ()),
@@ -173,6 +216,18 @@ def _answer(services: Services, body: CompareBody, headers: Mapping[str, str]) -
         until_ms=body.until_ms,
         aliases=dict(services.settings.aliases),
     )
+
+
+def _answer(
+    services: Services, body: CompareBody, headers: Mapping[str, str], *, as_report: bool = False
+) -> Response:
+    scope = read_scope(services, body)
+    if body.looks is not None and not 0 <= body.looks <= MAX_LOOKS:
+        raise InvalidInputError(f"looks must be a number from 0 to {MAX_LOOKS}: those taken before")
+    # Loaded with the first question: scipy would take a quarter of a second of every start.
+    from whence.analysis.compare import Question, compare_versions
+    from whence.analysis.looking import Looking
+
     question = Question(
         scope=scope,
         baseline=body.baseline,
@@ -183,4 +238,7 @@ def _answer(services: Services, body: CompareBody, headers: Mapping[str, str]) -
         explain=body.explain,
         looking=None if body.looks is None else Looking(taken=body.looks),
     )
-    return pack(compare_versions(services.store, question), headers)
+    found = compare_versions(services.store, question)
+    if as_report:
+        return Response(found.to_markdown(), media_type="text/markdown")
+    return pack(found, headers)

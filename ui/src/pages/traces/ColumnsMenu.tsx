@@ -6,7 +6,7 @@ import { fieldsQuery } from "../../api/queries";
 import { Menu } from "../../components/Menu";
 import { type ColumnChoice, moveColumn, readKeyedColumn, toggleColumn } from "../../model/columns";
 import { COLUMNS, DEFAULT_COLUMNS, findColumn } from "./columns";
-import styles from "./menus.module.css";
+import styles from "../../components/menus.module.css";
 
 interface ColumnsMenuProps {
   choice: ColumnChoice;

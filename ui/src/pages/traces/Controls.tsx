@@ -2,16 +2,16 @@
 
 import type { RefObject } from "react";
 
+import { ExperimentChoice } from "../../components/ExperimentChoice";
+import { FilterBar } from "../../components/filter/FilterBar";
+import type { FilterFieldHandle } from "../../components/filter/FilterInput";
+import { TimeMenu } from "../../components/TimeMenu";
 import type { ColumnChoice } from "../../model/columns";
 import { formatCount, formatNumberOf } from "../../model/format";
 import { ALL_TIME, type Bounds } from "../../model/time";
 import { Link } from "../../router";
 import { ColumnsMenu } from "./ColumnsMenu";
 import { CopyMenu } from "./CopyMenu";
-import { ExperimentChoice } from "./ExperimentChoice";
-import { FilterBar } from "./FilterBar";
-import type { FilterFieldHandle } from "./FilterInput";
-import { TimeMenu } from "./TimeMenu";
 import styles from "./TracesPage.module.css";
 import { buildTracesUrl, type TracesView } from "./url";
 import type { TraceList } from "./useTraceList";
@@ -34,8 +34,12 @@ export function Controls(props: ControlsProps) {
   return (
     <div className={styles.controls}>
       <div className={styles.line}>
-        <ExperimentChoice view={view} />
+        <ExperimentChoice
+          experimentIds={view.experimentIds}
+          hrefOf={(experimentIds) => buildTracesUrl({ ...view, experimentIds })}
+        />
         <FilterBar
+          draftName="whence.draft"
           handle={filterField}
           filter={view.filter}
           experimentIds={view.experimentIds}
@@ -59,7 +63,13 @@ export function Controls(props: ControlsProps) {
           </svg>
           Fields
         </button>
-        <TimeMenu view={view} bounds={bounds} />
+        <TimeMenu
+          time={view.time}
+          bounds={bounds}
+          hrefOf={(time) =>
+            buildTracesUrl({ ...view, time, isLive: view.isLive && time.kind !== "between" })
+          }
+        />
         {view.time.kind === "between" ? (
           <Link href={buildTracesUrl({ ...view, time: ALL_TIME })} className={styles.back}>
             Back to all time

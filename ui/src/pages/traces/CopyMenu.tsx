@@ -3,8 +3,7 @@
 import { useQuery } from "@tanstack/react-query";
 
 import { experimentsQuery } from "../../api/queries";
-import { CopyButton } from "../../components/CopyButton";
-import { Menu } from "../../components/Menu";
+import { CodeMenu } from "../../components/CodeMenu";
 import {
   type Search,
   writeCurl,
@@ -13,7 +12,6 @@ import {
   writeShell,
 } from "../../model/snippets";
 import type { Bounds } from "../../model/time";
-import styles from "./menus.module.css";
 import type { TracesView } from "./url";
 
 const WAYS: readonly { title: string; write: (search: Search, url: string) => string }[] = [
@@ -27,20 +25,9 @@ export function CopyMenu({ view, bounds }: { view: TracesView; bounds: Bounds })
   const { data } = useQuery(experimentsQuery());
   const allExperimentIds = data?.experiments.map((one) => one.experiment_id) ?? [];
   const search: Search = { ...view, bounds, allExperimentIds };
-  return (
-    <Menu title="This search as code" label="Copy as" align="end">
-      {WAYS.map(({ title, write }) => {
-        const text = write(search, window.location.origin);
-        return (
-          <section key={title} className={styles.snippet} aria-label={title}>
-            <header>
-              {title}
-              <CopyButton text={text} />
-            </header>
-            <pre>{text}</pre>
-          </section>
-        );
-      })}
-    </Menu>
-  );
+  const programs = WAYS.map(({ title, write }) => ({
+    title,
+    text: write(search, window.location.origin),
+  }));
+  return <CodeMenu title="This search as code" programs={programs} />;
 }

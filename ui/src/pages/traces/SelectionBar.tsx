@@ -7,9 +7,10 @@ import { deleteTraces, exportTraces, tagTraces } from "../../api/changes";
 import { ApiError } from "../../api/client";
 import { Dialog } from "../../components/Dialog";
 import { Menu } from "../../components/Menu";
+import { saveText } from "../../kept";
 import { formatCount, formatNumberOf } from "../../model/format";
 import { Link } from "../../router";
-import menus from "./menus.module.css";
+import menus from "../../components/menus.module.css";
 import styles from "./TracesPage.module.css";
 
 interface SelectionBarProps {
@@ -56,7 +57,7 @@ export function SelectionBar({ selected, onClear, diffHref }: SelectionBarProps)
     });
   const save = (): Promise<void> =>
     work("Reading", async (onStep) => {
-      download(await exportTraces(ids, onStep), "traces.jsonl");
+      saveText(await exportTraces(ids, onStep), "traces.jsonl", "application/x-ndjson");
       return `Exported ${count} to traces.jsonl`;
     });
   if (ids.length === 0 && said === null) return null;
@@ -148,13 +149,4 @@ function describeError(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const id = error instanceof ApiError ? error.requestId : null;
   return id === null ? error.message : `${error.message} (request ${id})`;
-}
-
-function download(text: string, name: string): void {
-  const url = URL.createObjectURL(new Blob([text], { type: "application/x-ndjson" }));
-  const link = document.createElement("a");
-  link.href = url;
-  link.download = name;
-  link.click();
-  URL.revokeObjectURL(url);
 }

@@ -2,7 +2,9 @@
 
 import { useCallback, useMemo, useRef, useState } from "react";
 
+import { useScope } from "../../api/scope";
 import type { TraceInfo } from "../../api/types";
+import type { FilterFieldHandle } from "../../components/filter/FilterInput";
 import { Problem } from "../../components/Problem";
 import { Shortcuts } from "../../components/Shortcuts";
 import { readKept, useKept } from "../../kept";
@@ -16,13 +18,12 @@ import { COLUMN_IDS, DEFAULT_COLUMNS } from "./columns";
 import { Controls } from "./Controls";
 import { EmptyState } from "./EmptyState";
 import { FacetSidebar } from "./FacetSidebar";
-import type { FilterFieldHandle } from "./FilterInput";
 import { Histogram } from "./Histogram";
 import { SelectionBar } from "./SelectionBar";
 import { TraceTable } from "./TraceTable";
 import styles from "./TracesPage.module.css";
 import { buildTracesUrl, type TracesView } from "./url";
-import { type TraceList, useScope, useTraceList } from "./useTraceList";
+import { type TraceList, useTraceList } from "./useTraceList";
 
 const SIDEBAR = "whence.sidebar";
 const WIDE = "(min-width: 900px)";

@@ -6,7 +6,7 @@ import { Menu, MenuClose } from "../../components/Menu";
 import { useKept } from "../../kept";
 import { addView, readViews } from "../../model/kept";
 import { Link } from "../../router";
-import styles from "./menus.module.css";
+import styles from "../../components/menus.module.css";
 import { buildTracesUrl, type TracesView } from "./url";
 import { BUILT_IN_VIEWS, hrefOfView, VIEWS_NAME } from "./views";
 

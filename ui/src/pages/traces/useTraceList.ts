@@ -9,40 +9,10 @@ import { type LiveStatus, useLiveTail } from "../../api/live";
 import { facetsQuery, type Scope, tracesQuery } from "../../api/queries";
 import type { TraceInfo } from "../../api/types";
 import { arrive, joinArrivals, NO_ARRIVALS, rateOf, release } from "../../model/live";
-import { type Bounds, findBounds, type TimeRange } from "../../model/time";
 import type { TracesView } from "./url";
 
 const NO_TRACES: readonly TraceInfo[] = [];
-const ANCHOR_MS = 300_000;
 const COUNTS_EVERY_MS = 5_000;
-
-/** "The last hour" ends at a fixed moment, so that pages of one list belong together. */
-const anchors = new Map<string, number>();
-
-/** The end of a relative time, not older than the reader's last "ask again". */
-function anchorOf(time: TimeRange, askedAtMs: number): number {
-  const key = time.kind === "last" ? time.text : time.kind;
-  const kept = anchors.get(key);
-  const nowMs = Date.now();
-  if (kept !== undefined && kept >= askedAtMs && nowMs - kept < ANCHOR_MS) return kept;
-  anchors.set(key, nowMs);
-  return nowMs;
-}
-
-/** The scope of a view, and a way to move its end to now. */
-export function useScope(view: TracesView): { scope: Scope; restart: () => void } {
-  const [askedAtMs, setAskedAtMs] = useState(0);
-  const { filter, time } = view;
-  const ids = view.experimentIds.join("\n");
-  const scope = useMemo((): Scope => {
-    const bounds: Bounds = findBounds(time, anchorOf(time, askedAtMs));
-    return { filter, bounds, experimentIds: ids === "" ? [] : ids.split("\n") };
-  }, [filter, time, ids, askedAtMs]);
-  const restart = useCallback(() => {
-    setAskedAtMs(Date.now());
-  }, []);
-  return { scope, restart };
-}
 
 export interface TraceList {
   traces: readonly TraceInfo[];

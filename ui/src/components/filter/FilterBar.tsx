@@ -12,9 +12,10 @@ import { type FilterFieldHandle, FilterInput } from "./FilterInput";
 
 const FilterEditor = lazy(() => import("./FilterEditor"));
 const RECENT = "whence.recent_filters";
-const DRAFT = "whence.draft";
 
 interface FilterBarProps {
+  /** Where its draft is kept: a name for each page that has a filter. */
+  draftName: string;
   handle: RefObject<FilterFieldHandle | null>;
   /** The filter that was run last. */
   filter: string;
@@ -23,8 +24,9 @@ interface FilterBarProps {
   onRun: (filter: string) => void;
 }
 
-export function FilterBar({ handle, filter, experimentIds, error, onRun }: FilterBarProps) {
-  const [draft, setDraft] = useState(() => readDraft(filter));
+export function FilterBar(props: FilterBarProps) {
+  const { draftName, handle, filter, experimentIds, error, onRun } = props;
+  const [draft, setDraft] = useState(() => readDraft(draftName, filter));
   const [ran, setRan] = useState(filter);
   const [scroll, setScroll] = useState(0);
   const [hasFocus, setHasFocus] = useState(false);
@@ -37,8 +39,8 @@ export function FilterBar({ handle, filter, experimentIds, error, onRun }: Filte
     setDraft(filter);
   }
   useEffect(() => {
-    sessionStorage.setItem(DRAFT, JSON.stringify([filter, draft]));
-  }, [filter, draft]);
+    sessionStorage.setItem(draftName, JSON.stringify([filter, draft]));
+  }, [draftName, filter, draft]);
   const run = (text: string): void => {
     remember(text.trim());
     onRun(text.trim());
@@ -117,7 +119,7 @@ function remember(filter: string): void {
 }
 
 /** What was typed over this filter and not run, as long as the tab lives. */
-function readDraft(filter: string): string {
-  const [over, draft] = readTexts(sessionStorage.getItem(DRAFT));
+function readDraft(name: string, filter: string): string {
+  const [over, draft] = readTexts(sessionStorage.getItem(name));
   return over === filter && draft !== undefined ? draft : filter;
 }

@@ -1,8 +1,8 @@
-/** Which times the list is about: presets, two moments, or all. */
+/** Which times a page is about: presets, two moments, or all. */
 
 import { type FormEvent, useState } from "react";
 
-import { Menu, MenuClose } from "../../components/Menu";
+import { Menu, MenuClose } from "./Menu";
 import {
   ALL_TIME,
   type Bounds,
@@ -10,13 +10,20 @@ import {
   fromLocalField,
   parseLast,
   PRESETS,
+  type TimeRange,
   toLocalField,
-} from "../../model/time";
-import { Link, navigate } from "../../router";
+} from "../model/time";
+import { Link, navigate } from "../router";
 import styles from "./menus.module.css";
-import { buildTracesUrl, type TracesView } from "./url";
 
-export function TimeMenu({ view, bounds }: { view: TracesView; bounds: Bounds }) {
+interface TimeMenuProps {
+  time: TimeRange;
+  bounds: Bounds;
+  /** The address of the same page at another time. */
+  hrefOf: (time: TimeRange) => string;
+}
+
+export function TimeMenu({ time, bounds, hrefOf }: TimeMenuProps) {
   const [isOpen, setOpen] = useState(false);
   const ranges = [ALL_TIME, ...PRESETS.map(parseLast).filter((range) => range !== null)];
   return (
@@ -32,7 +39,7 @@ export function TimeMenu({ view, bounds }: { view: TracesView; bounds: Bounds })
               <path d="M8 4.5V8l2.4 1.6" />
             </g>
           </svg>
-          {describeTime(view.time)}
+          {describeTime(time)}
         </>
       }
     >
@@ -41,8 +48,8 @@ export function TimeMenu({ view, bounds }: { view: TracesView; bounds: Bounds })
           <li key={describeTime(range)}>
             <MenuClose asChild>
               <Link
-                href={buildTracesUrl({ ...view, time: range })}
-                aria-current={describeTime(range) === describeTime(view.time) ? "true" : undefined}
+                href={hrefOf(range)}
+                aria-current={describeTime(range) === describeTime(time) ? "true" : undefined}
               >
                 {describeTime(range)}
               </Link>
@@ -50,18 +57,18 @@ export function TimeMenu({ view, bounds }: { view: TracesView; bounds: Bounds })
           </li>
         ))}
       </ul>
-      <Between view={view} bounds={bounds} onDone={() => setOpen(false)} />
+      <Between bounds={bounds} hrefOf={hrefOf} onDone={() => setOpen(false)} />
     </Menu>
   );
 }
 
 interface BetweenProps {
-  view: TracesView;
   bounds: Bounds;
+  hrefOf: (time: TimeRange) => string;
   onDone: () => void;
 }
 
-function Between({ view, bounds, onDone }: BetweenProps) {
+function Between({ bounds, hrefOf, onDone }: BetweenProps) {
   const [since, setSince] = useState(toLocalField(bounds.sinceMs));
   const [until, setUntil] = useState(toLocalField(bounds.untilMs));
   const [mistake, setMistake] = useState<string | null>(null);
@@ -74,7 +81,7 @@ function Between({ view, bounds, onDone }: BetweenProps) {
     } else if (sinceMs !== null && untilMs !== null && sinceMs >= untilMs) {
       setMistake("“Until” must be later than “From”");
     } else {
-      navigate(buildTracesUrl({ ...view, isLive: false, time: { kind: "between", sinceMs, untilMs } }));
+      navigate(hrefOf({ kind: "between", sinceMs, untilMs }));
       onDone();
     }
   };
