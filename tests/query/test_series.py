@@ -87,11 +87,10 @@ def test_a_filter_and_times_within_hours_narrow_exactly(store, experiment_id, pl
         assert found.total == facets.total == len(page.traces) == len(wanted)
 
 
-def test_what_has_no_value_and_what_is_rare_have_lines_of_their_own(
-    store, experiment_id, plains, monkeypatch
-):
-    monkeypatch.setattr(series, "MAX_LINES", 2)
-    found = count_series(store, experiment_ids=[experiment_id], split="app_version", buckets=10)
+def test_what_has_no_value_and_what_is_rare_have_lines_of_their_own(store, experiment_id, plains):
+    found = count_series(
+        store, experiment_ids=[experiment_id], split="app_version", buckets=10, lines=2
+    )
     kinds = {(line.kind, line.value): line.total for line in found.lines}
     assert kinds == {("value", "1"): 20, ("other", None): 39, ("missing", None): 1}
 
@@ -125,7 +124,8 @@ def test_the_width_is_the_shortest_that_fits(span_ms):
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"split": "session"}, {"buckets": 0}, {"buckets": 501}, {"since_ms": -1},
+    [{"split": "session"}, {"buckets": 0}, {"buckets": 501}, {"lines": 0}, {"lines": 201},
+     {"since_ms": -1},
      {"since_ms": 5, "until_ms": 5}],
 )  # fmt: skip
 def test_a_wrong_question_says_what_is_wrong(store, wrong):

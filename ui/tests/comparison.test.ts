@@ -58,14 +58,11 @@ const DURATION: MetricComparison = {
 };
 const RATE = { ...DURATION, metric: "error_rate", unit: "share", scale: "difference", margin: 0.005 };
 
+function named(metric: string, verdict: string, guard: boolean, effect: number | null) {
+  return { ...DURATION, metric, verdict, guard, effect };
+}
+
 test("metrics come worst first, deciding ones before the others, large effects before small ones", () => {
-  const named = (metric: string, verdict: string, guard: boolean, effect: number | null) => ({
-    ...DURATION,
-    metric,
-    verdict,
-    guard,
-    effect,
-  });
   const sorted = sortWorstFirst([
     named("a", "improved", true, -0.5),
     named("b", "equivalent", true, 0),

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 SPLITS = ("state", "environment", "app_version", "branch", "commit")
 DEFAULT_BUCKETS = 60
 MAX_BUCKETS = 500
-MAX_LINES = 8
+DEFAULT_LINES, MAX_LINES = 8, 200
 _S, _MIN, _DAY = 1000, 60_000, 24 * HOUR_MS
 WIDTHS_MS = (
     *(count * _S for count in (1, 2, 5, 10, 15, 30)),
@@ -80,9 +80,12 @@ def count_series(
     until_ms: int | None = None,
     split: str | None = None,
     buckets: int = DEFAULT_BUCKETS,
+    lines: int = DEFAULT_LINES,
     environment_aliases: Mapping[str, str] | None = None,
 ) -> Series:
     """Count traces by the time they began, in at most `buckets` buckets; `split` makes more lines.
+
+    More values than `lines` are drawn as so many less one, and the rest together.
 
     A side that no time bounds ends with the traces there are, whatever the filter finds.
     Raises FilterError for a bad filter, InvalidInputError for a bad time, split or bucket count.
@@ -91,6 +94,8 @@ def count_series(
         raise InvalidInputError(f"can't split by {split[:100]!r}; one of {', '.join(SPLITS)} can")
     if not 0 < buckets <= MAX_BUCKETS:
         raise InvalidInputError(f"buckets must be between 1 and {MAX_BUCKETS}, got {buckets}")
+    if not 0 < lines <= MAX_LINES:
+        raise InvalidInputError(f"lines must be between 1 and {MAX_LINES}, got {lines}")
     tree = follow_links(parse_filter(filter_string), store)
     if tree is not None:
         tree = normalise_environments(tree, environment_aliases)
@@ -104,14 +109,14 @@ def count_series(
     width = choose_width(first, last, buckets)
     counted, counted_from_ms = _count(store, question, width, split)
     start, stop = first // width, last // width
-    lines = _draw_lines(counted, start, stop, split)
+    drawn = _draw_lines(counted, start, stop, split, lines)
     return Series(
         from_ms=start * width,
         until_ms=(stop + 1) * width,
         bucket_ms=width,
         counted_from_ms=counted_from_ms,
-        total=sum(line.total for line in lines),
-        lines=lines,
+        total=sum(line.total for line in drawn),
+        lines=drawn,
     )
 
 
@@ -210,7 +215,7 @@ def _sum(store: Store, parts: list[str], parameters: Parameters, at_most: int) -
     return {(bucket, value): traces for bucket, value, traces in rows}
 
 
-def _draw_lines(counted: Counts, start: int, stop: int, split: str | None) -> list[Line]:
+def _draw_lines(counted: Counts, start: int, stop: int, split: str | None, most: int) -> list[Line]:
     """Return a line for each of the most frequent values, then the others', then the missing."""
     totals: dict[str | None, int] = {}
     for (bucket, value), traces in counted.items():
@@ -219,7 +224,7 @@ def _draw_lines(counted: Counts, start: int, stop: int, split: str | None) -> li
     named = sorted(
         (value for value in totals if value is not None), key=lambda one: (-totals[one], one)
     )
-    own = named if len(named) <= MAX_LINES else named[: MAX_LINES - 1]
+    own = named if len(named) <= most else named[: most - 1]
     rest = set(named) - set(own)
     groups: list[tuple[Literal["all", "value", "missing", "other"], set[str | None]]]
     groups = [("value", {value}) for value in own]

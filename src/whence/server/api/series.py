@@ -9,7 +9,7 @@ import msgspec
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from whence.query.series import DEFAULT_BUCKETS, SPLITS, Line, count_series
+from whence.query.series import DEFAULT_BUCKETS, DEFAULT_LINES, SPLITS, Line, count_series
 from whence.server.openapi import answers
 from whence.server.replies import pack
 
@@ -45,6 +45,7 @@ def series_router(services: Services) -> APIRouter:
         until: Annotated[int | None, Query(description="Unix ms, excluded")] = None,
         split: Annotated[str | None, Query(description=f"One of {', '.join(SPLITS)}")] = None,
         buckets: int = DEFAULT_BUCKETS,
+        lines: Annotated[int, Query(description="The rest stands together")] = DEFAULT_LINES,
     ) -> Response:
         started = time.perf_counter()
         found = await services.read(
@@ -56,6 +57,7 @@ def series_router(services: Services) -> APIRouter:
             until_ms=until,
             split=split,
             buckets=buckets,
+            lines=lines,
             environment_aliases=services.settings.aliases,
         )
         elapsed_ms = round((time.perf_counter() - started) * 1000, 3)

@@ -8,12 +8,12 @@ import { facetsQuery } from "../../api/queries";
 import { Menu, MenuClose } from "../../components/Menu";
 import { type ArmKind, readArm, shortenArm, writeArm } from "../../model/arms";
 import { equals } from "../../model/filter";
-import { rank } from "../../model/filterSyntax";
 import { formatAge, formatNumberOf, shortenCommit } from "../../model/format";
 import { Link, navigate } from "../../router";
 import styles from "./ArmPicker.module.css";
 
 const VALUES = 20;
+const GROUPS = ["Versions", "Branches", "Commits"];
 
 interface ArmPickerProps {
   side: "Baseline" | "Candidate";
@@ -66,9 +66,7 @@ function Choices({ side, text, scope, hrefOf, onOpenChange }: ArmPickerProps) {
   const [typed, setTyped] = useState("");
   const { options, isReady } = useOptions(scope);
   const wanted = typed.trim();
-  const found = options.filter(
-    ({ title, detail, group }) => wanted === "" || rank(`${title} ${detail} ${group}`, wanted) !== null,
-  );
+  const found = findOptions(options, wanted);
   const own: Option[] =
     wanted === "" || found.some(({ title }) => title === wanted)
       ? []
@@ -126,6 +124,18 @@ function Choices({ side, text, scope, hrefOf, onOpenChange }: ArmPickerProps) {
         ))}
       </ul>
     </div>
+  );
+}
+
+/** Those that hold the text; of each group first those whose names begin with it. */
+function findOptions(options: readonly Option[], wanted: string): Option[] {
+  const text = wanted.toLowerCase();
+  const rank = ({ title, detail }: Option): number => {
+    const at = title.toLowerCase().indexOf(text);
+    return at === 0 ? 0 : at > 0 ? 1 : detail.toLowerCase().includes(text) ? 2 : 3;
+  };
+  return options.filter((one) => rank(one) < 3).toSorted(
+    (a, b) => GROUPS.indexOf(a.group) - GROUPS.indexOf(b.group) || rank(a) - rank(b),
   );
 }
 
