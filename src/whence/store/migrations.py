@@ -3,7 +3,7 @@
 `schema_migrations` lists those applied. A migration's statements run one by one and each must be
 safe to run again (`IF NOT EXISTS`), because a crash may leave some of them done and the migration
 unlisted; the next start repeats it whole. A step that another server has applied meanwhile is left
-out. A step that puts a table in another's place or drops a column (3, 5, 7) needs the store for
+out. A step that puts a table in another's place or drops a column (3, 5, 7, 12) needs the store for
 itself: what another server writes into the old table meanwhile can be lost. There, one server is
 upgraded alone, while no other runs.
 
