@@ -272,7 +272,7 @@ class Play:
 
 
 @settings(
-    max_examples=25,
+    max_examples=10,
     phases=[Phase.explicit, Phase.generate],  # an example takes a second: shrinking takes minutes
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

@@ -4,6 +4,7 @@ import { lazy, type ReactNode, Suspense, useEffect, useState } from "react";
 
 import styles from "./App.module.css";
 import { parseCompareUrl } from "./pages/compare/url";
+import { parseGroupsUrl } from "./pages/sessions/url";
 import { TracePage } from "./pages/trace/TracePage";
 import { parseTraceUrl } from "./pages/trace/url";
 import { TracesPage } from "./pages/traces/TracesPage";
@@ -13,6 +14,7 @@ import { applyTheme, nextTheme, readTheme, type Theme } from "./theme";
 
 const Palette = lazy(() => import("./components/Palette"));
 const ComparePage = lazy(() => import("./pages/compare/ComparePage"));
+const SessionsPage = lazy(() => import("./pages/sessions/AnyPage"));
 
 /** The first entry that knows the address wins. */
 const PAGES: readonly ((address: Address) => ReactNode | null)[] = [
@@ -28,12 +30,18 @@ const PAGES: readonly ((address: Address) => ReactNode | null)[] = [
     const view = parseCompareUrl(address);
     return view === null ? null : <ComparePage view={view} />;
   },
+  (address) => {
+    const view = parseGroupsUrl(address);
+    return view === null ? null : <SessionsPage view={view} />;
+  },
 ];
 
 /** The pages of the heading, also in the command palette. */
 const LISTED_PAGES = [
   { id: "page traces", title: "Traces", group: "Page", href: "/traces" },
   { id: "page compare", title: "Compare", group: "Page", href: "/compare" },
+  { id: "page sessions", title: "Sessions", group: "Page", href: "/sessions" },
+  { id: "page users", title: "Users", group: "Page", href: "/users" },
 ];
 
 function findPage(address: Address): ReactNode | null {

@@ -4,7 +4,7 @@ import type { TraceInfo, TraceSeries } from "../src/api/types";
 import { moveColumn, readChoice, resizeColumn, toggleColumn } from "../src/model/columns";
 import { findCommands, readTraceId } from "../src/model/commands";
 import { describeBar, drawHistogram, findBrushed, listTicks } from "../src/model/histogram";
-import { addRecent, addView, readTexts, readViews } from "../src/model/kept";
+import { addRecent, readTexts } from "../src/model/kept";
 import { arrive, joinArrivals, NO_ARRIVALS, rateOf, readEvents, release } from "../src/model/live";
 import { groupBySession, listRows } from "../src/model/sessions";
 import { quoteShell, writeCurl, writePython, writeShell } from "../src/model/snippets";
@@ -154,12 +154,10 @@ test("a search is written as code, its times in the filter and its quotes safe",
   expect(quoteShell("$(rm -rf /)")).toBe("'$(rm -rf /)'");
 });
 
-test("recent filters and views are kept once each, and nonsense is nothing", () => {
+test("recent filters are kept once each, and nonsense is nothing", () => {
   expect(addRecent(["a", "b"], "b")).toEqual(["b", "a"]);
   expect(addRecent(["a"], "  ")).toEqual(["a"]);
   expect(readTexts('["a",7]')).toEqual(["a"]);
-  expect(readViews('[{"name":"n","search":"s"},{"name":1}]')).toEqual([{ name: "n", search: "s" }]);
-  expect(addView([{ name: "n", search: "1" }], { name: "n", search: "2" })).toEqual([{ name: "n", search: "2" }]);
 });
 
 test("the palette finds by every word, and knows a trace id", () => {

@@ -17,6 +17,7 @@ from whence.server.api.findings import findings_router
 from whence.server.api.intake import intake_router
 from whence.server.api.live import live_router
 from whence.server.api.moves import moves_router
+from whence.server.api.saved_views import saved_views_router
 from whence.server.api.series import series_router
 from whence.server.api.sessions import sessions_router
 from whence.server.api.tags import tags_router
@@ -51,6 +52,7 @@ ROUTERS = (
     facets_router,
     series_router,
     sessions_router,
+    saved_views_router,
     versions_router,
     environments_router,
     compare_router,

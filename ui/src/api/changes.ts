@@ -1,7 +1,7 @@
 /** What the pages change about many traces at once, a few requests at a time. */
 
 import { getJson, sendJson } from "./client";
-import type { Trace } from "./types";
+import type { SavedView, Trace } from "./types";
 
 const AT_ONCE = 6;
 
@@ -63,4 +63,12 @@ export async function exportTraces(
 ): Promise<string> {
   const traces = await forEach(traceIds, readWhole, onStep);
   return traces.map((trace) => `${JSON.stringify(trace)}\n`).join("");
+}
+
+export function saveView({ name, search }: SavedView): Promise<unknown> {
+  return sendJson("PUT", `/api/v1/views/${encodeURIComponent(name)}`, { search });
+}
+
+export function deleteView(name: string): Promise<unknown> {
+  return sendJson("DELETE", `/api/v1/views/${encodeURIComponent(name)}`);
 }

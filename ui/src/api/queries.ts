@@ -5,10 +5,20 @@ import { infiniteQueryOptions, keepPreviousData, queryOptions } from "@tanstack/
 import { refreshEveryMs } from "../model/refresh";
 import type { Bounds } from "../model/time";
 import { getJson } from "./client";
-import type { Experiment, FacetList, Field, Trace, TracePage, TraceSeries } from "./types";
+import type {
+  Experiment,
+  FacetList,
+  Field,
+  SavedView,
+  Trace,
+  TraceGroups,
+  TracePage,
+  TraceSeries,
+} from "./types";
 
 const PAGE_SIZE = 100;
 const EMPTY_POLL_MS = 1500;
+const RUNNING_POLL_MS = 3000;
 const VALUES_SUGGESTED = 30;
 
 /** What the list, its facets and its histogram are all about. */
@@ -97,12 +107,43 @@ export function seriesQuery(scope: Scope, split: string, buckets: number) {
   });
 }
 
+/** Sessions or users of the traces in a scope, the latest active first; `name`: this one alone. */
+export function groupsQuery(by: "session" | "user", scope: Scope, name: string | null = null) {
+  const params = writeScope(scope);
+  if (name !== null) params.push(["name", name]);
+  return infiniteQueryOptions({
+    queryKey: ["groups", by, params],
+    queryFn: ({ pageParam, signal }) =>
+      getJson<TraceGroups>(
+        `/api/v1/${by}s`,
+        pageParam === null ? params : [...params, ["cursor", pageParam] as const],
+        signal,
+      ),
+    initialPageParam: null as string | null,
+    getNextPageParam: (page) => page.next_cursor,
+    placeholderData: keepPreviousData,
+    refetchInterval: ({ state }) =>
+      state.data?.pages[0]?.groups.some((group) => group.unfinished > 0) === true
+        ? RUNNING_POLL_MS
+        : false,
+  });
+}
+
 export function traceQuery(traceId: string) {
   return queryOptions({
     queryKey: ["trace", traceId],
     queryFn: ({ signal }) =>
       getJson<Trace>(`/api/v1/traces/${encodeURIComponent(traceId)}`, [], signal),
     refetchInterval: ({ state }) => refreshEveryMs(state.data?.info, Date.now()),
+  });
+}
+
+/** The views that were saved on the server. */
+export function viewsQuery() {
+  return queryOptions({
+    queryKey: ["views"],
+    queryFn: ({ signal }) => getJson<{ views: SavedView[] }>("/api/v1/views", [], signal),
+    staleTime: 15_000,
   });
 }
 

@@ -1193,6 +1193,29 @@ export interface components {
          */
         readonly Empty: Record<string, never>;
         /**
+         * SavedViews
+         * @description All views, by name.
+         */
+        readonly SavedViews: {
+            readonly views: readonly components["schemas"]["SavedView"][];
+        };
+        /**
+         * SavedView
+         * @description A view: its name, the query part of the page's address without `?`, when it was saved.
+         */
+        readonly SavedView: {
+            readonly name: string;
+            readonly search: string;
+            readonly saved_ms: number;
+        };
+        /**
+         * ViewSearch
+         * @description What a name stands for.
+         */
+        readonly ViewSearch: {
+            readonly search: string;
+        };
+        /**
          * TraceSeries
          * @description Counts of buckets of `bucket_ms`, from `from_ms` on; the lines of a bucket add up.
          *

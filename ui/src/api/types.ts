@@ -60,3 +60,7 @@ export type ErrorSignature = Schemas["ErrorSignature"];
 export type DurationDistribution = Schemas["DurationDistribution"];
 export type DurationRegion = Schemas["DurationRegion"];
 export type VersionRow = Schemas["VersionRow"];
+export type TraceGroup = Schemas["TraceGroup"];
+export type TraceGroups = Schemas["TraceGroups"];
+
+export type SavedView = Pick<Schemas["SavedView"], "name" | "search">;

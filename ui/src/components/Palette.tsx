@@ -3,14 +3,12 @@
 import { useQuery } from "@tanstack/react-query";
 import { type KeyboardEvent, useEffect, useRef, useState } from "react";
 
-import { experimentsQuery, valuesQuery } from "../api/queries";
-import { readKept } from "../kept";
+import { experimentsQuery, valuesQuery, viewsQuery } from "../api/queries";
 import { type Command, findCommands, readTraceId } from "../model/commands";
 import { equals } from "../model/filter";
-import { readViews } from "../model/kept";
 import { buildTraceUrl } from "../pages/trace/url";
 import { buildTracesUrl } from "../pages/traces/url";
-import { BUILT_IN_VIEWS, hrefOfView, VIEWS_NAME } from "../pages/traces/views";
+import { BUILT_IN_VIEWS, hrefOfView } from "../pages/traces/views";
 import { navigate } from "../router";
 import { applyTheme, type Theme } from "../theme";
 import styles from "./Palette.module.css";
@@ -95,6 +93,7 @@ export default function Palette({ pages, onClose, onTheme }: PaletteProps) {
 
 function useCommands(onTheme: (theme: Theme) => void): Command[] {
   const experiments = useQuery(experimentsQuery());
+  const views = useQuery(viewsQuery());
   const versions = useQuery(valuesQuery("app_version", []));
   const environments = useQuery(valuesQuery("environment", []));
   const values = (field: string, group: string, query: typeof versions): Command[] =>
@@ -110,7 +109,7 @@ function useCommands(onTheme: (theme: Theme) => void): Command[] {
       group: "View",
       href: hrefOfView(view),
     })),
-    ...readViews(readKept(VIEWS_NAME)).map((view) => ({
+    ...(views.data?.views ?? []).map((view) => ({
       id: `saved ${view.name}`,
       title: view.name,
       group: "Saved view",

@@ -13,6 +13,7 @@ import { buildTraceUrl } from "../trace/url";
 import { type Column, layOut } from "./columns";
 import { Header } from "./TableHeader";
 import styles from "./TraceTable.module.css";
+import { buildGroupsUrl } from "../sessions/url";
 import { buildTracesUrl, type TracesView } from "./url";
 
 const ROW_HEIGHT = 32;
@@ -247,6 +248,18 @@ function SessionRow({ group, view, index, top }: SessionRowProps) {
         </span>
         {errors === 0 ? null : (
           <span className={styles.failed}>{formatNumberOf(errors, "error")}</span>
+        )}
+        {session === null ? null : (
+          <Link
+            className={styles.conversation}
+            href={buildGroupsUrl({
+              by: "session",
+              name: session,
+              experimentIds: view.experimentIds,
+            })}
+          >
+            Conversation
+          </Link>
         )}
       </div>
     </div>

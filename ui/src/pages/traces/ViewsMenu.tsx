@@ -1,25 +1,33 @@
-/** Ways to look at the traces: those that come with Whence, and those saved in this browser. */
+/** Ways to look at the traces: those that come with Whence, and those saved on this server. */
 
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 
+import { deleteView, saveView } from "../../api/changes";
+import { viewsQuery } from "../../api/queries";
 import { Menu, MenuClose } from "../../components/Menu";
-import { useKept } from "../../kept";
-import { addView, readViews } from "../../model/kept";
 import { Link } from "../../router";
 import styles from "../../components/menus.module.css";
 import { buildTracesUrl, type TracesView } from "./url";
-import { BUILT_IN_VIEWS, hrefOfView, VIEWS_NAME } from "./views";
+import { BUILT_IN_VIEWS, hrefOfView } from "./views";
+
+const LONGEST_NAME = 80;
 
 export function ViewsMenu({ view }: { view: TracesView }) {
-  const [kept, keep] = useKept(VIEWS_NAME);
-  const saved = readViews(kept);
+  const { data } = useQuery(viewsQuery());
+  const saved = data?.views ?? [];
+  const queries = useQueryClient();
+  const onSuccess = (): Promise<void> => queries.invalidateQueries(viewsQuery());
+  const saving = useMutation({ mutationFn: saveView, onSuccess });
+  const deleting = useMutation({ mutationFn: deleteView, onSuccess });
   const [name, setName] = useState("");
   const here = buildTracesUrl(view);
+  const mistake = saving.error ?? deleting.error;
+  const isTaken = saved.some((one) => one.name === name.trim());
   const save = (event: FormEvent): void => {
     event.preventDefault();
     const search = here.split("?")[1] ?? "";
-    keep(JSON.stringify(addView(saved, { name: name.trim(), search })));
-    setName("");
+    saving.mutate({ name: name.trim(), search }, { onSuccess: () => setName("") });
   };
   const item = (title: string, href: string) => (
     <MenuClose asChild>
@@ -37,7 +45,7 @@ export function ViewsMenu({ view }: { view: TracesView }) {
       </ul>
       {saved.length === 0 ? null : (
         <>
-          <h3 className={styles.heading}>Saved in this browser</h3>
+          <h3 className={styles.heading}>Saved, for everybody here</h3>
           <ul className={styles.list}>
             {saved.map((one) => (
               <li key={one.name}>
@@ -46,10 +54,8 @@ export function ViewsMenu({ view }: { view: TracesView }) {
                   type="button"
                   className={styles.small}
                   aria-label={`Remove the view ${one.name}`}
-                  title="Remove"
-                  onClick={() =>
-                    keep(JSON.stringify(saved.filter(({ name: other }) => other !== one.name)))
-                  }
+                  title="Remove, for everybody"
+                  onClick={() => deleting.mutate(one.name)}
                 >
                   ×
                 </button>
@@ -62,14 +68,30 @@ export function ViewsMenu({ view }: { view: TracesView }) {
         <label>
           Save what is shown now as
           <span className={styles.row}>
-            <input value={name} maxLength={80} onChange={(event) => setName(event.target.value)} />
-            <button type="submit" className="solid-button" disabled={name.trim() === ""}>
-              Save
+            <input
+              value={name}
+              maxLength={LONGEST_NAME}
+              onChange={(event) => setName(event.target.value)}
+            />
+            <button
+              type="submit"
+              className="solid-button"
+              disabled={name.trim() === "" || saving.isPending}
+            >
+              {isTaken ? "Replace" : "Save"}
             </button>
           </span>
         </label>
+        {mistake === null ? null : (
+          <p className={styles.mistake} role="alert">
+            {mistake.message}
+          </p>
+        )}
       </form>
-      <p className={styles.note}>To share a view, send the page’s address: it holds everything.</p>
+      <p className={styles.note}>
+        Views are kept on the server. To share one only once, send the page’s address: it holds
+        everything.
+      </p>
     </Menu>
   );
 }

@@ -1,9 +1,7 @@
 /** The views that come with Whence, and the address of any view. */
 
-import type { SavedView } from "../../model/kept";
+import type { SavedView } from "../../api/types";
 import { buildTracesUrl, type TracesView } from "./url";
-
-export const VIEWS_NAME = "whence.views";
 
 function define(name: string, view: Partial<TracesView>): SavedView {
   return { name, search: buildTracesUrl(view).split("?")[1] ?? "" };
