@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = (ROOT / "docs" / "environments.md",)
+PAGES = (ROOT / "docs" / "environments.md", ROOT / "docs" / "timeline.md")
 COMMANDS = "environments|timeline|bisect"
 SHOWN = re.compile(
     rf"(```console\n\$ (?P<command>whence (?:{COMMANDS})[^\n]*)\n```\n\n```text\n)"
@@ -114,7 +115,7 @@ def run(*words: str) -> str:
 
 def run_command(command: str, url: str) -> str:
     """Return what a command of a page prints about a store or server."""
-    return run(*(word.strip('"') for word in command.split()), "--url", url)
+    return run(*shlex.split(command), "--url", url)
 
 
 def main() -> None:

@@ -68,6 +68,7 @@ if TYPE_CHECKING:
         flush_trace_async_logging,
     )
     from whence.sdk.reading.sessions import search_sessions
+    from whence.sdk.reading.timeline import timeline
     from whence.sdk.reading.versions import diff_versions, get_version, search_versions
     from whence.sdk.version import version
     from whence.tracing import context
@@ -125,6 +126,7 @@ __all__ = [
     "set_tracking_uri",
     "start_span",
     "start_span_no_context",
+    "timeline",
     "trace",
     "tracing",
     "tracking",
@@ -176,6 +178,7 @@ _LAZY = {
             "set_experiment_tags",
         ),
         "whence.sdk.reading.sessions": ("search_sessions",),
+        "whence.sdk.reading.timeline": ("timeline",),
         "whence.sdk.reading.versions": ("diff_versions", "get_version", "search_versions"),
         "whence.sdk.version": ("version",),
     }.items()

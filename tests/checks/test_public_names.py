@@ -57,6 +57,7 @@ NAMES = [
     "set_tracking_uri",
     "start_span",
     "start_span_no_context",
+    "timeline",
     "trace",
     "tracing",
     "tracking",

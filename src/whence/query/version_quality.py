@@ -21,7 +21,8 @@ Key = tuple[str | None, str | None, str | None]  # environment, app_version, com
 
 
 _WORDS = "transform(value, ['true', '\"yes\"', 'false', '\"no\"'], ['1', '1', '0', '0'], value)"
-_FEEDBACK = f"""\
+# Every judgement that counts, as a number.
+FEEDBACK = f"""\
 SELECT trace_id, name, toFloat64OrNull({_WORDS}) AS number
 FROM assessments FINAL
 WHERE kind = 'feedback' AND valid = 1 AND deleted = 0 AND isFinite(ifNull(number, nan))"""
@@ -67,7 +68,7 @@ def read_quality(
     """
     parameters = Parameters()
     sql = _SELECT.format(
-        feedback=_FEEDBACK,
+        feedback=FEEDBACK,
         environment="at_environment" if by_environment else "NULL",
         version="at_version" if by_version else "NULL",
         apart=int(by_version),

@@ -21,6 +21,7 @@ from whence.server.api.saved_views import saved_views_router
 from whence.server.api.series import series_router
 from whence.server.api.sessions import sessions_router
 from whence.server.api.tags import tags_router
+from whence.server.api.timeline import timeline_router
 from whence.server.api.traces import traces_router
 from whence.server.api.versions import versions_router
 from whence.server.health import health_router
@@ -55,6 +56,7 @@ ROUTERS = (
     saved_views_router,
     versions_router,
     environments_router,
+    timeline_router,
     compare_router,
     trace_diff_router,
     findings_router,

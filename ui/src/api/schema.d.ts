@@ -475,6 +475,96 @@ export interface components {
             readonly total: number;
         };
         /**
+         * Timeline
+         * @description A metric in buckets of `bucket_ms`, the first of which begins at `from_ms`.
+         *
+         *         `source` is where values come from: `rollups` of whole hours (`exact` is false for durations
+         *         from there, `precision` says how near they are), or `traces`. A value of fewer than
+         *         `enough_traces` is mostly noise. `groups_left_out` groups with `traces_left_out` traces have no
+         *         line. `drift_series` is how many series were looked through for drift; none: `notes` say why.
+         */
+        readonly Timeline: {
+            readonly metric: string;
+            readonly unit: string;
+            readonly better: string;
+            readonly by: string | null;
+            readonly environment: string | null;
+            readonly filter_string: string;
+            readonly from_ms: number;
+            readonly until_ms: number;
+            readonly bucket_ms: number;
+            readonly time_zone: string;
+            readonly source: string;
+            readonly exact: boolean;
+            readonly precision: string;
+            readonly enough_traces: number;
+            readonly series: readonly components["schemas"]["TimelineSeries"][];
+            readonly groups_left_out: number;
+            readonly traces_left_out: number;
+            readonly markers: readonly components["schemas"]["VersionMarker"][];
+            readonly changes: readonly components["schemas"]["TimelineChange"][];
+            readonly drift_series: number;
+            readonly notes: readonly string[];
+            readonly elapsed_ms: number;
+        };
+        /**
+         * TimelineSeries
+         * @description The line of one group; `kind` is all, value or missing (traces that name no value).
+         *
+         *         Both lists have an element for every bucket: `values` is null where no trace has a value,
+         *         `counts` is how many have one. `traces` have ended, over all buckets. `filter_string` gives
+         *         them; null where no filter can hold the value.
+         */
+        readonly TimelineSeries: {
+            readonly kind: string;
+            readonly group: string | null;
+            readonly traces: number;
+            readonly values: readonly (number | null)[];
+            readonly counts: readonly number[];
+            readonly filter_string: string | null;
+        };
+        /**
+         * VersionMarker
+         * @description When the first trace of a version (or of a commit without one) began somewhere.
+         */
+        readonly VersionMarker: {
+            readonly at_ms: number;
+            readonly environment: string | null;
+            readonly app_version: string | null;
+            readonly commit: string | null;
+            readonly traces: number;
+        };
+        /**
+         * TimelineChange
+         * @description Where the metric of one version in one environment moved, though no release did: drift.
+         *
+         *         `at_ms` is the beginning of the first bucket after it. `effect`, `low` and `high` are fractions
+         *         (0.12 is +12 %) where `scale` is `ratio`, else differences in the metric's unit. `p_value` is
+         *         of a permutation test over all places where it could have moved; `series` says among how many
+         *         series it was found, for which it is corrected. `releases_near` are other versions whose first
+         *         trace began within a bucket of it: their traffic may be the cause.
+         */
+        readonly TimelineChange: {
+            readonly environment: string | null;
+            readonly app_version: string | null;
+            readonly commit: string | null;
+            readonly at_ms: number;
+            readonly before: number;
+            readonly after: number;
+            readonly effect: number;
+            readonly low: number;
+            readonly high: number;
+            readonly scale: string;
+            readonly worse: boolean;
+            readonly p_value: number;
+            readonly series: number;
+            readonly buckets: number;
+            readonly releases_near: readonly string[];
+            readonly text: string;
+            readonly filter_before: string | null;
+            readonly filter_after: string | null;
+        };
+        /**
          * TraceDiff
          * @description Two traces side by side. Spans come in the order of the candidate's tree.
          */

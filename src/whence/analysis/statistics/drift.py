@@ -16,7 +16,7 @@ corrected for having been picked. Never a verdict between two versions.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -50,11 +50,15 @@ def find_change_points(
     *,
     alpha: float = 0.01,
     least: int = LEAST_SEGMENT,
+    least_effect: float = 0.0,
+    permutations: int = PERMUTATIONS,
     seed: int = 0,
 ) -> list[ChangePoint]:
     """Return the change points in order of place; missing points (NaN) are skipped, places kept.
 
-    `least` points stand on either side of a change. `seed` fixes the permutations.
+    `least` points stand on either side of a change, and the means around it differ by more than
+    `least_effect` and significantly (a change of the spread alone is none). `permutations` bound
+    how small a p-value can be: more than 1/alpha of them are needed. `seed` fixes them.
     """
     series = np.asarray(series, np.float64)
     places = np.flatnonzero(np.isfinite(series))
@@ -70,27 +74,47 @@ def find_change_points(
         start, end = parts.pop(0)
         if end - start < 2 * least:
             continue
-        place, p = _split(values[start:end], least, random)
+        place, p = _split(values[start:end], least, random, _Level(alpha, permutations))
         if p <= alpha:
             found[start + place] = p
             parts += [(start, start + place), (start + place, end)]
-    borders = [0, *sorted(found), values.size]
-    return [
-        _describe(values, borders[i - 1 : i + 2], int(places[borders[i]]), found[borders[i]], alpha)
-        for i in range(1, len(borders) - 1)
-    ]
+    while True:
+        borders = [0, *sorted(found), values.size]
+        changes = {
+            at: _describe(values, borders[i : i + 3], int(places[at]), found[at], alpha)
+            for i, at in enumerate(borders[1:-1])
+        }
+        slight = {at for at, one in changes.items() if _is_slight(one, least_effect)}
+        if not slight:
+            return list(changes.values())
+        # Without the slightest, its neighbours have other means: they are described anew.
+        del found[min(slight, key=lambda at: abs(changes[at].effect))]
 
 
-def _split(values: Floats, least: int, random: np.random.Generator) -> tuple[int, float]:
+def _is_slight(change: ChangePoint, least_effect: float) -> bool:
+    return abs(change.effect) <= least_effect or change.low <= 0 <= change.high
+
+
+class _Level(NamedTuple):
+    alpha: float
+    permutations: int
+
+
+def _split(
+    values: Floats, least: int, random: np.random.Generator, level: _Level
+) -> tuple[int, float]:
+    """Return the best split and its p-value, which is a bound where it is above the level."""
     distances = np.abs(values[:, None] - values[None, :])
     place, best = _best(distances, least)
     if best <= 0:
         return place, 1.0
-    beaten = 0
-    for _ in range(PERMUTATIONS):
+    beaten, drawn = 0, level.permutations
+    for _ in range(drawn):
         order = random.permutation(values.size)
         beaten += _best(distances[np.ix_(order, order)], least)[1] >= best
-    return place, (1 + beaten) / (1 + PERMUTATIONS)
+        if (1 + beaten) / (1 + drawn) > level.alpha:
+            break  # whatever the others say
+    return place, (1 + beaten) / (1 + drawn)
 
 
 def _best(distances: Floats, least: int) -> tuple[int, float]:

@@ -17,6 +17,7 @@ from whence.errors import InvalidInputError, NotFoundError
 from whence.query.arms import Scope
 from whence.query.views import read_trace
 from whence.server.api.payloads import read_struct
+from whence.server.api.times import check_times
 from whence.server.openapi import answers, takes
 from whence.server.replies import pack
 
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from whence.server.services import Services
 
 Names = Annotated[str, Query(description="Names, separated by commas")]
-
-MAX_TIME_MS = 253_402_300_799_999  # the end of the year 9999
 MAX_LOOKS = 1000
 
 
@@ -199,15 +198,7 @@ def read_margins(text: str) -> dict[str, float]:
 
 def read_scope(services: Services, body: CompareBody) -> Scope:
     """Return what both arms share. Raises InvalidInputError for times that can't be."""
-    for name, time_ms in (("since_ms", body.since_ms), ("until_ms", body.until_ms)):
-        if time_ms is not None and not 0 <= time_ms <= MAX_TIME_MS:
-            raise InvalidInputError(
-                f"{name} must be milliseconds since 1970, from 0 to {MAX_TIME_MS}"
-            )
-    if body.since_ms is not None and body.until_ms is not None and body.since_ms >= body.until_ms:
-        raise InvalidInputError(
-            f"since ({body.since_ms}) is not before until ({body.until_ms}): no trace lies between"
-        )
+    check_times(body.since_ms, body.until_ms)
     return Scope(
         environment=body.environment,
         filter_string=body.filter_string,
