@@ -109,6 +109,52 @@ def test_exit_does_not_wait_for_a_silent_server_for_ever(
     assert set(names_in(directory)) == {"one"}
 
 
+# What the exporter's thread holds while it does not get on: a module is read from a slow disk, or the
+# process's context is found out.
+STUCK = {
+    "opening": """
+class SlowDisk:
+    def find_spec(self, name, path=None, target=None):
+        if name == "random":
+            print("stuck", flush=True)
+            time.sleep(60)
+sys.modules.pop("random")
+sys.meta_path.insert(0, SlowDisk())
+pipeline = open_pipeline()
+""",
+    "describing": """
+def describe():
+    if threading.current_thread() is not threading.main_thread():
+        print("stuck", flush=True)
+        time.sleep(60)
+    return {}
+pipeline = Pipeline(describe, destination=parse_destination(sys.argv[1]))
+""",
+}
+
+
+@pytest.mark.parametrize("stuck", STUCK)
+@pytest.mark.parametrize("end", ["exit", "SIGTERM"])
+def test_what_the_exporter_holds_while_it_is_stuck_is_brought_to_disk(
+    sink: Sink, run: Run, tmp_path: Path, stuck: str, end: str
+) -> None:
+    quick = "from whence.sdk.delivery import signals\nsignals.EXIT_FLUSH_S = 0.2\n"
+    quick += "signals.TERM_FLUSH_S = 0.2\n"
+    wait = "\nsys.stdin.readline()" if end == "exit" else UP
+    process = run(sink.url, quick + STUCK[stuck] + "pipeline.submit(Item('one'))" + wait)
+    assert process.stdout is not None
+    while process.stdout.readline() != "stuck\n":
+        assert process.poll() is None
+    if end == "exit":
+        finish(process)
+    else:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=30)
+        assert process.returncode == -signal.SIGTERM
+    [directory] = (tmp_path / "outbox").iterdir()
+    assert set(names_in(directory)) == {"one"}
+
+
 def test_ctrl_c_ends_the_process_and_delivers(sink: Sink, run: Run) -> None:
     process = run(sink.url, "open_pipeline().submit(Item('one'))" + UP)
     assert process.stdout.readline() == "up\n"

@@ -76,7 +76,7 @@ def _parse_server(text: str) -> Server:
         port = parts.port or (443 if parts.scheme == "https" else 80)
     except ValueError:  # what it says of a wrong port may be a part of a password
         raise InvalidInputError(
-            f"the tracking URI is no URL: its host or its port is wrong; {_EXPECTED}"
+            f"the tracking URI is not a URL, its host or its port is wrong; {_EXPECTED}"
         ) from None
     if not parts.hostname:
         raise InvalidInputError(f"the tracking URI names no host; {_EXPECTED}")

@@ -6,7 +6,9 @@ are still open. While the process's context is incomplete (`late`) it keeps root
 they carry all of it; their children go, and after a second so does what is known of the root.
 
 Documents of the process (such as the diff of its work tree) go once to each destination, before
-the first spans that follow them. Everything here runs in the exporter thread, except `rescue`.
+the first spans that follow them. Everything here runs in the exporter thread, except `rescue`,
+which also takes what that thread holds at the moment: it may be about to wait for a file, a name or
+a connection, and the process ends. What both bring to safety comes twice, which is harmless.
 """
 
 from __future__ import annotations
@@ -55,6 +57,8 @@ class Exporter:
         self._destination = destination
         self._delivery: Delivery | None = None
         self._encoded: deque[bytes] = deque()  # bodies of a batch that wait for those before them
+        self._taken: list[Exportable] = []  # off the queue, and not encoded yet
+        self._handed: list[bytes] = []  # bodies that the destination has, or is about to get
         self._has_more = False
         self._resource: dict[str, Any] = {}
         self._resource_version = -1
@@ -78,18 +82,22 @@ class Exporter:
 
     def rescue(self) -> None:
         """At the process's end, from any thread: write everything that waits to disk."""
-        delivery = self._delivery
         backlog = self._backlog
-        if delivery is None and not backlog.queue:
-            return
-        delivery = delivery or self._open()
-        items, destination = backlog.release(), None
+        unsent = {id(item): item for item in (*backlog.release(), *self._taken)}
+        items, destination = list(unsent.values()), None
+        bodies = [*self._handed, *self._take_encoded()]
+        delivery = self._delivery
+        if delivery is None:
+            if not (backlog.queue or items or bodies):
+                return
+            delivery = open_delivery(self._find_destination(), self._stats)  # nothing is loaded
         while True:
             self._note_incomplete(items)
-            delivery.rescue([*self._take_encoded(), *self._encode(items)])
+            delivery.rescue([*bodies, *self._encode(items)])
             if destination is not None:
                 delivery = open_delivery(destination, self._stats)
             items, destination = backlog.take(BATCH_SPANS)
+            bodies = []
             if not items and destination is None:
                 return
 
@@ -204,8 +212,8 @@ class Exporter:
     # --- delivering ---------------------------------------------------------------------------
 
     def _deliver(self, items: list[Exportable]) -> None:
-        self._encoded.extend(self._encode(self._hold_back(items)))
-        for body in self._take_encoded():
+        self._encode_later(items)
+        for body in self._hand_over():
             delivery = self._current_delivery()
             try:
                 delivery.deliver(body)
@@ -219,20 +227,39 @@ class Exporter:
             while True:
                 yield self._encoded.popleft()
 
+    def _hand_over(self) -> Iterator[bytes]:
+        """Take the bodies that wait one by one, and hold each until it is dealt with."""
+        for body in self._take_encoded():
+            self._handed.append(body)
+            try:
+                yield body
+            finally:
+                self._handed.remove(body)
+
+    def _encode_later(self, items: list[Exportable]) -> None:
+        """Put items that were taken behind the bodies that wait."""
+        self._taken = items
+        self._taken = self._hold_back(items)
+        self._encoded.extend(self._encode(self._taken))
+        self._taken = []
+
     def _absorb(self) -> None:
         """Bring what is queued to safety while a server lets us wait."""
-        for body in self._take_encoded():
-            self._current_delivery().keep(body)
+        self._keep_encoded()
         backlog = self._backlog
         while backlog.queue and not isinstance(backlog.queue[0], Move):
             items, destination = backlog.take(BATCH_SPANS)
-            for body in self._encode(self._hold_back(items)):
-                self._current_delivery().keep(body)
+            self._encode_later(items)
+            self._keep_encoded()
             if destination is not None:
                 backlog.queue.appendleft(Move(destination))
         if self._may_release():
-            for body in self._encode(self._hold_back(backlog.release())):
-                self._current_delivery().keep(body)
+            self._encode_later(backlog.release())
+            self._keep_encoded()
+
+    def _keep_encoded(self) -> None:
+        for body in self._hand_over():
+            self._current_delivery().keep(body)
 
     def _hold_back(self, items: list[Exportable]) -> list[Exportable]:
         """Put roots aside while the context is incomplete; return what may go now."""
@@ -314,22 +341,27 @@ class Exporter:
         return self._delivery
 
     def _open(self) -> Delivery:
-        destination = self._destination
-        if destination is None or isinstance(destination, str):
-            destination = _find_destination(destination or settings.active_url())
+        destination = self._find_destination()
         if isinstance(destination, Server):
             with self._pipeline.preparing():
                 transport.load()
         return open_delivery(destination, self._stats, self._absorb)
 
+    def _find_destination(self) -> Destination:
+        destination = self._destination
+        if destination is None or isinstance(destination, str):
+            destination = _read_destination(destination or settings.active_url())
+        return destination
+
     def _redirect(self, destination: Destination) -> None:
-        if self._delivery is not None:
-            self._delivery.catch_up(at_once=True)
-            self._delivery.rescue([])
-            self._delivery.close()
-        self._destination, self._delivery = destination, None
+        before, self._delivery = self._delivery, None
+        self._destination = destination  # from now on, also where another thread rescues
         self._are_documents_due = True
         self._sent_documents.clear()
+        if before is not None:
+            before.catch_up(at_once=True)
+            before.rescue([])
+            before.close()
 
 
 def _is_root(item: Exportable) -> bool:
@@ -337,7 +369,7 @@ def _is_root(item: Exportable) -> bool:
     return getattr(item, "carries_context", False)
 
 
-def _find_destination(uri: str) -> Destination:
+def _read_destination(uri: str) -> Destination:
     """Return what a URI names; where it names nothing, a place to keep spans."""
     try:
         return parse_destination(uri)

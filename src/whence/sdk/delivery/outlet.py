@@ -215,9 +215,11 @@ class ServerDelivery:
     def rescue(self, bodies: list[bytes]) -> None:
         """Bring everything to the outbox on disk."""
         in_flight = self._in_flight
-        if in_flight is not None and self._receipt is None:
-            bodies = [in_flight, *bodies]
-            self._receipt = in_flight
+        if in_flight is not None:
+            bodies = [body for body in bodies if body is not in_flight]
+            if self._receipt is None:
+                bodies = [in_flight, *bodies]
+                self._receipt = in_flight
         waiting = self._outbox.take_memory() + bodies
         kept = self._outbox.rescue(waiting)
         self._stats.spooled += sum(map(count_spans, waiting[:kept]))
