@@ -144,6 +144,46 @@ whence.version(
         assert hashlib.sha256(text.encode()).hexdigest() == name
 
 
+def test_prompts_take_bounded_memory_however_many_are_declared(tmp_path):
+    declare = r"""
+import tracemalloc
+whence.version(prompts={"p": "the first"})
+with whence.start_span("first"):
+    pass
+whence.flush()
+tracemalloc.start()
+for number in range(40):
+    whence.version(prompts={"again": f"{number} " * 2_000_000})
+    whence.flush()
+assert tracemalloc.get_traced_memory()[0] < 8_000_000, tracemalloc.get_traced_memory()
+for number in range(30):
+    whence.version(prompts={f"p{number:02d}": f"{number:02d} " * 333_000})
+assert tracemalloc.get_traced_memory()[0] < 24_000_000, tracemalloc.get_traced_memory()
+"""
+    _, manifest, documents = show(tmp_path / "a", declare)
+    assert len(manifest["prompts"]) == 32
+    assert all(one["bytes"] == 999_000 for name, one in manifest["prompts"].items() if name > "p/")
+    kept = [one for one in manifest["prompts"].values() if one["text_hash"] in documents["prompt"]]
+    assert 14 <= len(kept) <= 18
+
+
+def test_declarations_of_many_threads_are_all_kept(tmp_path):
+    declare = r"""
+import sys, threading
+sys.setswitchinterval(1e-6)
+begin = threading.Barrier(8)
+def declare(thread):
+    begin.wait()
+    for number in range(20):
+        whence.version(models={f"{thread}-{number}": "gpt"}, parameters={f"{thread}-{number}": 1})
+threads = [threading.Thread(target=declare, args=(one,)) for one in range(8)]
+for one in threads: one.start()
+for one in threads: one.join()
+"""
+    _, manifest, _ = show(tmp_path / "a", declare)
+    assert len(manifest["models"]) == len(manifest["parameters"]) == 160
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [

@@ -20,6 +20,8 @@ from whence.sdk import diagnostics
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from whence.sdk.context.prompts import Prompt
+
 URL_VARIABLES = ("WHENCE_URL", "MLFLOW_TRACKING_URI")
 EXPERIMENT_NAME_VARIABLES = ("WHENCE_EXPERIMENT", "MLFLOW_EXPERIMENT_NAME")
 EXPERIMENT_ID_VARIABLES = ("MLFLOW_EXPERIMENT_ID",)
@@ -44,9 +46,12 @@ computed: dict[str, Callable[[], Any]] = {}
 
 @dataclass(frozen=True)
 class DeclaredVersion:
-    """What `whence.version(…)` said. Replaced whole; its dicts never change."""
+    """What `whence.version(…)` said. Replaced whole; its dicts never change.
 
-    prompts: dict[str, str] = field(default_factory=dict)
+    Of a prompt it has the text, or what is known and kept of one that takes too much memory.
+    """
+
+    prompts: dict[str, str | Prompt] = field(default_factory=dict)
     models: dict[str, str] = field(default_factory=dict)
     parameters: dict[str, Any] = field(default_factory=dict)
 
