@@ -154,3 +154,26 @@ def test_a_number_of_any_size_may_be_a_judgement(http):
     judged = [{"assessment_name": "n", "feedback": {"value": 10**30}}]
     answer = http.post(TRACES, json=agreeing(trace_id, assessments=judged))
     assert answer.status_code == 200, answer.text
+
+
+def test_what_differs_only_where_it_is_cut_is_no_contradiction_and_loses_nothing(http):
+    trace_id = new_trace_id()
+    for tail, more in (("a", {}), ("b", {"tenant": "acme"})):
+        said = {"long": "x" * 8000 + tail, **more}
+        answer = http.post(TRACES, json=agreeing(trace_id, trace_metadata=said))
+        assert answer.status_code == 200
+    trace = read(http, trace_id)
+    assert trace["info"]["trace_metadata"]["tenant"] == "acme"
+    assert (trace["info"]["trace_metadata"]["long"], trace["conflicts"]) == ("x" * 8000, [])
+
+
+def test_a_second_header_that_names_the_experiment_of_the_spans_is_taken(http):
+    trace_id = new_trace_id()
+    http.post(TRACES, json=agreeing(trace_id)).raise_for_status()  # in the default experiment
+    send(http, trace_id, experiment_id="703", attributes=OF_MLFLOW)
+    location = {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": "703"}}
+    more = agreeing(trace_id, trace_location=location, trace_metadata={"tenant": "acme"})
+    assert http.post(TRACES, json=more).status_code == 200
+    trace = read(http, trace_id)
+    assert trace["info"]["experiment_id"] == "703"
+    assert (trace["info"]["trace_metadata"]["tenant"], trace["conflicts"]) == ("acme", [])

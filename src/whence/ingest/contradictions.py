@@ -21,7 +21,7 @@ import msgspec
 
 from whence import semconv
 from whence.ingest import assemble, claims
-from whence.ingest.header import FINAL_STATES, Refusal, is_absent
+from whence.ingest.header import FINAL_STATES, IN_PROGRESS, Refusal, drop_running, is_absent
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -41,6 +41,8 @@ def sift_header(
     What the header `before` says is left to `merge_headers`.
     """
     refusals: list[Refusal] = []
+    if before is not None and before.state == IN_PROGRESS:
+        before = msgspec.structs.replace(drop_running(before), state=None)
     dropped = _find_experiment(header, spans, before, default_experiment_id, refusals)
     if any(not (span.parent_id or span.by_mlflow) for span in spans):
         ranks = claims.rank_spans(spans)

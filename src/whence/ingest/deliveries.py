@@ -180,7 +180,8 @@ class StoreHeader:
         self._refusals = refusals
         state.refusals.extend(one for one in refusals if one not in state.refusals)
         group.touch(state)
-        if merged == before or (refusals and not self._partly):
+        is_refused = bool(refusals) and not self._partly and group.stands(state, refusals)
+        if merged == before or is_refused:
             return
         if merged.experiment_id:
             group.learn_experiment(merged.experiment_id, "")

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from whence.ingest.clock import Clock
     from whence.ingest.experiments import ExperimentCache
+    from whence.ingest.header import Refusal
     from whence.ingest.memory import TraceMemory, TraceState
     from whence.store.connection import Store
 
@@ -159,6 +160,11 @@ class Group:
     def read_row(self, state: TraceState) -> TraceRow:
         """Return the trace's row as it would be now."""
         return self._assemble(state)[0]
+
+    def stands(self, state: TraceState, refusals: Iterable[Refusal]) -> bool:
+        """Tell whether any of the trace's refusals differs from what the trace has in its place."""
+        wanted = {(one.key, one.refused) for one in refusals}
+        return any((row.key, row.refused) in wanted for row in self._assemble(state)[1])
 
     # --- Folding and inserting ------------------------------------------------------------------
 

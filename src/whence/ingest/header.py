@@ -20,6 +20,8 @@ from whence.semconv import (
     ABSENT_WHERE_EMPTY,
     COST,
     EXPERIMENT_ID,
+    MAX_KEY_CHARS,
+    MAX_VALUE_CHARS,
     PROVENANCE,
     SIZE_BYTES,
     SIZE_STATS,
@@ -95,9 +97,10 @@ def merge_headers(first: Header, second: Header) -> tuple[Header, list[Refusal]]
         tags={**second.tags, **first.tags},
         assessments=[*first.assessments, *list_new_assessments(first, second)],
     )
-    for key, value in new_metadata.items():
-        if kept_metadata.get(key, value) != value:
-            refusals.append(Refusal(key, value, "header"))
+    for key, full_value in new_metadata.items():
+        value = full_value[:MAX_VALUE_CHARS]  # as it would be stored
+        if kept_metadata.get(key, value)[:MAX_VALUE_CHARS] != value:
+            refusals.append(Refusal(key[:MAX_KEY_CHARS], value, "header"))
     for field in _SCALARS:
         kept, new = getattr(first, field), getattr(second, field)
         if kept is None:
