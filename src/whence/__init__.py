@@ -62,6 +62,7 @@ if TYPE_CHECKING:
         set_experiment_tag,
         set_experiment_tags,
     )
+    from whence.sdk.reading.findings import get_finding, search_findings
     from whence.sdk.reading.flush import (
         flush,
         flush_async_logging,
@@ -102,6 +103,7 @@ __all__ = [
     "get_current_active_span",
     "get_experiment",
     "get_experiment_by_name",
+    "get_finding",
     "get_last_active_trace_id",
     "get_trace",
     "get_tracking_uri",
@@ -115,6 +117,7 @@ __all__ = [
     "override_feedback",
     "restore_experiment",
     "search_experiments",
+    "search_findings",
     "search_sessions",
     "search_traces",
     "search_versions",
@@ -155,6 +158,7 @@ _LAZY = {
         "whence.sdk.reading.client": ("get_trace", "search_traces"),
         "whence.sdk.reading.comparisons": ("compare", "diff_traces"),
         "whence.sdk.reading.environments": ("environments",),
+        "whence.sdk.reading.findings": ("get_finding", "search_findings"),
         "whence.sdk.reading.flush": ("flush", "flush_async_logging", "flush_trace_async_logging"),
         "whence.client": ("MlflowClient",),
         "whence.tracing": ("context",),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import msgspec
 import pytest
 
@@ -34,6 +36,7 @@ FIGURES = MetricComparison(
     p_adjusted=None,
     method="",
     coverage=1.0,
+    uncovered=None,
     difference=None,
     mix=None,
     within=None,
@@ -131,6 +134,19 @@ def test_people_acknowledge_mute_and_note(store, experiment_id, tell):
     assert list_findings(store, **chosen, muted=True).findings[0].note == "known"
     assert list_findings(store, **chosen, muted=False).total == 0
     assert mark_finding(store, finding_id, acknowledged=False).acknowledged_ms is None
+
+
+def test_figures_of_an_older_program_are_read(store, experiment_id, tell):
+    figures = msgspec.to_builtins(FIGURES)
+    for name in ("unit", "needed", "guard", "n_candidate"):
+        del figures[name]
+    kept = json.dumps({**figures, "no_longer_known": 1})
+    evidence = json.dumps({"baseline": {"asked": "1.0.0"}, "errors": [{"type": "E"}], "spans": []})
+    finding_id = tell("opened", 1000, figures=kept, evidence=evidence)
+    found = read_finding(store, finding_id)
+    assert (found.figures.effect, found.figures.unit, found.figures.needed) == (0.19, "", None)
+    assert found.evidence.baseline.asked == "1.0.0" and found.evidence.candidate.traces == 0
+    assert found.evidence.errors[0].type == "E"
 
 
 def test_what_is_not_there_and_what_is_wrong_is_said(store):

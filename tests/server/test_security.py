@@ -116,6 +116,11 @@ ROUTES = [
     ("GET", "/api/v1/findings"),
     ("GET", "/api/v1/findings/fi-1"),
     ("PATCH", "/api/v1/findings/fi-1"),
+    ("GET", "/api/v1/webhooks"),
+    ("POST", "/api/v1/webhooks"),
+    ("DELETE", "/api/v1/webhooks/wh-1"),
+    ("POST", "/api/v1/webhooks/wh-1/test"),
+    ("GET", "/api/v1/webhooks/wh-1/deliveries"),
     ("POST", "/api/v1/intake"),
     ("POST", "/v1/traces"),
     ("GET", "/api/openapi.json"),
@@ -159,6 +164,7 @@ def test_the_table_above_has_every_route_of_the_api(guarded):
         "{experiment_id}": "7",
         "{candidate_id}": "tr-2",
         "{finding_id}": "fi-1",
+        "{webhook_id}": "wh-1",
     }
     for name, value in names.items():
         offered = {(method, path.replace(name, value)) for method, path in offered}

@@ -20,6 +20,7 @@ from whence.entities.finding import (
 )
 from whence.errors import InvalidInputError, NotFoundError
 from whence.query.compile import Parameters
+from whence.query.kept_json import decode_kept
 from whence.semconv import normalise_environment
 from whence.store.findings import FindingMarkRow, read_events, read_marks, write_mark
 
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
 DEFAULT_MAX_FINDINGS = 100
 MAX_MAX_FINDINGS = 1000
 MAX_NOTE = 4000
-
-_decode_figures = msgspec.json.Decoder(MetricComparison).decode
-_decode_evidence = msgspec.json.Decoder(Evidence).decode
 
 # What is the last of a finding's events: an episode ends by `resolved`.
 _ORDER = "(episode, kind = 'resolved', at_ms)"
@@ -122,7 +120,7 @@ def _read(row: Mapping[str, object], mark: FindingMarkRow | None) -> Finding:
     gone = bool(given.pop("gone"))
     last_ms, reason = given.pop("last_ms"), given.pop("last_reason")
     given.pop("total")
-    figures = _decode_figures(str(given.pop("figures")))
+    figures = decode_kept(str(given.pop("figures")), MetricComparison)
     found = Finding(
         **given,  # type: ignore[arg-type] # the columns have the names of the fields
         figures=figures,
@@ -167,21 +165,21 @@ def fold_events(events: Sequence[FindingEventRow], mark: FindingMarkRow | None) 
         candidate_kind=last.candidate_kind,
         state=RESOLVED if gone else OPEN,
         summary=newest.summary,
-        figures=_decode_figures(newest.figures),
+        figures=decode_kept(newest.figures, MetricComparison),
         first_seen_ms=min(one.at_ms for one in events),
         last_seen_ms=newest.at_ms,
         resolved_ms=last.at_ms if gone else None,
         resolved_reason=last.reason if gone else None,
         reopened=sum(one.kind == REOPENED for one in events),
         looks=len(shown),
-        evidence=_decode_evidence(evidence) if evidence else None,
+        evidence=decode_kept(evidence, Evidence) if evidence else None,
         history=[_tell(one) for one in events],
     )
     return found if mark is None else _mark(found, mark)
 
 
 def _tell(event: FindingEventRow) -> FindingEvent:
-    figures = _decode_figures(event.figures)
+    figures = decode_kept(event.figures, MetricComparison)
     return FindingEvent(
         kind=event.kind,
         at_ms=event.at_ms,

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from whence.store.connection import Store
 
 # What rows of versions can be grouped by.
-_GROUPS = ("environment", "app_version", "lone_commit")
+_GROUPS = ("experiment_id", "environment", "app_version", "lone_commit")
 
 
 class Selection(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,7 +87,9 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
 
 def _select(table: str, condition: str, measures: str) -> str:
     is_rolled = table == "trace_statistics"
-    groups = ", ".join(f"{name if is_rolled else GROUPS[name]} AS {name}" for name in _GROUPS)
+    groups = ", ".join(
+        f"{name if is_rolled else GROUPS.get(name, name)} AS {name}" for name in _GROUPS
+    )
     whole = condition if is_rolled else f"{condition} AND deleted = 0"
     is_open = int(table.startswith("open_traces"))
     return f"SELECT {groups}, toUInt64({is_open}) AS open, {measures}\nFROM {table}\nWHERE {whole}"

@@ -24,6 +24,7 @@ from whence.server.api.tags import tags_router
 from whence.server.api.timeline import timeline_router
 from whence.server.api.traces import traces_router
 from whence.server.api.versions import versions_router
+from whence.server.api.webhooks import webhooks_router
 from whence.server.health import health_router
 from whence.server.mlflow.router import mlflow_router
 from whence.server.openapi import OPENAPI_PATH, add_openapi
@@ -60,6 +61,7 @@ ROUTERS = (
     compare_router,
     trace_diff_router,
     findings_router,
+    webhooks_router,
     intake_router,
     mlflow_router,
 )

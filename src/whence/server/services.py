@@ -23,8 +23,11 @@ from whence.ingest.rollups import Roller
 from whence.otlp.compression import IDENTITY
 from whence.server.activity import Activity
 from whence.server.body import Budget
+from whence.server.outbox import Outbox
+from whence.server.watcher import Watcher
 from whence.store.connection import open_store
 from whence.store.time_limit import limit_time
+from whence.store.watchers import Leadership
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,12 +64,16 @@ class Services:
         ingestor: Ingestor,
         intake: Intake | None,
         roller: Roller,
+        outbox: Outbox | None = None,
+        watcher: Watcher | None = None,
     ) -> None:
         self.settings = settings
         self.store = store
         self.ingestor = ingestor
         self.intake = intake
         self.roller = roller
+        self._outbox = outbox
+        self._watcher = watcher
         self.activity = Activity()
         self._spooled_spans = 0
         self.budget = Budget(settings.max_inflight_bytes)
@@ -169,6 +176,13 @@ class Services:
             return f"the store did not answer within {READY_WAIT_S:.0f} s"
         return None
 
+    @property
+    def outbox(self) -> Outbox:
+        """Where messages about findings are kept and sent."""
+        if self._outbox is None:
+            raise UnavailableError("this server sends nothing", retry_after_s=RETRY_AFTER_S)
+        return self._outbox
+
     def idle_s(self) -> float:
         """Return for how long there has been no request, and nothing in the spool."""
         if self.intake is not None and self.intake.stats.spans != self._spooled_spans:
@@ -178,6 +192,10 @@ class Services:
 
     def close(self) -> None:
         """Finish what was accepted; the engine itself is left to the end of the process."""
+        if self._watcher is not None:
+            self._watcher.close()
+        if self._outbox is not None:
+            self._outbox.close()
         if self.intake is not None:
             self.intake.close()
         self.ingestor.close()
@@ -232,4 +250,13 @@ def open_services(settings: Settings, directory: Path | None) -> Services:
     if not given.isdigit():
         ingestor.create_experiment(given)
     intake = None if directory is None else Intake(ingestor, directory / SPOOL_NAME)
-    return Services(settings, store, ingestor, intake, Roller(store))
+    roller = Roller(store)
+    leadership = Leadership(store)
+    outbox = Outbox(
+        store, leadership, private=settings.webhook_private, public_url=settings.public_url
+    )
+    watcher = None
+    if settings.watch:
+        seconds = settings.query_seconds
+        watcher = Watcher(store, ingestor, outbox, leadership, query_seconds=seconds)
+    return Services(settings, store, ingestor, intake, roller, outbox, watcher)

@@ -113,6 +113,21 @@ class Settings(BaseSettings):
         ge=0,
         description="Below this much free disk the server takes no traces (503) and is not ready.",
     )
+    watch: bool = Field(
+        True,
+        description="Watch new versions while traffic arrives, and keep findings "
+        "([how](findings.md)). `off`: don't.",
+    )
+    webhook_private: bool = Field(
+        False,
+        description="Send webhooks to addresses of this machine and of private networks too. "
+        "Whoever may use the API could then reach what only the server reaches.",
+    )
+    public_url: str | None = Field(
+        None,
+        pattern="^https?://",
+        description="Where people reach the server, for links in webhooks' messages.",
+    )
     live_queue: int = Field(
         1000,
         ge=1,

@@ -863,6 +863,62 @@ export interface components {
             readonly only_after: readonly components["schemas"]["Counted"][];
         };
         /**
+         * Delivery
+         * @description A message to a webhook. `state` is `pending`, `delivered` or `failed` (given up).
+         *
+         *         `status` is the receiver's last answer, None where there was none; `error` says what went wrong.
+         *         `next_ms` is when it is sent (again), None once that is over.
+         */
+        readonly Delivery: {
+            readonly delivery_id: string;
+            readonly event: string;
+            readonly finding_id: string | null;
+            readonly state: string;
+            readonly attempts: number;
+            readonly created_ms: number;
+            readonly next_ms: number | null;
+            readonly delivered_ms: number | null;
+            readonly status: number | null;
+            readonly error: string | null;
+        };
+        /**
+         * DeliveryList
+         * @description Deliveries of a webhook, the newest first.
+         */
+        readonly DeliveryList: {
+            readonly deliveries: readonly components["schemas"]["Delivery"][];
+        };
+        /**
+         * NewWebhook
+         * @description A webhook that was just added, with its secret, which is never shown again.
+         */
+        readonly NewWebhook: {
+            readonly webhook: components["schemas"]["Webhook"];
+            readonly secret: string;
+        };
+        /**
+         * Webhook
+         * @description A receiver. `url` shows the host and the first step of the path: the rest may be a secret.
+         *
+         *         `environment`: only findings of this one, None: of all. `last` is the newest delivery.
+         */
+        readonly Webhook: {
+            readonly webhook_id: string;
+            readonly url: string;
+            readonly form: string;
+            readonly environment: string | null;
+            readonly created_ms: number;
+            /** @default null */
+            readonly last: components["schemas"]["Delivery"] | null;
+        };
+        /**
+         * WebhookList
+         * @description All webhooks, the oldest first.
+         */
+        readonly WebhookList: {
+            readonly webhooks: readonly components["schemas"]["Webhook"][];
+        };
+        /**
          * Assessment
          * @description A feedback, an expectation or an issue, in MLflow's JSON; times are RFC 3339.
          */
@@ -1440,6 +1496,19 @@ export interface components {
             readonly versions: readonly components["schemas"]["VersionRow"][];
             readonly total: number;
             readonly elapsed_ms: number;
+        };
+        /**
+         * WebhookBody
+         * @description What `POST /api/v1/webhooks` takes. Without a secret the server makes one.
+         */
+        readonly WebhookBody: {
+            readonly url: string;
+            /** @default json */
+            readonly form: string;
+            /** @default null */
+            readonly environment: string | null;
+            /** @default null */
+            readonly secret: string | null;
         };
         /**
          * Health

@@ -1,0 +1,58 @@
+"""Where traffic arrives: the experiments that have it, and the versions of their environments."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from whence.query.compile import SETTINGS, Parameters
+from whence.query.version_source import select
+from whence.query.version_table import read_versions
+
+if TYPE_CHECKING:
+    from whence.entities.version import VersionRow
+    from whence.store.connection import Store
+
+HOUR_MS = 3_600_000
+MAX_VERSIONS = 200
+_SELECT = """\
+SELECT experiment_id, sum(one_traces) AS traces, max(one_last_seen_ms) AS last_seen_ms
+FROM
+(
+{source}
+)
+WHERE isNotNull(app_version) OR isNotNull(lone_commit)
+GROUP BY experiment_id
+"""
+
+
+class Traffic(NamedTuple):
+    """How many traces that name a version ended in an experiment, and when the last one began."""
+
+    traces: int
+    last_seen_ms: int
+
+
+def find_traffic(store: Store, since_ms: int) -> dict[str, Traffic]:
+    """Return the experiments with traffic since about then (the beginning of the hour)."""
+    parameters = Parameters()
+    selection = select(since_ms=since_ms - since_ms % HOUR_MS)
+    sql = _SELECT.format(source=selection.sources(store, parameters))
+    rows = store.query(sql, parameters.values, settings=SETTINGS).rows
+    return {row[0]: Traffic(int(row[1]), int(row[2])) for row in rows}
+
+
+def list_named_versions(
+    store: Store, experiment_id: str, *, since_ms: int | None = None
+) -> dict[str | None, list[VersionRow]]:
+    """Return the versions of each environment that have a name or a commit, the newest first."""
+    table = read_versions(
+        store,
+        select(experiment_ids=[experiment_id], since_ms=since_ms),
+        by_environment=True,
+        max_versions=MAX_VERSIONS,
+    )
+    found: dict[str | None, list[VersionRow]] = {}
+    for row in table.versions:
+        if row.app_version is not None or row.commit is not None:
+            found.setdefault(row.environment, []).append(row)
+    return found

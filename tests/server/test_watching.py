@@ -1,0 +1,140 @@
+"""From the SDK's traffic of two versions to a finding and a webhook, through a real server."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+import whence
+from serving import clean_environment, serving
+from webhook_receiver import receiving
+
+PROGRAM = Path(__file__).parents[1] / "shop_versions.py"
+WAIT_S = 60.0
+
+
+@pytest.fixture(scope="module")
+def receiver():
+    with receiving() as receiver:
+        yield receiver
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory, receiver):
+    """A server, and what it was told of 1.0.0, of its twin 1.0.1, and of 1.1.0, which is worse."""
+    store = tmp_path_factory.mktemp("watched") / "store"
+    env = {"WHENCE_WEBHOOK_PRIVATE": "on", "WHENCE_PUBLIC_URL": "https://traces.example.org"}
+    with (
+        serving(store, **env) as running,
+        httpx.Client(base_url=running.url + "/api/v1", timeout=30) as client,
+    ):
+        made = client.post("/webhooks", json={"url": receiver.url}).json()
+        client.secret, client.webhook_id = made["secret"], made["webhook"]["webhook_id"]
+        for version, planted in (("1.0.0", ""), ("1.0.1", ""), ("1.1.0", "planted")):
+            command = [sys.executable, str(PROGRAM), version, "150", planted]
+            env = clean_environment(WHENCE_URL=running.url)
+            subprocess.run(command, env=env, check=True, timeout=60, cwd=store.parent)
+        client.server = running
+        yield client
+
+
+@pytest.fixture(scope="module")
+def found(watched):
+    """The findings, once the watch has looked at the version that is worse."""
+
+    def read():
+        return watched.get("/findings").json()["findings"]
+
+    return wait_until(lambda: len(read()) >= 2 and read())
+
+
+def wait_until(done):
+    deadline = time.monotonic() + WAIT_S
+    while time.monotonic() < deadline:
+        if answer := done():
+            return answer
+        time.sleep(0.1)
+    raise AssertionError(f"not within {WAIT_S} s")
+
+
+def test_a_planted_regression_is_found_and_its_twin_is_not(found):
+    assert {one["candidate"] for one in found} == {"1.1.0"}
+    assert {"duration", "error_rate"} <= {one["metric"] for one in found}
+    for one in found:
+        assert (one["state"], one["environment"], one["baseline"]) == (
+            "open",
+            "production",
+            "1.0.1",
+        )
+        figures = one["figures"]
+        assert figures["verdict"] == "regressed"
+        assert figures["low"] > figures["margin"]
+        assert one["first_seen_ms"] <= one["last_seen_ms"] <= time.time_ns() // 1_000_000
+
+
+def test_a_finding_tells_the_span_the_traces_and_its_history(watched, found):
+    duration = next(one for one in found if one["metric"] == "duration")
+    one = watched.get(f"/findings/{duration['finding_id']}").json()
+    assert one["evidence"]["spans"][0]["name"] == "rerank"
+    assert one["evidence"]["exemplars"][0]["candidate"].startswith("tr-")
+    assert one["history"][0]["kind"] == "opened"
+    asked = {"filter": one["figures"]["candidate_filter"], "max_results": 5}
+    traces = watched.get("/traces", params=asked).json()["traces"]
+    assert len(traces) == 5
+    assert all("1.1.0" in one["info"]["trace_metadata"].values() for one in traces)
+
+
+def test_every_finding_arrives_signed_and_once(watched, receiver, found):
+    received = receiver.wait(lambda received: len(received) >= len(found))
+    assert all(one.is_signed_by(watched.secret) for one in received)
+    assert not any(one.is_signed_by("whsec_" + "A" * 43 + "=") for one in received)
+    assert len({one.id for one in received}) == len(received)
+    told = {one.json["data"]["finding"]["finding_id"]: one.json for one in received}
+    assert {one["finding_id"] for one in found} <= set(told)
+    for message in told.values():
+        assert message["type"] == "finding.opened"
+        assert message["data"]["url"].startswith("https://traces.example.org/traces?filter=")
+        assert message["data"]["finding"]["evidence"]["spans"]
+    (hook,) = watched.get("/webhooks").json()["webhooks"]
+    assert wait_until(
+        lambda: watched.get("/webhooks").json()["webhooks"][0]["last"]["state"] == "delivered"
+    )
+    assert hook["url"] == receiver.url.removesuffix("/secret-part") + "/…"
+    assert watched.secret not in watched.get("/webhooks").text
+
+
+def test_python_and_the_command_line_read_findings(watched, found):
+    whence.tracing.reset()
+    whence.set_tracking_uri(watched.server.url)
+    try:
+        read = whence.search_findings("prod", version="1.1.0", state="open")
+        assert {one.finding_id for one in read} == {one["finding_id"] for one in found}
+        assert whence.search_findings(version="1.0.1") == []
+        one = whence.get_finding(read[0].finding_id)
+        assert one.is_open and one.evidence.spans
+    finally:
+        whence.tracing.reset()
+    for shape, wanted in (("text", "duration"), ("json", '"finding_id"')):
+        done = command(watched, "findings", "--format", shape)
+        assert wanted in done.stdout
+    done = command(watched, "findings", "show", found[0]["finding_id"])
+    assert "why: rerank" in done.stdout and "opened" in done.stdout
+    command(watched, "findings", "mark", found[0]["finding_id"], "--mute", "--note", "known")
+    assert found[0]["finding_id"] not in command(watched, "findings", "list").stdout
+    assert "muted" in command(watched, "findings", "list", "--muted").stdout
+
+
+def command(watched, *words):
+    return subprocess.run(
+        [sys.executable, "-m", "whence", *words, "--url", watched.server.url],
+        env=clean_environment(),
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
