@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
+from git_repositories import git
 from serving import clean_environment, serving
+from shop import install, make_shop, run_shop
 from ui_packages import install_ui_packages
 
 ROOT = Path(__file__).parents[2]
@@ -112,7 +114,13 @@ def test_the_planted_regression_is_found_and_the_twin_is_not_alarmed(demo):
 
 ARMS = "/compare?environment=production&baseline=1.0.0&candidate=1.1.0"
 IMAGES = ROOT / "docs" / "images"
-SHOTS = [("compare", f"{ARMS}&region=49-58", "Traces that took")]
+SHOTS = [
+    ("compare", f"{ARMS}&region=49-58", "Traces that took"),
+    ("versions", "/versions?chosen=1.0.0&chosen=1.1.0&in=production", "What changed"),
+    ("version", "/versions/detail?version=1.10.0", "Seen in its traces"),
+    ("version-diff", "/versions/diff?before=1.9.0&after=1.10.0", "Cite what you found."),
+    ("environments", "/environments?version=1.1.0", "Signs of wrong labels"),
+]
 # Elements of the page that stick out to the right where nothing scrolls.
 BEYOND = """
 [...document.querySelectorAll('main *')].filter((one) =>
@@ -125,6 +133,10 @@ BEYOND = """
 def metric_row(page, name: str):
     button = page.get_by_role("button", name=name, exact=True)
     return page.get_by_role("row").filter(has=button)
+
+
+def expect_verdict(page, word: str) -> None:
+    expect(page.get_by_role("heading", level=1)).to_have_text(word, timeout=30_000)
 
 
 def choose(page, side: str, version: str) -> None:
@@ -142,7 +154,7 @@ def test_two_chosen_versions_lead_to_the_planted_span_and_its_example(page, demo
     expect(page.get_by_role("dialog").get_by_role("link", name="1.0.0")).to_be_visible()
     page.keyboard.press("Enter")
     choose(page, "Candidate", "1.1.0")
-    expect(page.get_by_role("heading", level=1)).to_have_text("Regressed")
+    expect_verdict(page, "Regressed")
     assert "baseline=1.0.0" in page.url and "candidate=1.1.0" in page.url
     verdicts = page.get_by_role("table", name="Metrics, the worst first").get_by_role("row")
     expect(verdicts.nth(1)).to_contain_text("regressed")
@@ -187,7 +199,7 @@ def test_a_region_of_durations_lists_its_traces_and_stands_in_the_address(page, 
 
 def test_the_comparison_is_swapped_exported_and_copied(page, demo, tmp_path):
     page.goto(demo.url + ARMS)
-    expect(page.get_by_role("heading", level=1)).to_have_text("Regressed")
+    expect_verdict(page, "Regressed")
     with page.expect_download() as started:
         page.get_by_role("button", name="Export Markdown").click()
     report = Path(started.value.path()).read_text(encoding="utf-8")
@@ -201,32 +213,130 @@ def test_the_comparison_is_swapped_exported_and_copied(page, demo, tmp_path):
     expect(metric_row(page, "duration")).to_contain_text("improved")
     assert "baseline=1.1.0" in page.url
     page.go_back()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Regressed")
+    expect_verdict(page, "Regressed")
 
 
 def test_what_can_t_be_compared_says_why_and_keeps_the_answer_there_was(page, demo):
     page.goto(f"{demo.url}/compare?environment=nowhere")
     expect(page.get_by_role("alert")).to_contain_text("No trace in nowhere names a version")
     page.goto(demo.url + ARMS)
-    expect(page.get_by_role("heading", level=1)).to_have_text("Regressed")
+    expect_verdict(page, "Regressed")
     page.keyboard.press("/")
     page.locator(".cm-content").fill("stat = 'OK'")
     page.keyboard.press("Enter")
     expect(page.get_by_role("alert")).to_contain_text("state")
-    expect(page.get_by_role("heading", level=1)).to_have_text("Regressed")
+    expect_verdict(page, "Regressed")
     assert all("400" in problem for problem in page.problems)
     page.problems.clear()
 
 
+def test_the_metric_of_both_sides_over_time_leads_to_the_traces_of_a_bucket(page, demo):
+    page.goto(demo.url + ARMS)
+    drawn = page.get_by_role("region", name="Over time")
+    expect(drawn.get_by_role("combobox", name="Metric")).to_have_value("duration_p50")
+    drawn.get_by_role("combobox", name="Metric").select_option("error_rate")
+    assert "metric=error_rate" in page.url
+    points = drawn.get_by_role("group", name=re.compile(r"^1\.1\.0 over time"))
+    points.get_by_role("link").first.focus()
+    said = points.get_by_role("link").first.get_attribute("aria-label")
+    page.keyboard.press("Enter")
+    count = re.search(r"of (\d+) trace", said)[1]
+    expect(page.get_by_role("status").filter(has_text=f"{count} trace")).to_be_visible()
+
+
+def test_two_versions_of_the_list_are_compared_and_one_leads_to_its_traces(page, demo):
+    page.goto(f"{demo.url}/traces")
+    page.keyboard.press("Control+k")
+    page.get_by_role("combobox", name="Go to").fill("versions")
+    page.keyboard.press("Enter")
+    production = page.get_by_role("region", name="production")
+    row = production.get_by_role("row").filter(
+        has=page.get_by_role("link", name="1.1.0", exact=True)
+    )
+    expect(row.get_by_role("img", name=re.compile("^Traces of 1.1.0"))).to_be_visible()
+    production.get_by_role("checkbox", name="Choose 1.1.0").check()
+    expect(page.get_by_role("region", name="Chosen versions")).to_contain_text("second version")
+    production.get_by_role("checkbox", name="Choose 1.0.0").check()
+    page.reload()
+    expect(production.get_by_role("checkbox", name="Choose 1.1.0")).to_be_checked()
+    page.keyboard.press("c")
+    expect_verdict(page, "Regressed")
+    assert "baseline=1.0.0&candidate=1.1.0&environment=production" in page.url
+    page.go_back()
+    row.get_by_role("link", name=re.compile(r" %$")).click()
+    expect(page.locator(".cm-content")).to_have_text(
+        "environment = 'production' AND app_version = '1.1.0' AND state = 'ERROR'"
+    )
+    page.go_back()
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("link", name=re.compile("^Compare with"))).to_be_visible()
+
+
+@pytest.fixture(scope="module")
+def shop(demo, tmp_path_factory):
+    """Two versions of a shop in the demo's store: packages, a prompt, a model, a parameter differ."""
+    folder = tmp_path_factory.mktemp("shop")
+    first, _, third = make_shop(folder / "code")
+    old = install(folder / "old", openai="1.40.0", tiktoken="0.7.0")
+    new = install(folder / "new", openai="1.52.1")
+    for version, commit, installed in (("1.9.0", first, old), ("1.10.0", third, new)):
+        git(folder / "code", "checkout", "-q", commit)
+        run_shop(
+            folder / "code", demo.url, version, PYTHONPATH=str(installed), WHENCE_ENVIRONMENT="lab"
+        )
+    return demo
+
+
+def test_what_two_versions_are_made_of_is_shown_side_by_side(page, shop):
+    page.goto(f"{shop.url}/versions?environment=lab")
+    page.get_by_role("link", name="1.10.0", exact=True).click()
+    expect(page.get_by_role("region", name="lab").get_by_role("row").nth(1)).to_contain_text(
+        "helpful 0.5"
+    )
+    page.get_by_text("Prompt system").click()
+    expect(page.get_by_text("Cite what you found.")).to_be_visible()
+    page.get_by_role("combobox", name="What changed since").select_option("1.9.0")
+    packages = page.get_by_role("table", name="Dependencies")
+    expect(packages.get_by_role("row").filter(has_text="openai")).to_contain_text("1.40.0")
+    expect(packages.get_by_role("row").filter(has_text="tiktoken")).to_contain_text("removed")
+    expect(page.get_by_role("region", name="Prompts")).to_contain_text("+Cite what you found.")
+    expect(page.get_by_role("table", name="Models")).to_contain_text("gpt-4.1")
+    expect(page.get_by_role("table", name="Parameters")).to_contain_text("temperature")
+    expect(page.get_by_role("region", name="Code")).to_contain_text("2 commits apart")
+    page.keyboard.press("s")
+    expect(packages.get_by_role("row").filter(has_text="tiktoken")).to_contain_text("added")
+    page.goto(f"{shop.url}/versions/detail?version=8.8.8")
+    expect(page.get_by_role("alert")).to_contain_text("There is no such version")
+    assert all("404" in problem for problem in page.problems)
+    page.problems.clear()
+
+
+def test_environments_stand_side_by_side_and_hints_lead_to_their_traces(page, demo):
+    page.goto(f"{demo.url}/environments")
+    page.get_by_role("combobox", name="Version").select_option("1.1.0")
+    heads = page.get_by_role("table").get_by_role("columnheader")
+    expect(heads).to_have_text(["Measure", "development", "staging", "production"])
+    assert "version=1.1.0" in page.url
+    page.reload()
+    hint = page.get_by_role("region", name="Signs of wrong labels").get_by_role("listitem").first
+    shown = hint.get_by_role("link", name=re.compile(r"^Show \d+ traces$"))
+    count = re.search(r"\d+", shown.text_content())[0]
+    shown.click()
+    # All are listed, or the first page of them.
+    said = page.get_by_role("status").filter(has_text=re.compile(rf"^(showing 100 of )?{count}"))
+    expect(said).to_be_visible()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_pages_fit_every_width_and_axe_finds_nothing_serious(page, demo, scheme, tmp_path):
+def test_the_pages_fit_every_width_and_axe_finds_nothing_serious(page, shop, scheme, tmp_path):
     """Also takes the pictures; with WHENCE_UPDATE_SCREENSHOTS=1 they replace those of the docs."""
     axe = (install_ui_packages() / "node_modules/axe-core/axe.min.js").read_text(encoding="utf-8")
     images = IMAGES if os.environ.get("WHENCE_UPDATE_SCREENSHOTS") == "1" else tmp_path
     page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
     for name, path, shown in SHOTS:
         page.set_viewport_size({"width": 1440, "height": 900})
-        page.goto(demo.url + path)
+        page.goto(shop.url + path)
         expect(page.get_by_text(shown).first).to_be_visible()
         page.wait_for_load_state("networkidle")
         page.evaluate(axe)

@@ -4,42 +4,51 @@ import { lazy, type ReactNode, Suspense, useEffect, useState } from "react";
 
 import styles from "./App.module.css";
 import { parseCompareUrl } from "./pages/compare/url";
+import { parseEnvironmentsUrl } from "./pages/environments/url";
 import { parseGroupsUrl } from "./pages/sessions/url";
 import { TracePage } from "./pages/trace/TracePage";
 import { parseTraceUrl } from "./pages/trace/url";
 import { TracesPage } from "./pages/traces/TracesPage";
 import { parseTracesUrl } from "./pages/traces/url";
+import { parseVersionDiffUrl, parseVersionsUrl, parseVersionUrl } from "./pages/versions/url";
 import { type Address, KnownPages, Link, splitHref, useAddress } from "./router";
 import { applyTheme, nextTheme, readTheme, type Theme } from "./theme";
 
 const Palette = lazy(() => import("./components/Palette"));
 const ComparePage = lazy(() => import("./pages/compare/ComparePage"));
+const EnvironmentsPage = lazy(() => import("./pages/environments/EnvironmentsPage"));
 const SessionsPage = lazy(() => import("./pages/sessions/AnyPage"));
+const VersionDiffPage = lazy(() => import("./pages/versions/VersionDiffPage"));
+const VersionPage = lazy(() => import("./pages/versions/VersionPage"));
+const VersionsPage = lazy(() => import("./pages/versions/VersionsPage"));
+
+type ShowPage = (address: Address) => ReactNode | null;
+
+function on<View>(parse: (address: Address) => View | null, show: (view: View) => ReactNode): ShowPage {
+  return (address) => {
+    const view = parse(address);
+    return view === null ? null : show(view);
+  };
+}
 
 /** The first entry that knows the address wins. */
-const PAGES: readonly ((address: Address) => ReactNode | null)[] = [
-  (address) => {
-    const view = parseTracesUrl(address);
-    return view === null ? null : <TracesPage view={view} />;
-  },
-  (address) => {
-    const view = parseTraceUrl(address);
-    return view === null ? null : <TracePage key={view.traceId} view={view} />;
-  },
-  (address) => {
-    const view = parseCompareUrl(address);
-    return view === null ? null : <ComparePage view={view} />;
-  },
-  (address) => {
-    const view = parseGroupsUrl(address);
-    return view === null ? null : <SessionsPage view={view} />;
-  },
+const PAGES: readonly ShowPage[] = [
+  on(parseTracesUrl, (view) => <TracesPage view={view} />),
+  on(parseTraceUrl, (view) => <TracePage key={view.traceId} view={view} />),
+  on(parseVersionsUrl, (view) => <VersionsPage view={view} />),
+  on(parseVersionUrl, (view) => <VersionPage view={view} />),
+  on(parseVersionDiffUrl, (view) => <VersionDiffPage view={view} />),
+  on(parseCompareUrl, (view) => <ComparePage view={view} />),
+  on(parseEnvironmentsUrl, (view) => <EnvironmentsPage view={view} />),
+  on(parseGroupsUrl, (view) => <SessionsPage view={view} />),
 ];
 
 /** The pages of the heading, also in the command palette. */
 const LISTED_PAGES = [
   { id: "page traces", title: "Traces", group: "Page", href: "/traces" },
+  { id: "page versions", title: "Versions", group: "Page", href: "/versions" },
   { id: "page compare", title: "Compare", group: "Page", href: "/compare" },
+  { id: "page environments", title: "Environments", group: "Page", href: "/environments" },
   { id: "page sessions", title: "Sessions", group: "Page", href: "/sessions" },
   { id: "page users", title: "Users", group: "Page", href: "/users" },
 ];
@@ -79,7 +88,7 @@ export function App() {
             <img src="/favicon.svg" alt="" width={18} height={18} />
             <span>Whence</span>
           </Link>
-          <nav aria-label="Pages" className={styles.nav}>
+          <nav ref={showCurrent} aria-label="Pages" className={styles.nav}>
             {LISTED_PAGES.map(({ title, href }) => (
               <Link
                 key={href}
@@ -91,6 +100,12 @@ export function App() {
             ))}
           </nav>
           <button type="button" className={styles.go} onClick={() => setPaletteOpen(true)}>
+            <svg viewBox="0 0 16 16" width="13" height="13" aria-hidden="true">
+              <g fill="none" stroke="currentColor" strokeWidth="1.5" strokeLinecap="round">
+                <circle cx="7" cy="7" r="4.5" />
+                <path d="M10.5 10.5L14 14" />
+              </g>
+            </svg>
             <span>Go to…</span> <kbd>Ctrl K</kbd>
           </button>
           <ThemeSwitch theme={theme} onTheme={setTheme} />
@@ -112,6 +127,13 @@ export function App() {
       ) : null}
     </KnownPages>
   );
+}
+
+/** On a phone not all pages fit: the current one stands in sight. */
+function showCurrent(nav: HTMLElement | null): void {
+  const current = nav?.querySelector<HTMLElement>("[aria-current]");
+  if (nav === null || current === null || current === undefined) return;
+  nav.scrollLeft = current.offsetLeft - nav.offsetLeft - (nav.clientWidth - current.clientWidth) / 2;
 }
 
 function ThemeSwitch({ theme, onTheme }: { theme: Theme; onTheme: (theme: Theme) => void }) {

@@ -162,8 +162,8 @@ test("the comparison as a program says all that the address says", () => {
 });
 
 test("an address says the whole view, and an empty one the newest version", () => {
-  const href = buildCompareUrl({ ...SCOPE, region: "40-60" });
-  expect(parseCompareUrl(splitHref(href))).toEqual({ ...SCOPE, region: "40-60" });
+  const view = { ...SCOPE, region: "40-60", metric: "error_rate" };
+  expect(parseCompareUrl(splitHref(buildCompareUrl(view)))).toEqual(view);
   expect(buildCompareUrl({})).toBe("/compare");
   expect(parseCompareUrl(splitHref("/compare?baseline=+"))).toMatchObject({ baseline: null, filter: "" });
   expect(parseCompareUrl(splitHref("/compared"))).toBeNull();

@@ -1,13 +1,20 @@
-/** What the pages of versions and comparisons ask. */
+/** What the page of comparisons asks. */
 
 import { keepPreviousData, queryOptions } from "@tanstack/react-query";
 
 import { type ComparedScope, writeCompareParams } from "../model/compareSnippets";
 import type { Bounds } from "../model/time";
 import { getJson, getText } from "./client";
-import type { Comparison, DurationDistribution, VersionRow } from "./types";
+import type { Comparison, DurationDistribution, Timeline } from "./types";
 
 const STALE_MS = 60_000;
+
+export interface TimelineScope {
+  filter: string;
+  environment?: string | null;
+  experimentIds: readonly string[];
+  bounds: Bounds;
+}
 
 export function comparisonQuery(scope: ComparedScope, bounds: Bounds) {
   const params = writeCompareParams(scope, bounds);
@@ -30,37 +37,26 @@ export function distributionQuery(scope: ComparedScope, bounds: Bounds) {
   });
 }
 
-/** The report that `whence compare --format markdown` prints. */
-export function readReport(scope: ComparedScope, bounds: Bounds): Promise<string> {
-  return getText("/api/v1/compare", [...writeCompareParams(scope, bounds), ["format", "markdown"]]);
-}
-
-export interface VersionScope {
-  environment: string | null;
-  experimentIds: readonly string[];
-  bounds: Bounds;
-}
-
-export function versionsQuery(
-  { environment, experimentIds, bounds }: VersionScope,
-  { byEnvironment = false, quality = false } = {},
+/** A metric over time, of the traces that a filter finds, between two moments. */
+export function timelineQuery(
+  metric: string,
+  { filter, environment = null, experimentIds, bounds }: TimelineScope,
 ) {
-  const params: [string, string][] = [];
+  const params: [string, string][] = [["metric", metric]];
+  if (filter !== "") params.push(["filter", filter]);
   if (environment !== null) params.push(["environment", environment]);
   for (const id of experimentIds) params.push(["experiment_id", id]);
   if (bounds.sinceMs !== null) params.push(["since", String(bounds.sinceMs)]);
   if (bounds.untilMs !== null) params.push(["until", String(bounds.untilMs)]);
-  if (byEnvironment) params.push(["by", "environment"]);
-  if (quality) params.push(["quality", "true"]);
   return queryOptions({
-    queryKey: ["versions", params],
-    queryFn: ({ signal }) =>
-      getJson<{ versions: VersionRow[]; total: number; elapsed_ms: number }>(
-        "/api/v1/versions",
-        params,
-        signal,
-      ),
+    queryKey: ["timeline", params],
+    queryFn: ({ signal }) => getJson<Timeline>("/api/v1/timeline", params, signal),
     placeholderData: keepPreviousData,
-    staleTime: 15_000,
+    staleTime: STALE_MS,
   });
+}
+
+/** The report that `whence compare --format markdown` prints. */
+export function readReport(scope: ComparedScope, bounds: Bounds): Promise<string> {
+  return getText("/api/v1/compare", [...writeCompareParams(scope, bounds), ["format", "markdown"]]);
 }

@@ -94,11 +94,12 @@ export function valuesQuery(field: string, experimentIds: readonly string[]) {
   return queryOptions({ ...facetsQuery(scope, [field], VALUES_SUGGESTED), staleTime: 30_000 });
 }
 
-export function seriesQuery(scope: Scope, split: string, buckets: number) {
+export function seriesQuery(scope: Scope, split: string, buckets: number, lines = 8) {
   const params = [
     ...writeScope(scope),
     ["split", split] as const,
     ["buckets", String(buckets)] as const,
+    ["lines", String(lines)] as const,
   ];
   return queryOptions({
     queryKey: ["series", params],

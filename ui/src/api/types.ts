@@ -64,3 +64,12 @@ export type TraceGroup = Schemas["TraceGroup"];
 export type TraceGroups = Schemas["TraceGroups"];
 
 export type SavedView = Pick<Schemas["SavedView"], "name" | "search">;
+export type VersionDetail = Schemas["VersionDetail"];
+export type VersionDiff = Schemas["VersionDiff"];
+export type Counted = Schemas["Counted"];
+export type Finding = Schemas["Finding"];
+export type FindingList = Schemas["FindingList"];
+export type Timeline = Schemas["Timeline"];
+export type EnvironmentOverview = Schemas["EnvironmentOverview"];
+export type EnvironmentRow = Schemas["EnvironmentRow"];
+export type StoredDocument = Schemas["StoredDocument"];

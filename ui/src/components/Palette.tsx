@@ -4,11 +4,14 @@ import { useQuery } from "@tanstack/react-query";
 import { type KeyboardEvent, useEffect, useRef, useState } from "react";
 
 import { experimentsQuery, valuesQuery, viewsQuery } from "../api/queries";
+import { writeArm } from "../model/arms";
 import { type Command, findCommands, readTraceId } from "../model/commands";
 import { equals } from "../model/filter";
+import { buildCompareUrl } from "../pages/compare/url";
 import { buildTraceUrl } from "../pages/trace/url";
 import { buildTracesUrl } from "../pages/traces/url";
 import { BUILT_IN_VIEWS, hrefOfView } from "../pages/traces/views";
+import { buildVersionUrl } from "../pages/versions/url";
 import { navigate } from "../router";
 import { applyTheme, type Theme } from "../theme";
 import styles from "./Palette.module.css";
@@ -116,7 +119,21 @@ function useCommands(onTheme: (theme: Theme) => void): Command[] {
       href: hrefOfView(view),
     })),
     ...values("environment", "Environment", environments),
-    ...values("app_version", "Version", versions),
+    ...values("app_version", "Traces of the version", versions),
+    ...(versions.data?.facets[0]?.values ?? []).flatMap(({ value }) => [
+      {
+        id: `version ${value}`,
+        title: value,
+        group: "Version",
+        href: buildVersionUrl({ version: value }),
+      },
+      {
+        id: `compare ${value}`,
+        title: `Compare ${value} with the one before`,
+        group: "Comparison",
+        href: buildCompareUrl({ candidate: writeArm("version", value) }),
+      },
+    ]),
     ...(experiments.data?.experiments ?? []).map((one) => ({
       id: `experiment ${one.experiment_id}`,
       title: one.name,

@@ -13,6 +13,8 @@ export interface DurationAxis {
 
 const LEAST_MS = 0.001;
 const MOST_TICKS = 9;
+/** A tick so near to an end would be cut off. */
+const EDGE = 0.015;
 
 export function drawAxis(found: DurationDistribution): DurationAxis | null {
   const first = found.at_ms[0];
@@ -33,7 +35,7 @@ function listTicks(lowMs: number, highMs: number, place: (ms: number) => number)
     for (let power = Math.floor(Math.log10(lowMs)); 10 ** power <= highMs; power += 1) {
       for (const step of steps) {
         const ms = Number((step * 10 ** power).toPrecision(3));
-        if (ms >= lowMs && ms <= highMs) found.push(ms);
+        if (place(ms) > EDGE && place(ms) < 1 - EDGE) found.push(ms);
       }
     }
     if (found.length <= MOST_TICKS || steps.length === 1) {

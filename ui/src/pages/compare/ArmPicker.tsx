@@ -3,7 +3,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { type KeyboardEvent, useState } from "react";
 
-import { type VersionScope, versionsQuery } from "../../api/comparisons";
+import { type VersionScope, versionsQuery } from "../../api/versions";
 import { facetsQuery } from "../../api/queries";
 import { Menu, MenuClose } from "../../components/Menu";
 import { type ArmKind, readArm, shortenArm, writeArm } from "../../model/arms";

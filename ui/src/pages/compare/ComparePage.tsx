@@ -1,7 +1,7 @@
 /** Is the candidate worse than the baseline, by how much, and why? */
 
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { type ReactNode, useRef, useState } from "react";
+import { useRef, useState } from "react";
 
 import { ApiError } from "../../api/client";
 import { comparisonQuery } from "../../api/comparisons";
@@ -9,9 +9,11 @@ import { useLastAnswer } from "../../api/lastAnswer";
 import { useScope } from "../../api/scope";
 import type { Comparison } from "../../api/types";
 import type { FilterFieldHandle } from "../../components/filter/FilterInput";
+import { Advice, Body, Bones, Page, Section } from "../../components/Page";
 import { Problem } from "../../components/Problem";
 import { Shortcuts } from "../../components/Shortcuts";
-import { shortenArm } from "../../model/arms";
+import { kindOf, shortenArm, writeArm } from "../../model/arms";
+import type { ComparedScope } from "../../model/compareSnippets";
 import type { Shortcut } from "../../model/shortcuts";
 import { ALL_TIME, type Bounds } from "../../model/time";
 import { Link, navigate } from "../../router";
@@ -20,6 +22,7 @@ import { Controls, type OpenPicker, swapArms } from "./Controls";
 import { Distribution } from "./Distribution";
 import { ComparedExperiments } from "./links";
 import { MetricTable } from "./MetricTable";
+import { OverTime } from "./OverTime";
 import { buildCompareUrl, type CompareView } from "./url";
 import { Verdict } from "./Verdict";
 import { Errors, Exemplars, Spans, Values } from "./Why";
@@ -33,7 +36,7 @@ export default function ComparePage({ view }: { view: CompareView }) {
   const [open, setOpen] = useState<OpenPicker>(null);
   const again = (): void => {
     restart();
-    for (const key of ["comparison", "distribution", "versions"]) {
+    for (const key of ["comparison", "distribution", "timeline", "versions"]) {
       void queries.invalidateQueries({ queryKey: [key] });
     }
   };
@@ -56,7 +59,7 @@ export default function ComparePage({ view }: { view: CompareView }) {
     <ComparedExperiments value={view.experimentIds}>
       <title>{titleOf(query.data)}</title>
       <Shortcuts table={shortcuts} />
-      <div className={styles.scroller}>
+      <Page>
         <Controls
           view={view}
           bounds={scope.bounds}
@@ -71,13 +74,13 @@ export default function ComparePage({ view }: { view: CompareView }) {
           <Refused error={query.error} view={view} onRetry={again} />
         )}
         {found === undefined ? (
-          query.error === null ? <Skeleton /> : null
+          query.error === null ? <Bones label="Comparing" /> : null
         ) : (
-          <div className={`${styles.page} ${isStale ? styles.stale : ""}`} aria-busy={query.isFetching}>
+          <Body isStale={isStale}>
             <Sections found={found} view={view} bounds={scope.bounds} />
-          </div>
+          </Body>
         )}
-      </div>
+      </Page>
     </ComparedExperiments>
   );
 }
@@ -96,6 +99,20 @@ interface SectionsProps {
   bounds: Bounds;
 }
 
+/** What the answer is about, which the address may be ahead of. */
+function scopeOf(found: Comparison, view: CompareView): ComparedScope {
+  const [baseline, candidate] = [found.baseline, found.candidate].map((arm) =>
+    writeArm(kindOf(arm.kind), arm.asked),
+  );
+  return {
+    ...view,
+    baseline: baseline ?? null,
+    candidate: candidate ?? null,
+    environment: found.environment,
+    filter: found.filter_string,
+  };
+}
+
 function Sections({ found, view, bounds }: SectionsProps) {
   const why = found.explanation ?? null;
   const isEmpty = found.baseline.traces === 0 || found.candidate.traces === 0;
@@ -106,8 +123,17 @@ function Sections({ found, view, bounds }: SectionsProps) {
         <MetricTable found={found} />
       </Section>
       <Section title="Durations">
-        <Distribution view={view} bounds={bounds} />
+        <Distribution
+          view={view}
+          scope={scopeOf(found, view)}
+          bounds={{ sinceMs: found.since_ms, untilMs: found.until_ms }}
+        />
       </Section>
+      {isEmpty ? null : (
+        <Section title="Over time">
+          <OverTime found={found} view={view} />
+        </Section>
+      )}
       {why === null || isEmpty ? null : (
         <>
           <Section title="Where the time goes">
@@ -131,22 +157,12 @@ function Sections({ found, view, bounds }: SectionsProps) {
   );
 }
 
-function Section({ title, children }: { title: string; children: ReactNode }) {
-  return (
-    <section className={styles.section} aria-label={title}>
-      <h2>{title}</h2>
-      {children}
-    </section>
-  );
-}
-
 /** What can't be compared, and what to do about it. */
 function Refused({ error, view, onRetry }: { error: Error; view: CompareView; onRetry: () => void }) {
   const isRefused = error instanceof ApiError && error.status === 400;
   if (!isRefused) return <Problem error={error} onRetry={onRetry} />;
   return (
-    <div className={styles.refused} role="alert">
-      <h2>Nothing to compare</h2>
+    <Advice title="Nothing to compare">
       <p>{error.message.charAt(0).toUpperCase() + error.message.slice(1)}.</p>
       <p>
         Choose the two sides above (<kbd>b</kbd>, <kbd>c</kbd>)
@@ -157,19 +173,6 @@ function Refused({ error, view, onRetry }: { error: Error; view: CompareView; on
         )}
         , or tell versions apart: <code>APP_VERSION=1.1.0 ENVIRONMENT=production python app.py</code>.
       </p>
-    </div>
-  );
-}
-
-function Skeleton() {
-  return (
-    <div className={styles.page} role="status" aria-label="Comparing">
-      <div className={styles.bones}>
-        {Array.from({ length: 9 }, (_, index) => (
-          // eslint-disable-next-line react/no-array-index-key -- they are all alike
-          <div key={index} />
-        ))}
-      </div>
-    </div>
+    </Advice>
   );
 }

@@ -21,6 +21,7 @@ import {
   writeRegion,
 } from "../../model/durations";
 import { formatValue } from "../../model/comparison";
+import type { ComparedScope } from "../../model/compareSnippets";
 import type { Bounds } from "../../model/time";
 import { Link } from "../../router";
 import styles from "./Distribution.module.css";
@@ -32,8 +33,15 @@ const HEIGHT = 220;
 const LINES = [0.25, 0.5, 0.75, 0.95];
 const QUANTILES = ["p50_ms", "p95_ms", "p99_ms"] as const;
 
-export function Distribution({ view, bounds }: { view: CompareView; bounds: Bounds }) {
-  const query = useQuery(distributionQuery(view, bounds));
+interface DistributionProps {
+  view: CompareView;
+  /** What was compared: a filter that is refused must not be asked again. */
+  scope: ComparedScope;
+  bounds: Bounds;
+}
+
+export function Distribution({ view, scope, bounds }: DistributionProps) {
+  const query = useQuery(distributionQuery(scope, bounds));
   const found = useLastAnswer(query.data);
   const axis = useMemo(() => (found === undefined ? null : drawAxis(found)), [found]);
   if (found === undefined) {

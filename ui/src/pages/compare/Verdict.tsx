@@ -2,7 +2,7 @@
 
 import { useQuery } from "@tanstack/react-query";
 
-import { type VersionScope, versionsQuery } from "../../api/comparisons";
+import { type VersionScope, versionsQuery } from "../../api/versions";
 import type { Arm, Comparison } from "../../api/types";
 import { VerdictMark } from "../../components/VerdictMark";
 import { kindOf, shortenArm } from "../../model/arms";

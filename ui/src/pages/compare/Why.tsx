@@ -1,6 +1,7 @@
 /** Where the difference comes from: spans, errors, what only one side does, and shared values. */
 
 import type { Comparison, ErrorSignature, Explanation } from "../../api/types";
+import table from "../../components/Table.module.css";
 import { SpanSign } from "../../components/SpanSign";
 import { formatValue } from "../../model/comparison";
 import { formatCount } from "../../model/format";
@@ -13,26 +14,26 @@ import styles from "./Why.module.css";
 export function Spans({ why }: { why: Explanation }) {
   const hrefOf = useTracesHref();
   const [low, high] = boundsOf(why.spans);
-  if (why.spans.length === 0) return <p className={styles.none}>No spans of comparable traces were found.</p>;
+  if (why.spans.length === 0) return <p className={table.none}>No spans of comparable traces were found.</p>;
   return (
     <>
-      <table className={styles.table} aria-label="Own time of spans on the critical path">
+      <table className={table.table} aria-label="Own time of spans on the critical path">
         <thead>
           <tr>
             <th scope="col">Span</th>
-            <th scope="col" className={styles.number}>
+            <th scope="col" className={table.number}>
               Baseline
             </th>
-            <th scope="col" className={styles.number}>
+            <th scope="col" className={table.number}>
               Candidate
             </th>
             <th scope="col" className={styles.plotHead}>
               Change a trace
             </th>
-            <th scope="col" className={styles.number}>
+            <th scope="col" className={table.number}>
               Share
             </th>
-            <th scope="col" className={styles.number}>
+            <th scope="col" className={table.number}>
               Calls a trace
             </th>
           </tr>
@@ -44,10 +45,10 @@ export function Spans({ why }: { why: Explanation }) {
                 <SpanSign spanType={one.span_type} />
                 <bdi title={one.name}>{one.name}</bdi>
               </th>
-              <td className={styles.number} data-title="Baseline">
+              <td className={table.number} data-title="Baseline">
                 <Link href={hrefOf(one.baseline_filter)}>{formatValue(one.baseline_ms, "ms")}</Link>
               </td>
-              <td className={styles.number} data-title="Candidate">
+              <td className={table.number} data-title="Candidate">
                 <Link href={hrefOf(one.candidate_filter)}>{formatValue(one.candidate_ms, "ms")}</Link>
               </td>
               <td className={styles.effect} title={describeEffect(one)}>
@@ -73,22 +74,22 @@ export function Spans({ why }: { why: Explanation }) {
                   )}
                 </div>
               </td>
-              <td className={styles.number} data-title="Share">
+              <td className={table.number} data-title="Share">
                 {describeShare(one.share)}
               </td>
-              <td className={styles.number} data-title="Calls a trace">
+              <td className={table.number} data-title="Calls a trace">
                 {formatCalls(one.baseline_calls, one.candidate_calls)}
               </td>
             </tr>
           ))}
         </tbody>
       </table>
-      <p className={styles.note}>
+      <p className={table.note}>
         A span's own time on the critical path; the changes add up to the whole. Read from{" "}
         {formatCount(why.baseline_traces)} and {formatCount(why.candidate_traces)} traces
         {why.sampled ? ", a fixed sample" : ""}; the dark line is the 95 % interval.
       </p>
-      <ul className={styles.list}>
+      <ul className={table.list}>
         {why.presence.map((one) => (
           <li key={`${one.change} ${one.name}`}>
             <b>{one.change === "added" ? "New span" : "Gone"}</b>{" "}
@@ -112,27 +113,27 @@ export function Values({ why }: { why: Explanation }) {
   const hrefOf = useTracesHref();
   if (why.overrepresented.length === 0) {
     return (
-      <p className={styles.none}>
+      <p className={table.none}>
         No metadata value stands out among the candidate's slow or failed traces.
       </p>
     );
   }
   return (
-    <table className={styles.table} aria-label="Values frequent among slow or failed traces">
+    <table className={table.table} aria-label="Values frequent among slow or failed traces">
       <thead>
         <tr>
           <th scope="col">Value</th>
           <th scope="col">Among</th>
-          <th scope="col" className={styles.number}>
+          <th scope="col" className={table.number}>
             Of these
           </th>
-          <th scope="col" className={styles.number}>
+          <th scope="col" className={table.number}>
             Of the rest
           </th>
-          <th scope="col" className={styles.number}>
+          <th scope="col" className={table.number}>
             Explains
           </th>
-          <th scope="col" className={styles.number}>
+          <th scope="col" className={table.number}>
             Traces
           </th>
         </tr>
@@ -141,20 +142,20 @@ export function Values({ why }: { why: Explanation }) {
         {why.overrepresented.map((one) => (
           <tr key={`${one.selected} ${one.field} ${one.value}`}>
             <th scope="row">
-              <span className={styles.soft}>{one.field}</span>
+              <span className={table.soft}>{one.field}</span>
               <bdi title={one.value}>{one.value}</bdi>
             </th>
             <td data-title="Among">{one.selected} traces</td>
-            <td className={styles.number} data-title="Of these">
+            <td className={table.number} data-title="Of these">
               {(one.share_selected * 100).toFixed(0)} %
             </td>
-            <td className={styles.number} data-title="Of the rest">
+            <td className={table.number} data-title="Of the rest">
               {(one.share_rest * 100).toFixed(0)} %
             </td>
-            <td className={styles.number} data-title="Explains">
+            <td className={table.number} data-title="Explains">
               {(one.explained * 100).toFixed(0)} %
             </td>
-            <td className={styles.number} data-title="Traces">
+            <td className={table.number} data-title="Traces">
               <Link href={hrefOf(one.filter_string)}>{formatCount(one.support)}</Link>
             </td>
           </tr>
@@ -165,18 +166,18 @@ export function Values({ why }: { why: Explanation }) {
 }
 
 export function Errors({ found }: { found: Comparison }) {
-  if (found.errors.length === 0) return <p className={styles.none}>No span of either side failed.</p>;
+  if (found.errors.length === 0) return <p className={table.none}>No span of either side failed.</p>;
   return (
-    <table className={styles.table} aria-label="Errors that were alike">
+    <table className={table.table} aria-label="Errors that were alike">
       <thead>
         <tr>
           <th scope="col">Error</th>
           <th scope="col">Span</th>
           <th scope="col">Status</th>
-          <th scope="col" className={styles.number}>
+          <th scope="col" className={table.number}>
             Baseline
           </th>
-          <th scope="col" className={styles.number}>
+          <th scope="col" className={table.number}>
             Candidate
           </th>
           <th scope="col">Example</th>
@@ -197,7 +198,7 @@ function ErrorRow({ one }: { one: ErrorSignature }) {
   const hrefOf = useTracesHref();
   return (
     <tr>
-      <th scope="row" className={styles.wide}>
+      <th scope="row" className={table.wide}>
         <bdi>
           {one.type === "" ? null : <b>{one.type}: </b>}
           {one.message}
@@ -206,14 +207,14 @@ function ErrorRow({ one }: { one: ErrorSignature }) {
       <td data-title="Span">
         <bdi>{one.span}</bdi>
       </td>
-      <td data-title="Status" className={BAD.has(one.status) ? styles.bad : styles.soft}>
+      <td data-title="Status" className={BAD.has(one.status) ? table.bad : table.soft}>
         {BAD.has(one.status) ? "▲ " : one.status === "gone" || one.status === "fewer" ? "▼ " : ""}
         {one.status}
       </td>
-      <td className={styles.number} data-title="Baseline">
+      <td className={table.number} data-title="Baseline">
         <Link href={hrefOf(one.baseline_filter)}>{formatCount(one.baseline)}</Link>
       </td>
-      <td className={styles.number} data-title="Candidate">
+      <td className={table.number} data-title="Candidate">
         <Link href={hrefOf(one.candidate_filter)}>{formatCount(one.candidate)}</Link>
       </td>
       <td data-title="Example">
@@ -228,17 +229,17 @@ function ErrorRow({ one }: { one: ErrorSignature }) {
 }
 
 export function Exemplars({ why }: { why: Explanation }) {
-  if (why.exemplars.length === 0) return <p className={styles.none}>No pair of traces was found.</p>;
+  if (why.exemplars.length === 0) return <p className={table.none}>No pair of traces was found.</p>;
   return (
-    <table className={styles.table} aria-label="Pairs of traces">
+    <table className={table.table} aria-label="Pairs of traces">
       <thead>
         <tr>
           <th scope="col">Pair</th>
           <th scope="col">Why alike</th>
-          <th scope="col" className={styles.number}>
+          <th scope="col" className={table.number}>
             Baseline
           </th>
-          <th scope="col" className={styles.number}>
+          <th scope="col" className={table.number}>
             Candidate
           </th>
         </tr>
@@ -250,12 +251,12 @@ export function Exemplars({ why }: { why: Explanation }) {
               <PairLink baseline={pair.baseline} candidate={pair.candidate} reason={pair.reason} />
             </th>
             <td data-title="Why alike">{pair.basis}</td>
-            <td className={styles.number} data-title="Baseline">
+            <td className={table.number} data-title="Baseline">
               <Link href={buildTraceUrl({ traceId: pair.baseline })} title={pair.baseline}>
                 {formatValue(pair.baseline_ms, "ms")}
               </Link>
             </td>
-            <td className={styles.number} data-title="Candidate">
+            <td className={table.number} data-title="Candidate">
               <Link href={buildTraceUrl({ traceId: pair.candidate })} title={pair.candidate}>
                 {formatValue(pair.candidate_ms, "ms")}
               </Link>

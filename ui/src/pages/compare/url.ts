@@ -1,6 +1,6 @@
 /**
  * The address of a comparison:
- * `/compare?baseline=1.0.0&candidate=1.1.0&environment=production&filter=…&time=7d&region=40-60`.
+ * `/compare?baseline=1.0.0&candidate=1.1.0&environment=production&filter=…&time=7d&region=40-60&metric=error_rate`.
  * Without a candidate it is the newest version, without a baseline the one before.
  */
 
@@ -11,6 +11,8 @@ import type { Address } from "../../router";
 export interface CompareView extends ComparedScope {
   /** The durations that are looked at. */
   region: string | null;
+  /** What is drawn over time; null: what regressed. */
+  metric: string | null;
 }
 
 export const NEWEST: CompareView = {
@@ -21,6 +23,7 @@ export const NEWEST: CompareView = {
   experimentIds: [],
   time: ALL_TIME,
   region: null,
+  metric: null,
 };
 
 export function parseCompareUrl({ path, search }: Address): CompareView | null {
@@ -38,6 +41,7 @@ export function parseCompareUrl({ path, search }: Address): CompareView | null {
     experimentIds: params.getAll("experiment_id"),
     time: readTime(params),
     region: read("region"),
+    metric: read("metric"),
   };
 }
 
@@ -51,6 +55,7 @@ export function buildCompareUrl(given: Partial<CompareView>): string {
   writeTime(view.time, params);
   for (const id of view.experimentIds) params.append("experiment_id", id);
   if (view.region !== null) params.set("region", view.region);
+  if (view.metric !== null) params.set("metric", view.metric);
   const query = params.toString();
   return query === "" ? "/compare" : `/compare?${query}`;
 }

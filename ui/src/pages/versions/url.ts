@@ -1,6 +1,7 @@
 /**
  * The addresses of versions, named as the API names its routes:
- * `/versions?environment=…&time=7d&experiment_id=…`, `/versions/detail?version=1.1.0`,
+ * `/versions?environment=…&time=7d&experiment_id=…&chosen=1.0.0&chosen=1.1.0&in=production`,
+ * `/versions/detail?version=1.1.0`,
  * `/versions/diff?before=1.0.0&after=1.1.0`.
  */
 
@@ -11,6 +12,9 @@ export interface VersionsView {
   environment: string | null;
   experimentIds: readonly string[];
   time: TimeRange;
+  /** Those to compare, as sides of a comparison; of the environment `chosenIn`. */
+  chosen: readonly string[];
+  chosenIn: string | null;
 }
 
 export interface VersionView {
@@ -42,6 +46,8 @@ export function parseVersionsUrl({ path, search }: Address): VersionsView | null
     environment: readText(params, "environment"),
     experimentIds: params.getAll("experiment_id"),
     time: readTime(params),
+    chosen: params.getAll("chosen").slice(0, 2),
+    chosenIn: readText(params, "in"),
   };
 }
 
@@ -87,7 +93,16 @@ function write(
 
 export function buildVersionsUrl(given: Partial<VersionsView> = {}): string {
   const { environment = null, experimentIds = [], time = ALL_TIME } = given;
-  return write("/versions", { environment }, experimentIds, time);
+  const { chosen = [], chosenIn = null } = given;
+  const href = write(
+    "/versions",
+    { environment, in: chosen.length === 0 ? null : chosenIn },
+    experimentIds,
+    time,
+  );
+  if (chosen.length === 0) return href;
+  const named = new URLSearchParams(chosen.map((one) => ["chosen", one]));
+  return `${href}${href.includes("?") ? "&" : "?"}${named.toString()}`;
 }
 
 export function buildVersionUrl(given: Partial<VersionView> & { version: string }): string {
