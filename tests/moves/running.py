@@ -21,11 +21,11 @@ RECORD = Path(__file__).with_name("programs") / "record.py"
 START_LIMIT_S = 90.0
 
 
-def record(address: str, *arguments: object) -> dict[str, dict]:
+def record(address: str, *arguments: object, **environment: str) -> dict[str, dict]:
     """Record traces with the real client, or read them; return them as it writes them down."""
     done = subprocess.run(
         [sys.executable, "-W", "ignore", str(RECORD), address, *map(str, arguments)],
-        env=clean_environment(**QUICK),
+        env=clean_environment(**QUICK, **environment),
         cwd=RECORD.parent,
         capture_output=True,
         text=True,
