@@ -15,7 +15,10 @@ from running import read_all
 from otlp_requests import body, new_trace_id, span
 from serving import serving
 from whence.entities import experiment_id_of
+from whence.errors import InvalidInputError
 from whence.moves.langfuse import Reader
+from whence.moves.otlp_files import read_units
+from whence.moves.rows import read_rows
 from whence.otlp import json as otlp_json
 from whence.otlp import protobuf
 
@@ -364,6 +367,22 @@ def test_a_phoenix_annotation_without_its_span_and_a_row_without_ids_are_named(w
     done = whence("import", "phoenix", name)
     assert done.code == 3 and "in none of these files" in done.err
     assert "mixed.jsonl line 3" in done.err and "imported 1 traces" in done.err
+
+
+@pytest.mark.parametrize(
+    ("name", "start", "words"),
+    [
+        ("spans.jsonl", b"PAR1\x15", "must end in .parquet"),
+        ("spans.json", b"\x1f\x8b\x08", "must end in .gz"),
+        ("spans.csv", b"PK\x03\x04", "unpack it first"),
+        ("mlflow.db", b"SQLite format 3\0", "whence import mlflow FILE"),
+    ],
+)
+def test_a_file_of_another_kind_is_refused_with_what_it_is(tmp_path, name, start, words):
+    (tmp_path / name).write_bytes(start + bytes(100))
+    for read in (read_rows, read_units):
+        with pytest.raises(InvalidInputError, match=words):
+            list(read([str(tmp_path / name)]))
 
 
 def framed(messages: list[bytes], how: str) -> bytes:

@@ -173,6 +173,7 @@ def test_what_can_not_be_read_is_named_and_nothing_else_is_lost(whence, recorded
     [
         (["no-such.db"], "there is no database"),
         (["."], "mlflow server --backend-store-uri"),
+        ([__file__], "is no SQLite database"),
         (["mssql://host/db"], "whence[import]"),
         (["http://127.0.0.1:9"], "no server answers"),
         (["x.db", "--since", "yesterday"], "--since takes"),

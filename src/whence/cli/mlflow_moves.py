@@ -47,7 +47,7 @@ def run_import(
     checkpoint = moves.open_checkpoint(options, _plain(move), moves.has_trace(client))
     with (
         moves.open_report(options.report, checkpoint) as report,
-        _reading(source, selection, artifacts) as it,
+        _reading(source, destination, selection, artifacts) as it,
     ):
         if it.left_out:
             shown = ", ".join(escape_line(name) for name in it.left_out)
@@ -76,6 +76,8 @@ def run_export(
             "not written to"
         )
     server = MlflowServer(address)
+    if server.address == client.server_url:
+        raise InvalidInputError(f"{server.address} is the Whence server that is exported from")
     move = {
         "from": client.server_url,
         "to": server.address,
@@ -117,12 +119,15 @@ def _after(filter_string: str, time_ms: int | None) -> str:
 
 @contextmanager
 def _reading(
-    source: str, selection: Selection, artifacts: Path | None
+    source: str, destination: str, selection: Selection, artifacts: Path | None
 ) -> Iterator[DatabaseReader | ServerReader]:
     if source.startswith(HTTP):
         if artifacts is not None:
             raise InvalidInputError("--artifacts is for databases: a server reads its own files")
-        with closing(ServerReader(MlflowServer(source), selection)) as reader:
+        server = MlflowServer(source)
+        if server.address == destination:
+            raise InvalidInputError(f"{destination} is the Whence server that is imported into")
+        with closing(ServerReader(server, selection)) as reader:
             yield reader
         return
     with closing(_open(source)) as connection:

@@ -13,7 +13,7 @@ import json
 import sys
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -27,18 +27,32 @@ LISTS = ("data", "traces", "observations", "scores", "spans", "annotations", "ro
 PARQUET = (".parquet", ".pq")
 PARQUET_ROWS = 500
 MAX_CELL_CHARS = 2**31 - 1
+GZIP = ".gz"
+# What files of these beginnings are, where their names say something else.
+FOREIGN = {
+    b"SQLite format 3\0": "a SQLite database: `whence import mlflow FILE` reads MLflow's",
+    b"PAR1": "Parquet: its name must end in .parquet",
+    b"\x1f\x8b": "gzip: its name must end in .gz",
+    b"PK\x03\x04": "a zip archive: unpack it first",
+}
 NULLS = ("", "\\N")  # as databases write them to CSV
 Row = dict[str, Any]
+
+
+class Peekable(Protocol):
+    """What tells its beginning without reading it."""
+
+    def peek(self, size: int, /) -> bytes:
+        """Return some bytes that come next."""
 
 
 def read_rows(files: Sequence[str]) -> Iterator[tuple[str, Row] | Unreadable]:
     """Yield the rows of files with the place of each; `-` is stdin."""
     for file in files:
-        name = file.removesuffix(".gz")
         with open_file(file) as stream:
-            if name.endswith(PARQUET):
+            if _is_parquet(file):
                 yield from _read_parquet(file, stream)
-            elif name.endswith(".csv"):
+            elif file.removesuffix(GZIP).endswith(".csv"):
                 yield from _read_csv(file, stream)
             else:
                 yield from _read_json(file, stream)
@@ -52,17 +66,32 @@ def open_file(file: str) -> Iterator[IO[bytes]]:
         return
     try:
         with Path(file).open("rb") as plain:
-            if file.endswith(".gz"):
+            if file.endswith(GZIP):
                 with gzip.open(plain) as stream:
+                    _check_kind(file, stream)
                     yield stream  # type: ignore[misc]  # a GzipFile is an IO[bytes] in all but name
             else:
+                _check_kind(file, plain)
                 yield plain
     except FileNotFoundError:
         raise InvalidInputError(f"there is no file {file}") from None
     except IsADirectoryError:
         raise InvalidInputError(f"{file} is a folder: name the files in it") from None
+    except PermissionError:
+        raise InvalidInputError(f"{file} may not be read by this user") from None
     except (EOFError, gzip.BadGzipFile) as error:
         raise InvalidInputError(f"{file} is broken gzip: {error}") from None
+
+
+def _check_kind(file: str, stream: Peekable) -> None:
+    head = stream.peek(16)
+    for start, what in FOREIGN.items():
+        if head.startswith(start) and not (start == b"PAR1" and _is_parquet(file)):
+            raise InvalidInputError(f"{file} is {what}")
+
+
+def _is_parquet(file: str) -> bool:
+    return file.removesuffix(GZIP).endswith(PARQUET)
 
 
 def _read_json(file: str, stream: IO[bytes]) -> Iterator[tuple[str, Row] | Unreadable]:

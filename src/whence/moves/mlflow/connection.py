@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy import URL
 
 SQLITE = "sqlite:///"
+NO_DATABASE = "file is not a database"  # Python 3.10 has no codes of SQLite's errors
 DRIVERS = {"postgresql": "psycopg", "postgres": "psycopg", "mysql": "pymysql"}
 EXTRA = 'pip install "whence[import]"'
 
@@ -62,6 +63,8 @@ class Sqlite:
                 for row in cursor:
                     yield dict(zip(names, row, strict=True))
         except sqlite3.Error as error:
+            if NO_DATABASE in str(error):
+                raise InvalidInputError(f"{self._path} is no SQLite database") from None
             raise WhenceError(f"the database {self._path} can't be read: {error}") from None
 
     def columns(self, table: str) -> set[str]:
