@@ -27,8 +27,17 @@ class Call(NamedTuple):
     tenant: str = "acme"
 
 
-def send(client: Any, version: str, environment: str, calls: list[Call]) -> list[str]:
-    """Send the traces; return their ids."""
+def send(
+    client: Any,
+    version: str | None,
+    environment: str,
+    calls: list[Call],
+    resource: dict[str, str] | None = None,
+) -> list[str]:
+    """Send the traces, with more of the resource where given; return their ids."""
+    whole = {"deployment.environment.name": environment, **(resource or {})}
+    if version is not None:
+        whole["service.version"] = version
     spans: list[dict[str, Any]] = []
     ids = []
     for number, call in enumerate(calls):
@@ -38,7 +47,7 @@ def send(client: Any, version: str, environment: str, calls: list[Call]) -> list
     for start in range(0, len(spans), BATCH):
         client.post(
             "/v1/traces",
-            content=_body(spans[start : start + BATCH], version, environment),
+            content=_body(spans[start : start + BATCH], whole),
             headers=JSON,
         ).raise_for_status()
     return ids
@@ -96,8 +105,7 @@ def _spans(trace_id: str, start_ns: int, call: Call) -> list[dict[str, Any]]:
     ]
 
 
-def _body(spans: list[dict[str, Any]], version: str, environment: str) -> bytes:
-    attributes = {"service.version": version, "deployment.environment.name": environment}
+def _body(spans: list[dict[str, Any]], attributes: dict[str, str]) -> bytes:
     resource = {
         "attributes": [{"key": k, "value": {"stringValue": v}} for k, v in attributes.items()]
     }

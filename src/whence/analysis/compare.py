@@ -26,15 +26,15 @@ from whence.analysis.metrics import (
     feedback_metric,
     margin_of,
 )
-from whence.analysis.strata import check_by, find_strata, find_units
+from whence.analysis.strata import check_by, find_strata
 from whence.analysis.trace_filters import Filters
 from whence.entities.comparison import Arm, Comparison, MetricComparison, decide_all
 from whence.entities.comparison_text import label_of, write_summary
 from whence.query.arms import NamedArm, Scope, begin_at, name_arms, show_filter
+from whence.query.baselines import read_doubts
 from whence.query.compared_feedback import FeedbackSource, read_feedback
 from whence.query.compared_spans import (
     Counts,
-    ErrorSpan,
     read_error_spans,
     read_first_tokens,
     read_tool_calls,
@@ -79,7 +79,9 @@ def compare_versions(store: Store, question: Question) -> Comparison:
     arms = _name_arms(store, question)
     beside = store.submit(lambda: _read_beside(store, question.scope, arms))
     population = read_population(store, question.scope, *arms, models="model" in by)
-    measured, metrics = measure(population, by, beside.result())
+    failed = store.submit(lambda: read_error_spans(store, population))
+    first_tokens = read_first_tokens(store, question.scope, arms, population)
+    measured, metrics = measure(population, by, beside.result(), first_tokens)
     guards = choose_guards(metrics, question.metrics)
     margins = {one.name: margin_of(one, question.margins) for one in metrics}
     watching = None if question.looking is None else find_look(measured, question.looking)
@@ -89,7 +91,7 @@ def compare_versions(store: Store, question: Question) -> Comparison:
         judged = judge_again(measured, metrics, guards, margins, watching)
     filters = Filters(arms)
     rows = [_row(one, filters) for one in judged]
-    errors = compare_errors(beside.result().error_spans, population, measured, filters)
+    errors = compare_errors(failed.result(), population, measured, filters)
     explanation = None
     if question.explain and population.size:
         explanation = explain_difference(
@@ -114,7 +116,11 @@ def compare_versions(store: Store, question: Question) -> Comparison:
         coverage=coverage,
         confidence=1 - (ALPHA if watching is None else watching.alpha),
         exact=not population.sampled,
-        notes=[*_notes(arms, population, coverage, views), *([errors.note] if errors.note else [])],
+        notes=[
+            *beside.result().doubts,
+            *_notes(arms, population, coverage, views),
+            *([errors.note] if errors.note else []),
+        ],
         explanation=explanation,
         watching=watching,
         elapsed_ms=round((time.perf_counter() - started) * 1000, 3),
@@ -129,25 +135,26 @@ def _name_arms(store: Store, question: Question) -> tuple[NamedArm, NamedArm]:
 
 
 class Beside(msgspec.Struct, frozen=True):
-    """What spans and judgements say of the compared traces."""
+    """What spans and judgements say of the compared traces, read while the traces are."""
 
     tool_calls: Counts
-    first_tokens: Counts | None
     feedback: list[FeedbackSource]
-    error_spans: list[ErrorSpan]
+    doubts: list[str]
 
 
 def _read_beside(store: Store, scope: Scope, arms: tuple[NamedArm, NamedArm]) -> Beside:
     return Beside(
         read_tool_calls(store, scope, arms),
-        read_first_tokens(store, scope, arms),
         read_feedback(store, scope, arms),
-        read_error_spans(store, scope, arms),
+        read_doubts(store, scope, arms),
     )
 
 
 def measure(
-    population: Population, by: tuple[str, ...], beside: Beside
+    population: Population,
+    by: tuple[str, ...],
+    beside: Beside,
+    first_tokens: Counts | None = None,
 ) -> tuple[Measured, list[Metric]]:
     """Return the values of every metric that any trace has, and those metrics."""
     columns: dict[str, NDArray[np.float64]] = {
@@ -158,8 +165,8 @@ def measure(
     calls = beside.tool_calls.of(population.key, 0.0)
     if calls.any():
         columns["tool_calls"] = calls
-    if beside.first_tokens is not None:
-        columns["time_to_first_token"] = beside.first_tokens.of(population.key, np.nan)
+    if first_tokens is not None:
+        columns["time_to_first_token"] = first_tokens.of(population.key, np.nan)
     metrics: list[Metric] = [
         one
         for one in METRICS
@@ -174,7 +181,7 @@ def measure(
         columns[metric.column] = values
         metrics.append(metric)
     measured = Measured(
-        population.is_candidate, find_strata(population, by), find_units(population), columns
+        population.is_candidate, find_strata(population, by), population.unit, columns
     )
     return measured, metrics
 
@@ -234,7 +241,7 @@ def _view_arm(arm: NamedArm, population: Population, measured: Measured, side: i
         filter_string=show_filter(arm.finished),
         traces=population.found[side],
         used=len(times),
-        units=len(np.unique(measured.units[chosen])),
+        units=measured.count_units()[side],
         unfinished=population.unfinished[side],
         unfinished_filter=show_filter(arm.unfinished),
         first_seen_ms=int(times.min()) if len(times) else None,
@@ -248,8 +255,8 @@ def _notes(
     notes = [arm.note for arm in arms if arm.note]
     if population.sampled:
         notes.append(
-            f"sampled: of more than {MAX_TRACES:,} traces a version, those of a fixed sample of "
-            f"units were compared ({views[0].used:,} and {views[1].used:,})"
+            f"sampled: of a version with more than {MAX_TRACES:,} traces, those of a fixed sample "
+            f"of its units were compared ({views[0].used:,} and {views[1].used:,} traces)"
         )
     notes += [
         f"no finished traces of {view.asked!r}{_kind(arm)} were found"

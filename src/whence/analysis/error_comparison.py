@@ -38,7 +38,10 @@ def compare_errors(
     """Return what happened to every error of the compared traces; units are counted, not spans."""
     if not population.failed.any():
         return Errors([], {})
-    rows = {int(population.key[row]): row for row in np.flatnonzero(population.failed)}
+    found_keys = np.array(sorted({one.key for one in spans}), dtype=np.uint64)
+    places = np.minimum(np.searchsorted(population.key, found_keys), population.size - 1)
+    known = population.failed[places] & (population.key[places] == found_keys)
+    rows = dict(zip(found_keys[known].tolist(), places[known].tolist(), strict=True))
     by_key = {one.key: one for one in find_failures(spans) if one.key in rows}
     units: dict[tuple[str, str, str], tuple[set[int], set[int]]] = {}
     examples: dict[tuple[str, str, str], Failure] = {}
@@ -50,9 +53,7 @@ def compare_errors(
         of_both[side].add(int(measured.units[row]))
         if side:
             examples.setdefault((one.type, one.message, one.span), failure)
-    totals = [
-        len(np.unique(measured.units[population.is_candidate == side])) for side in (False, True)
-    ]
+    totals = measured.count_units()
     names = sorted(units)
     compared = compare_signatures(
         np.array([len(units[name][0]) for name in names], dtype=np.float64),

@@ -47,7 +47,7 @@ def find_pairs(
     candidates = [int(population.key[row]) for row in (*slow, *failed)]
     shown = read_examples(store, scope, arms[1], candidates)
     inputs = sorted({one.input for one in shown.values() if one.has_input})
-    same = find_same_inputs(store, scope, arms[0], inputs)
+    same = find_same_inputs(store, scope, arms[0], population, inputs)
     failed_first = sorted(
         failed.tolist(),
         key=lambda row: (
@@ -143,6 +143,8 @@ def _view(
     reason: str,
 ) -> ExemplarPair:
     place = int(np.searchsorted(population.key, np.uint64(other)))
+    if place == population.size or population.key[place] != other:  # delivered meanwhile
+        place = -1
     return ExemplarPair(
         baseline=example.trace_id,
         candidate=shown[int(population.key[row])].trace_id,

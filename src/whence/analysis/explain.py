@@ -8,6 +8,7 @@ bootstraps over units. What is found here is where to look, never a verdict.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -15,11 +16,11 @@ import numpy as np
 from scipy import special
 
 from whence.analysis.examples import find_pairs
-from whence.analysis.overrepresented import find_overrepresented
+from whence.analysis.overrepresented import find_overrepresented, read_candidates_values
 from whence.analysis.span_table import OTHERS, SpanTable, build_span_table
 from whence.analysis.statistics.multiplicity import find_q_values
 from whence.entities.comparison import Explanation, ShapeChange, SpanEffect, SpanPresence
-from whence.query.compared_spans import read_span_trees
+from whence.query.compared_spans import join_columns, read_span_trees
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 MAX_SPANS = 20_000
+MOST_SPANS = 2 * MAX_SPANS  # where traces have grown since they were counted
 REPLICATES = 500
 SEED = 20_240_229
 SURE = 0.01  # how improbable it must be that a version has a span and shows none
@@ -65,8 +67,13 @@ def explain_difference(
     errors: Errors,
 ) -> Explanation:
     """Return what explains the difference of duration, and what slow and failed traces share."""
-    last = (_last_key(population, False), _last_key(population, True))
-    table = build_span_table(read_span_trees(store, scope, arms, last))
+    values = store.submit(partial(read_candidates_values, store, scope, arms[1], population))
+    rows = [_choose_rows(population, side) for side in (False, True)]
+    trees = [
+        store.submit(partial(read_span_trees, store, population, one, 2 * MAX_SPANS))
+        for one in rows
+    ]
+    table = build_span_table(join_columns(*(one.result() for one in trees)))
     sides = _sides(table, population, measured)
     spans: list[SpanEffect] = []
     presence: list[SpanPresence] = []
@@ -84,19 +91,17 @@ def explain_difference(
         spans=spans[:MAX_SHOWN],
         presence=presence[:MAX_SHOWN],
         shapes=shapes[:MAX_SHOWN],
-        overrepresented=find_overrepresented(store, scope, arms, population, measured, filters),
+        overrepresented=find_overrepresented(values.result(), population, measured, filters),
         exemplars=find_pairs(store, scope, arms, population, errors),
     )
 
 
-def _last_key(population: Population, side: bool) -> int:
-    """Return the highest key of an arm's sample; rows are in the order of their keys."""
+def _choose_rows(population: Population, side: bool) -> NDArray[np.int64]:
+    """Return an arm's first rows, in the order of their keys, of `MAX_SPANS` spans together."""
     rows = np.flatnonzero(population.is_candidate == side)
-    if not len(rows):
-        return 0
-    spans = np.cumsum(np.maximum(population.numbers["span_count"][rows], 1))
-    count = int(np.searchsorted(spans, MAX_SPANS, "right"))
-    return int(population.key[rows[max(0, min(count, len(rows) - 1))]])
+    counts = np.nan_to_num(population.numbers["span_count"][rows])
+    count = int(np.searchsorted(np.cumsum(np.maximum(counts, 1)), MAX_SPANS, "right"))
+    return rows[: max(1, count)]
 
 
 def _sides(

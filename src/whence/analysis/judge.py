@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -16,6 +17,7 @@ from whence.analysis.statistics.quantiles import estimate_quantiles
 from whence.analysis.statistics.ranks import estimate_shift, rank
 from whence.analysis.statistics.rates import estimate_rate
 from whence.analysis.statistics.samples import Sample, match, with_values
+from whence.analysis.statistics.units import encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -48,6 +50,8 @@ class Measured:
         self._rows = np.flatnonzero(~is_candidate), np.flatnonzero(is_candidate)
         self._arms = [(strata[rows], units[rows]) for rows in self._rows]
         self._whole = self._match(np.zeros(len(strata)))
+        baseline, candidate = (encode(units)[1] for _, units in self._arms)
+        self._counted = baseline, candidate
 
     def count_strata(self) -> int:
         """Return how many strata there are."""
@@ -55,8 +59,7 @@ class Measured:
 
     def count_units(self) -> tuple[int, int]:
         """Return how many independent units each version has."""
-        baseline, candidate = (len(np.unique(units)) for _, units in self._arms)
-        return baseline, candidate
+        return self._counted
 
     @property
     def coverage(self) -> float:
@@ -100,21 +103,37 @@ def estimate(
 ) -> dict[str, Estimate]:
     """Return an estimate of every metric; `alphas` is the strictest level each will be judged at.
 
-    Columns are worked on side by side; metrics of one column share what is sorted.
+    Columns are worked on side by side, ranks apart from quantiles: together they take longest.
     """
-    columns = list(dict.fromkeys(one.column for one in metrics))
-    of_column = [[one for one in metrics if one.column == column] for column in columns]
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="whence-estimate") as threads:
-        parts = threads.map(lambda same: _estimate(measured, same, alphas), of_column)
-        return {name: found for part in parts for name, found in part.items()}
+        parts = [threads.submit(_estimate, *part, alphas) for part in _divide(measured, metrics)]
+        return {name: found for part in parts for name, found in part.result().items()}
+
+
+def _divide(
+    measured: Measured, metrics: Sequence[Metric]
+) -> list[tuple[Callable[[], Pair], list[Metric]]]:
+    """Return what is estimated in one go, the longest work first, with what gives its pair."""
+    parts: list[tuple[Callable[[], Pair], list[Metric]]] = []
+    for column in dict.fromkeys(one.column for one in metrics):
+        same = [one for one in metrics if one.column == column]
+        ranked = [one for one in same if one.method == "shift"]
+        others = [one for one in same if one.method != "shift"]
+        pair = partial(measured.pair, column)
+        if ranked and others:
+            made = pair()  # both sort its values, once
+            parts = [(lambda made=made: made, part) for part in (ranked, others)] + parts
+        else:
+            parts.append((pair, same))
+    return parts
 
 
 def _estimate(
-    measured: Measured, same: Sequence[Metric], alphas: Mapping[str, float]
+    find_pair: Callable[[], Pair], metrics: Sequence[Metric], alphas: Mapping[str, float]
 ) -> dict[str, Estimate]:
-    pair = measured.pair(same[0].column)
+    pair = find_pair()
     found: dict[str, Estimate] = {}
-    for one in same:
+    for one in metrics:
         if one.method == "quantile" and one.p is not None:
             (found[one.name],) = estimate_quantiles(pair, [one.p], alpha=alphas[one.name])
         elif one.method == "shift":

@@ -34,19 +34,31 @@ SURE_Q = 0.05
 MAX_EACH = 10
 
 
+def read_candidates_values(
+    store: Store, scope: Scope, candidate: NamedArm, population: Population
+) -> tuple[NDArray[np.uint64], list[KeyCodes]]:
+    """Read the values of the candidate's first `MAX_TRACES` traces, with the traces' keys."""
+    chosen = _choose(population)
+    if not len(chosen):
+        return np.empty(0, np.uint64), []
+    return read_values(store, scope, candidate, population, int(population.key[chosen[-1]]))
+
+
+def _choose(population: Population) -> NDArray[np.int64]:
+    return np.flatnonzero(population.is_candidate)[:MAX_TRACES]
+
+
 def find_overrepresented(
-    store: Store,
-    scope: Scope,
-    arms: tuple[NamedArm, NamedArm],
+    values: tuple[NDArray[np.uint64], list[KeyCodes]],
     population: Population,
     measured: Measured,
     filters: Filters,
 ) -> list[Overrepresented]:
     """Return values that explain a share of the selected traces, the largest first."""
-    chosen = np.flatnonzero(population.is_candidate)[:MAX_TRACES]
+    chosen = _choose(population)
     if not len(chosen):
         return []
-    keys, fields = read_values(store, scope, arms[1], int(population.key[chosen[-1]]))
+    keys, fields = values
     places = np.searchsorted(population.key[chosen], keys)
     places = np.minimum(places, len(chosen) - 1)
     known = population.key[chosen][places] == keys

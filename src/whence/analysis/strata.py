@@ -78,12 +78,6 @@ def find_strata(population: Population, by: Sequence[str]) -> Codes:
     return codes
 
 
-def find_units(population: Population) -> Codes:
-    """Return a code of each trace's session, user or itself, dense from 0."""
-    _, codes = np.unique(population.unit, return_inverse=True)
-    return codes.astype(np.int64)
-
-
 def _dense(codes: Codes) -> Codes:
     seen = np.bincount(codes) > 0
     found: Codes = (np.cumsum(seen) - 1)[codes]

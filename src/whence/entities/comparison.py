@@ -32,7 +32,7 @@ def decide_all(metrics: list[MetricComparison]) -> str:
 
 
 class Arm(msgspec.Struct, frozen=True, kw_only=True):
-    """One side: the traces that a version, a commit, a branch or a filter names.
+    """One side: the traces that a version, a commit, a manifest, a branch or a filter names.
 
     `traces` have ended; `used` of them were compared (fewer where they were sampled); `units` are
     the independent ones: sessions, else users, else traces. `unfinished` have not ended.

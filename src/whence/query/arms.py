@@ -1,9 +1,10 @@
 """The two sides of a comparison: which traces a version, a commit, a branch or a filter means.
 
-An arm is named by a text. `version:`, `commit:`, `branch:` and `filter:` in front say what it is;
-without one it is a filter where it reads as one (`app_version = '1.0'`), else the first of version,
-commit (7 hex digits or more of it) and branch that has traces. A name that nothing has stays a
-version without traces, so that a comparison of it is inconclusive, not an error.
+An arm is named by a text. `version:`, `commit:`, `manifest:`, `branch:` and `filter:` in front say
+what it is; without one it is a filter where it reads as one (`app_version = '1.0'`), else the first
+of version, commit, manifest (7 hex digits or more of either) and branch that has traces. A name
+that nothing has stays a version without traces, so that a comparison of it is inconclusive, not an
+error.
 """
 
 from __future__ import annotations
@@ -14,36 +15,42 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from whence.errors import FilterError, InvalidInputError
-from whence.query.compile import SETTINGS, Parameters, compile_filter, patterns
-from whence.query.coverage import MAX_MS, within
+from whence.query.arm_sql import condition_of
+from whence.query.baselines import choose_baseline, find_newest
+from whence.query.compile import SETTINGS, Parameters, patterns
 from whence.query.environments import ENVIRONMENT, normalise_environments
 from whence.query.filters import And, Comparison, Filter, comparisons, is_about_span, render
 from whence.query.parser import parse_filter
 from whence.query.search import check_pattern
-from whence.query.version_source import select
-from whence.query.version_table import read_versions
 from whence.query.vocabulary import Field
-from whence.semconv import normalise_environment
+from whence.semconv import MANIFEST, MANIFEST_DOCUMENT, normalise_environment
+from whence.store.documents import find_hashes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from whence.store.connection import Store
 
 FIELD_OF_KIND: dict[str, Field] = {
     "app_version": Field("attribute", "app_version"),
     "commit": Field("attribute", "commit"),
+    "manifest": Field("metadata", MANIFEST),
     "branch": Field("attribute", "branch"),
 }
-PREFIXES = {"version": "app_version", "commit": "commit", "branch": "branch", "filter": "filter"}
-ENOUGH_TRACES = 30
-MAX_VERSIONS = 200
-MAX_NAMED = 5
+PREFIXES = {
+    "version": "app_version",
+    "commit": "commit",
+    "manifest": "manifest",
+    "branch": "branch",
+    "filter": "filter",
+}
 _PREFIXED = re.compile(rf"({'|'.join(PREFIXES)}):(.*)", re.DOTALL)
-_COMMIT = re.compile(r"[0-9a-f]{7,64}")
+_WHOLE = 64  # digits of a digest
+_HEX = re.compile(r"[0-9a-f]{7,64}")
 _TIME = Field("attribute", "timestamp_ms")
 _STATE = Field("attribute", "state")
 _UNFINISHED = "IN_PROGRESS"
+_MANIFEST = "manifest_digest"
 
 
 class Scope(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,13 +65,18 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NamedArm(msgspec.Struct, frozen=True, kw_only=True):
-    """An arm whose meaning is known: its own condition, and the whole one with the scope's."""
+    """An arm whose meaning is known: its own condition, and the scope's, which both arms share."""
 
     asked: str
     kind: str
     own: Filter
-    tree: Filter
+    shared: Filter | None = None
     note: str | None = None
+
+    @property
+    def tree(self) -> Filter:
+        """The whole condition."""
+        return all_of(self.own, self.shared)
 
     @property
     def finished(self) -> Filter:
@@ -94,7 +106,7 @@ def all_of(*parts: Filter | None) -> Filter:
 def begin_at(arm: NamedArm, since_ms: int) -> NamedArm:
     """Return the arm without its traces from before a time."""
     later = Comparison(_TIME, ">=", (float(since_ms),))
-    return msgspec.structs.replace(arm, own=all_of(arm.own, later), tree=all_of(arm.tree, later))
+    return msgspec.structs.replace(arm, own=all_of(arm.own, later))
 
 
 def show_filter(tree: Filter) -> str:
@@ -113,18 +125,17 @@ def name_arms(
 ) -> tuple[NamedArm, NamedArm]:
     """Return both arms. Raises InvalidInputError where one is not named and none can be found.
 
-    Without a candidate it is the newest version; without a baseline the last version
-    before the candidate with at least `ENOUGH_TRACES` traces in the same environment.
+    Without a candidate it is the newest version; without a baseline the one that `choose_baseline`
+    finds.
     """
     shared = read_scope(store, scope)
     note = None
     if candidate is None:
-        candidate, note = _newest_version(store, scope), "the candidate is the newest version"
+        candidate, note = find_newest(store, scope), "the candidate is the newest version"
     other = _name_arm(store, scope, shared, candidate, "candidate", note)
     note = None
     if baseline is None:
-        baseline = _version_before(store, scope, other)
-        note = f"the baseline is the last version before it with at least {ENOUGH_TRACES} traces"
+        baseline, note = choose_baseline(store, scope, other)
     return _name_arm(store, scope, shared, baseline, "baseline", note), other
 
 
@@ -169,10 +180,12 @@ def _name_arm(
         if own is None:
             raise InvalidInputError(f"the {role}'s filter is empty")
     elif kind == "commit":
-        own = _commit(value, role)
+        own = Comparison(FIELD_OF_KIND[kind], "LIKE", (f"{_check_hex(value, kind, role)}%",))
+    elif kind == "manifest":
+        own = _manifest(store, _check_hex(value, kind, role), role)
     else:
         own = Comparison(FIELD_OF_KIND[kind], "=", (value,))
-    return NamedArm(asked=value, kind=kind, own=own, tree=all_of(own, shared), note=note)
+    return NamedArm(asked=value, kind=kind, own=own, shared=shared, note=note)
 
 
 def _is_filter(text: str) -> bool:
@@ -182,26 +195,44 @@ def _is_filter(text: str) -> bool:
         return False
 
 
-def _commit(value: str, role: str) -> Filter:
-    if not _COMMIT.fullmatch(value):
+def _check_hex(value: str, kind: str, role: str) -> str:
+    if not _HEX.fullmatch(value):
         raise InvalidInputError(
-            f"the {role}'s commit {value!r} is not one: 7 to 64 hex digits are asked for"
+            f"the {role}'s {kind} {value!r} is not one: 7 to 64 hex digits are asked for"
         )
-    return Comparison(FIELD_OF_KIND["commit"], "LIKE", (f"{value}%",))
+    return value
+
+
+def _manifest(store: Store, digits: str, role: str) -> Filter:
+    """Return the condition of a manifest by the beginning of its digest."""
+    field = FIELD_OF_KIND["manifest"]
+    digests = [digits] if len(digits) == _WHOLE else find_hashes(store, MANIFEST_DOCUMENT, digits)
+    if len(digests) > 1:
+        raise InvalidInputError(
+            f"the {role}'s manifest {digits!r} begins more than one: {', '.join(digests)}; give "
+            "more of it"
+        )
+    if digests:
+        return Comparison(field, "=", (digests[0],))
+    return Comparison(field, "LIKE", (f"{digits}%",))  # named by traces that did not send it
 
 
 def _find_kind(store: Store, shared: Filter | None, scope: Scope, text: str) -> str:
     """Return the first kind under which there are traces of this name."""
     parameters = Parameters()
     conditions = {"app_version": f"app_version = {parameters.bind(text)}"}
-    if _COMMIT.fullmatch(text):
+    if _HEX.fullmatch(text):
         conditions["commit"] = f"startsWith(commit, {parameters.bind(text)})"
+        conditions["manifest"] = f"startsWith({_MANIFEST}, {parameters.bind(text)})"
     conditions["branch"] = f"branch = {parameters.bind(text)}"
     counts = ", ".join(f"countIf({one})" for one in conditions.values())
+    columns = "app_version, commit, branch"
+    if "manifest" in conditions:
+        columns += f", metadata['{MANIFEST}'] AS {_MANIFEST}"
     where = condition_of(_without_spans(shared), scope, parameters)
     rows = store.query(
-        f"SELECT {counts}\nFROM (SELECT app_version, commit, branch FROM traces WHERE {where}\n"
-        f"UNION ALL SELECT app_version, commit, branch FROM open_traces WHERE {where})",
+        f"SELECT {counts}\nFROM (SELECT {columns} FROM traces WHERE {where}\n"
+        f"UNION ALL SELECT {columns} FROM open_traces WHERE {where})",
         parameters.values,
         settings=SETTINGS,
     ).rows
@@ -218,77 +249,3 @@ def _without_spans(tree: Filter | None) -> Filter | None:
     ):
         return None
     return tree
-
-
-def condition_of(tree: Filter | None, scope: Scope, parameters: Parameters) -> str:
-    """Return the exact SQL condition of a filter, in the experiments and times of the scope."""
-    where = [compile_filter(tree, parameters, among="1")]
-    if scope.experiment_ids:
-        ids = parameters.bind(list(scope.experiment_ids), "Array(String)")
-        where.append(f"experiment_id IN {ids}")
-    if scope.since_ms is not None or scope.until_ms is not None:
-        since = max(0, scope.since_ms or 0)
-        until = MAX_MS if scope.until_ms is None else scope.until_ms - 1
-        where.append(within([((), since, until)], parameters))
-    return " AND ".join(where)
-
-
-# --- Defaults -------------------------------------------------------------------------------------
-
-
-def list_version_names(store: Store, scope: Scope) -> list[tuple[str, int, int]]:
-    """Return (version, traces, first seen in ms) of the scope's environment, the newest first.
-
-    They stand in the order of their commits, else of version numbers, else of first sight.
-    """
-    selection = select(
-        environment=scope.environment,
-        experiment_ids=scope.experiment_ids,
-        since_ms=scope.since_ms,
-        until_ms=scope.until_ms,
-        environment_aliases=scope.aliases,
-    )
-    table = read_versions(store, selection, max_versions=MAX_VERSIONS)
-    return [
-        (row.app_version, row.traces, row.first_seen_ms)
-        for row in table.versions
-        if row.app_version is not None
-    ]
-
-
-def _newest_version(store: Store, scope: Scope) -> str:
-    versions = list_version_names(store, scope)
-    if not versions:
-        raise InvalidInputError(
-            f"no trace{_where(scope)} names a version, so there is no newest one to compare; "
-            "name the candidate"
-        )
-    return versions[0][0]
-
-
-def _version_before(store: Store, scope: Scope, candidate: NamedArm) -> str:
-    versions = list_version_names(store, scope)
-    place = next((i for i, (name, _, _) in enumerate(versions) if name == candidate.asked), None)
-    if candidate.kind != "app_version" or place is None:
-        raise InvalidInputError(
-            f"no version stands before the candidate {candidate.asked!r}{_where(scope)}: only a "
-            f"version that has traces has one; name the baseline{_name_some(versions)}"
-        )
-    for name, traces, _ in versions[place + 1 :]:
-        if traces >= ENOUGH_TRACES:
-            return name
-    raise InvalidInputError(
-        f"no version before {candidate.asked!r}{_where(scope)} has {ENOUGH_TRACES} traces; name "
-        f"the baseline{_name_some(versions)}"
-    )
-
-
-def _where(scope: Scope) -> str:
-    return f" in {scope.environment}" if scope.environment else ""
-
-
-def _name_some(versions: Sequence[tuple[str, int, int]]) -> str:
-    if not versions:
-        return ""
-    some = ", ".join(f"{name} ({traces})" for name, traces, _ in versions[:MAX_NAMED])
-    return f"; versions with their traces: {some}"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from whence.query.arms import condition_of
+from whence.query.arm_sql import write_arms
 from whence.query.compared_spans import FEW, Counts
 from whence.query.compile import SETTINGS, Parameters
 
@@ -44,7 +44,7 @@ def read_feedback(
     if not count:
         return []
     parameters = Parameters()
-    where = " OR ".join(f"({condition_of(one.tree, scope, parameters)})" for one in arms)
+    where = write_arms(arms, scope, parameters).either
     among = "1" if count <= FEW else f"trace_id IN (SELECT trace_id FROM traces WHERE {where})"
     sql = f"""\
 SELECT

@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from whence import semconv
-from whence.query.arms import condition_of
+from whence.query.arm_sql import write_arms
 from whence.query.compile import SETTINGS, Parameters
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from whence.query.arms import NamedArm, Scope
+    from whence.query.population import Population
     from whence.store.connection import Store
 
     Arms = tuple[NamedArm, NamedArm]
@@ -51,11 +52,13 @@ class Counts(msgspec.Struct, frozen=True):
     values: NDArray[np.float64]
 
     def of(self, keys: NDArray[np.uint64], default: float) -> NDArray[np.float64]:
-        """Return the numbers of these traces, `default` for those without one."""
-        if not len(self.keys):
-            return np.full(len(keys), default)
-        places = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
-        return np.where(self.keys[places] == keys, self.values[places], default)
+        """Return the numbers of these traces, in order; `default` for those without one."""
+        found = np.full(len(keys), default)
+        if len(keys) and len(self.keys):
+            places = np.minimum(np.searchsorted(keys, self.keys), len(keys) - 1)
+            known = keys[places] == self.keys
+            found[places[known]] = self.values[known]
+        return found
 
 
 class SpanColumns(msgspec.Struct, frozen=True):
@@ -71,19 +74,26 @@ class SpanColumns(msgspec.Struct, frozen=True):
     end_ns: list[int]
 
 
-def _ids(scope: Scope, arms: Arms, parameters: Parameters, more: str = "") -> str:
+def _ids(scope: Scope, arms: Arms, parameters: Parameters) -> str:
     """Return SQL for the ids of the compared traces; superseded rows may add a few."""
-    where = " OR ".join(f"({condition_of(one.tree, scope, parameters)})" for one in arms)
-    return f"SELECT trace_id FROM traces WHERE ({where}){more}"
+    return f"SELECT trace_id FROM traces WHERE {write_arms(arms, scope, parameters).either}"
 
 
-def read_error_spans(store: Store, scope: Scope, arms: Arms) -> list[ErrorSpan]:
-    """Return the failed spans of failed traces of both arms, at most `MAX_ERRORS` of them.
+def _among(population: Population, rows: NDArray[np.int64], parameters: Parameters) -> str:
+    ids = parameters.bind(population.ids.of(rows), "Array(String)")
+    return f"trace_id IN {ids}"
+
+
+def read_error_spans(store: Store, population: Population) -> list[ErrorSpan]:
+    """Return failed spans of failed traces of both arms, at most `MAX_ERRORS` of them.
 
     Those with the lowest hashes of their trace ids: the same ones each time.
     """
+    failed = np.flatnonzero(population.failed)[:MAX_ERRORS]
+    if not len(failed):
+        return []
     parameters = Parameters()
-    ids = _ids(scope, arms, parameters, " AND state = 'ERROR'")
+    among = _among(population, failed, parameters)
     event = f"JSONExtractString(one, 'name') = {parameters.bind(semconv.EXCEPTION_EVENT)}"
     kind = parameters.bind(semconv.EXCEPTION_TYPE)
     sql = f"""\
@@ -95,12 +105,12 @@ SELECT
     )) AS type
 FROM spans
 PREWHERE status = 'ERROR'
-WHERE trace_id IN ({ids})
+WHERE {among}
 GROUP BY trace_id, span_id
 ORDER BY key, span_id
 LIMIT {MAX_ERRORS}
 """
-    rows = store.query(sql, parameters.values, settings=_BIG_SET).rows
+    rows = store.query(sql, parameters.values, settings=SETTINGS).rows
     return [ErrorSpan(*row) for row in rows]
 
 
@@ -125,19 +135,23 @@ GROUP BY trace_id
     return _counts(store, sql, parameters)
 
 
-def read_first_tokens(store: Store, scope: Scope, arms: Arms) -> Counts | None:
+def read_first_tokens(
+    store: Store, scope: Scope, arms: Arms, population: Population
+) -> Counts | None:
     """Return the ms from a trace's start to the first token of any of its model calls.
 
-    None where none of the first `LOOKED_AT` traces of each arm, as they lie, records it.
+    None where none of `LOOKED_AT` traces of each arm, those of the lowest hashes, records it.
     """
+    some = np.concatenate(
+        [np.flatnonzero(population.is_candidate == side)[:LOOKED_AT] for side in (False, True)]
+    )
+    if not len(some):
+        return None
     parameters = Parameters()
     names = parameters.bind(list(semconv.FIRST_TOKEN_SECONDS_KEYS), "Array(String)")
-    some = " UNION ALL ".join(
-        f"({_ids(scope, (arm, arm), parameters, f' LIMIT {LOOKED_AT}')})" for arm in arms
-    )
     probe = (
-        f"SELECT 1 FROM spans WHERE trace_id IN ({some}) "
-        f"AND hasAny(mapKeys(attributes), {names}) LIMIT 1"
+        f"SELECT 1 FROM spans WHERE {_among(population, some, parameters)} "
+        f"AND hasAny(attributes.keys, {names}) LIMIT 1"
     )
     if not store.query(probe, parameters.values, settings={**SETTINGS, "max_threads": 1}).rows:
         return None
@@ -170,31 +184,29 @@ def _counts(store: Store, sql: str, parameters: Parameters) -> Counts:
 
 
 def read_span_trees(
-    store: Store, scope: Scope, arms: Arms, last_keys: tuple[int, int]
+    store: Store, population: Population, rows: NDArray[np.int64], most: int
 ) -> SpanColumns:
-    """Return the ended spans of each arm's traces whose keys are at most its last one."""
+    """Return the ended spans of these traces, whole traces only and at most `most` spans.
+
+    A trace may have more spans than it had when it was counted; the last ones are then left out.
+    """
     parameters = Parameters()
-    chosen = " UNION ALL ".join(
-        _ids(
-            scope,
-            (arm, arm),
-            parameters,
-            f" AND cityHash64(trace_id) <= {parameters.bind(last, 'UInt64')}",
-        )
-        for arm, last in zip(arms, last_keys, strict=True)
-    )
     sql = f"""\
 SELECT
     cityHash64(trace_id) AS key, span_id, parent_id, name, span_type, status = 'ERROR' AS failed,
     start_time_ns, end_time_ns
 FROM spans
-WHERE trace_id IN ({chosen}) AND end_time_ns > 0
-ORDER BY trace_id, span_id, version DESC
-LIMIT 1 BY trace_id, span_id
+WHERE {_among(population, rows, parameters)} AND end_time_ns > 0
+ORDER BY key, span_id, version DESC
+LIMIT 1 BY key, span_id
+LIMIT {parameters.bind(most + 1, "UInt64")}
 """
     table = store.query_table(sql, parameters.values, settings=SETTINGS)
-    if not table.num_columns:
+    if not table.num_columns or not table.num_rows:
         return SpanColumns(np.empty(0, np.uint64), [], [], [], [], [], [], [])
+    if table.num_rows > most:
+        keys = table.column("key").to_numpy()
+        table = table.slice(0, int(np.searchsorted(keys, keys[-1])))
     return SpanColumns(
         key=table.column("key").to_numpy().astype(np.uint64),
         span_id=_list(table, "span_id"),
@@ -204,6 +216,14 @@ LIMIT 1 BY trace_id, span_id
         failed=_list(table, "failed"),
         start_ns=_list(table, "start_time_ns"),
         end_ns=_list(table, "end_time_ns"),
+    )
+
+
+def join_columns(one: SpanColumns, other: SpanColumns) -> SpanColumns:
+    """Return the spans of both, one after the other."""
+    return SpanColumns(
+        np.concatenate([one.key, other.key]),
+        *(getattr(one, name) + getattr(other, name) for name in SpanColumns.__struct_fields__[1:]),
     )
 
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from whence.query.arms import condition_of
+from whence.query.arm_sql import condition_of
 from whence.query.compile import SETTINGS, Parameters
+from whence.query.population import sample_condition
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from whence.query.arms import NamedArm, Scope
+    from whence.query.population import Population
     from whence.query.vocabulary import FieldKind
     from whence.store.connection import Store
 
@@ -46,15 +48,16 @@ class Example(msgspec.Struct, frozen=True):
 
 
 def read_values(
-    store: Store, scope: Scope, arm: NamedArm, last_key: int
+    store: Store, scope: Scope, arm: NamedArm, population: Population, last_key: int
 ) -> tuple[NDArray[np.uint64], list[KeyCodes]]:
-    """Return the values of an arm's traces whose keys are at most `last_key`, and those keys."""
+    """Return the values of the candidate's compared traces up to `last_key`, and their keys."""
     parameters = Parameters()
     columns = ", ".join(
         f"toString({_SQL_OF_COLUMN.get(one, one)}) AS column_{one}" for one in COLUMNS
     )
     longest = parameters.bind(MAX_VALUE_CHARS, "UInt64")
     last = parameters.bind(last_key, "UInt64")
+    sample = sample_condition(population, 1, parameters)
     sql = f"""\
 SELECT
     cityHash64(trace_id) AS key, {columns}, models[1] AS column_model,
@@ -64,7 +67,7 @@ FROM
     SELECT *, mapFilter((k, v) -> length(v) <= {longest}, metadata) AS short
     FROM traces FINAL
     WHERE ({condition_of(arm.tree, scope, parameters)}) AND deleted = 0
-        AND cityHash64(trace_id) <= {last}
+        AND cityHash64(trace_id) <= {last} AND {sample}
 )
 ORDER BY key
 """
@@ -124,16 +127,17 @@ def read_examples(
 
 
 def find_same_inputs(
-    store: Store, scope: Scope, arm: NamedArm, inputs: Sequence[int]
+    store: Store, scope: Scope, arm: NamedArm, population: Population, inputs: Sequence[int]
 ) -> dict[int, list[Example]]:
-    """Return the arm's traces that were asked the same, by the hash of the input."""
+    """Return the baseline's compared traces that were asked the same, by the hash of the input."""
     if not inputs:
         return {}
     parameters = Parameters()
     wanted = parameters.bind(sorted(inputs), "Array(UInt64)")
     where = (
         f"({condition_of(arm.tree, scope, parameters)}) AND request_preview != '' "
-        f"AND cityHash64(request_preview) IN {wanted}"
+        f"AND cityHash64(request_preview) IN {wanted} "
+        f"AND {sample_condition(population, 0, parameters)}"
     )
     same: dict[int, list[Example]] = {}
     for one in _read(store, where, parameters).values():

@@ -2,20 +2,23 @@
 
 Deleted and superseded rows are left out exactly as in search, traces that have not ended are
 counted apart. An arm of more than `MAX_TRACES` traces is sampled by its units (a session is in or
-out whole), by a hash: the same question finds the same traces.
+out whole), by a hash: the same question finds the same traces. Each arm has a share of its own, so
+that a small canary beside a large baseline keeps all of its traces.
 
 Order: by `key`, so that whatever draws from these rows draws the same again.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 
 from whence.errors import InvalidInputError
-from whence.query.arms import condition_of, show_filter
+from whence.query.arm_sql import write_arms
+from whence.query.arms import show_filter
 from whence.query.compile import SETTINGS, Parameters
 
 if TYPE_CHECKING:
@@ -28,19 +31,24 @@ if TYPE_CHECKING:
     from whence.store.connection import Store
 
 MAX_TRACES = 200_000
+MOST_READ = 2 * MAX_TRACES  # rows that are read without being counted first
 SHARES = 1 << 16  # a sample is so many of these parts
+BASELINE, CANDIDATE, BOTH = 2, 1, 3  # what `arm` says of a row
 # An empty session or user is none; a user is not the session of the same name.
-_UNIT = (
-    "cityHash64(coalesce(concat('session ', nullIf(session, '')), "
-    "concat('user ', nullIf(user, '')), trace_id))"
-)
+_UNIT = """\
+multiIf(
+        notEmpty(ifNull(session, '')), cityHash64(1, ifNull(session, '')),
+        notEmpty(ifNull(user, '')), cityHash64(2, ifNull(user, '')),
+        cityHash64(trace_id)
+    )"""
 NUMBERS = ("input_tokens", "output_tokens", "total_tokens", "cost_usd", "span_count")
 LABELS = ("environment", "trace_name", "model")
 _SELECT = f"""\
 SELECT
-    {{arm}} AS arm,
+    toUInt8(ifNull({{candidate}}, 0)) + 2 * toUInt8(ifNull({{baseline}}, 0)) AS arm,
     cityHash64(trace_id) AS key,
     {_UNIT} AS unit,
+    trace_id,
     request_time_ms,
     duration_ns,
     state = 'ERROR' AS failed,
@@ -48,7 +56,8 @@ SELECT
     environment, trace_name, {{model}} AS model,
     request_preview.size AS request_bytes
 FROM traces FINAL
-WHERE ({{where}}) AND deleted = 0{{sample}}
+WHERE {{where}} AND deleted = 0{{sample}}
+LIMIT {{limit}}
 """
 
 
@@ -59,16 +68,32 @@ class Codes(msgspec.Struct, frozen=True):
     names: tuple[str | None, ...]
 
 
+class TraceIds:
+    """The ids of the traces, kept as the engine sent them; few are ever looked at."""
+
+    def __init__(self, column: pa.ChunkedArray | None, order: NDArray[np.int64]) -> None:
+        """Take the column and the place in it of every row."""
+        self._column, self._order = column, order
+
+    def of(self, rows: Sequence[int] | NDArray[np.int64]) -> list[str]:
+        """Return the ids of these rows."""
+        if self._column is None:
+            return []
+        found: list[str] = self._column.take(self._order[rows]).to_pylist()
+        return found
+
+
 class Population(msgspec.Struct, frozen=True, kw_only=True):
     """The finished traces of both arms; `is_candidate` tells them apart. Absent numbers are NaN.
 
-    `found` and `unfinished` count both arms (baseline, candidate) before sampling; `sampled` says
-    whether there are more than these rows. `units` are codes of sessions, users or traces.
+    `found` and `unfinished` count both arms (baseline, candidate) before sampling; of each arm the
+    units whose hash lies in the first `shares` of `SHARES` parts are here, `SHARES` being all.
+    `unit` is the code, dense from 0, of a trace's session, else its user, else the trace.
     """
 
     is_candidate: NDArray[np.bool_]
     key: NDArray[np.uint64]
-    unit: NDArray[np.uint64]
+    unit: NDArray[np.int64]
     request_time_ms: NDArray[np.int64]
     duration_ms: NDArray[np.float64]
     failed: NDArray[np.bool_]
@@ -77,90 +102,158 @@ class Population(msgspec.Struct, frozen=True, kw_only=True):
     request_bytes: NDArray[np.float64]
     found: tuple[int, int]
     unfinished: tuple[int, int]
-    sampled: bool
+    shares: tuple[int, int] = (SHARES, SHARES)
+    ids: TraceIds
 
     @property
     def size(self) -> int:
         """How many traces there are in both arms."""
         return len(self.key)
 
+    @property
+    def sampled(self) -> bool:
+        """Whether an arm has more traces than these rows."""
+        return min(self.shares) < SHARES
+
 
 def read_population(
     store: Store, scope: Scope, baseline: NamedArm, candidate: NamedArm, *, models: bool = False
 ) -> Population:
     """Read both arms, without `models` none of those. A trace in both is an InvalidInputError."""
-    counted, unfinished = _count(store, scope, baseline, candidate, "traces")
-    if max(counted) > MAX_TRACES:
-        counted, unfinished = _count(store, scope, baseline, candidate, "traces FINAL")
+    arms = (baseline, candidate)
+    running = store.submit(lambda: _count(store, scope, arms, "open_traces FINAL"))
+    table = _read(store, scope, arms, models)
+    found, shares = None, (SHARES, SHARES)
+    if table.num_rows > MOST_READ:
+        found = _count(store, scope, arms, "traces FINAL")
+        _refuse_both(found[2], arms)
+        shares = _choose_shares(found)
+        table = _read(store, scope, arms, models, shares)
+    unfinished = running.result()
+    _refuse_both(unfinished[2], arms)
+    if not table.num_columns or not table.num_rows:
+        return _nothing(unfinished[:2])
+    arm = _array(table, "arm")
+    counts = np.bincount(arm, minlength=BOTH + 1)
+    _refuse_both(int(counts[BOTH]), arms)
+    if found is None:
+        found = int(counts[BASELINE]), int(counts[CANDIDATE]), 0
+        shares = _choose_shares(found)
+    return _arrange(store, table, found[:2], unfinished[:2], shares)
+
+
+def _read(
+    store: Store,
+    scope: Scope,
+    arms: tuple[NamedArm, NamedArm],
+    models: bool,
+    shares: tuple[int, int] | None = None,
+) -> pa.Table:
     parameters = Parameters()
-    conditions = [condition_of(arm.tree, scope, parameters) for arm in (baseline, candidate)]
-    sample = _sample(max(counted), parameters)
+    written = write_arms(arms, scope, parameters)
+    sample = ""
+    if shares is not None:
+        asked = [parameters.bind(one, "UInt64") for one in shares]
+        within = f"if(ifNull({written.candidate}, 0), {asked[1]}, {asked[0]})"
+        sample = f"\n    AND {_UNIT} % {SHARES} < {within}"
     sql = _SELECT.format(
-        arm=f"toUInt8(ifNull({conditions[1]}, 0))",
-        where=" OR ".join(f"({one})" for one in conditions),
+        baseline=written.baseline,
+        candidate=written.candidate,
+        where=written.either,
         model="models[1]" if models else "CAST('', 'LowCardinality(String)')",
         sample=sample,
+        # A sample of whole units may be a little larger than what it aims at.
+        limit=MOST_READ + 1 if shares is None else 2 * MOST_READ,
     )
-    table = store.query_table(sql, parameters.values, settings=SETTINGS)
-    return _arrange(table, counted if sample else None, unfinished)
+    return store.query_table(sql, parameters.values, settings=SETTINGS)
 
 
 def _count(
-    store: Store, scope: Scope, baseline: NamedArm, candidate: NamedArm, ended: str
-) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Return how many rows of `ended` each arm has, and how many of its traces have not ended.
-
-    Raises InvalidInputError where a trace is in both arms.
-    """
+    store: Store, scope: Scope, arms: tuple[NamedArm, NamedArm], table: str
+) -> tuple[int, int, int]:
+    """Return how many traces of a table each arm has, and how many are in both."""
     parameters = Parameters()
-    one, other = (condition_of(arm.tree, scope, parameters) for arm in (baseline, candidate))
+    sql = write_arms(arms, scope, parameters)
+    one, other = sql.baseline, sql.candidate
     counts = f"SELECT countIf({one}), countIf({other}), countIf(({one}) AND ({other}))"
-    where = f"WHERE (({one}) OR ({other})) AND deleted = 0"
-    statements = [
-        (f"{counts}\nFROM {table}\n{where}", parameters.values)
-        for table in (ended, "open_traces FINAL")
-    ]
-    finished, running = (rows.rows[0] for rows in store.query_together(statements, **SETTINGS))
-    both = finished[2] + running[2]
-    if both:
+    where = f"WHERE {sql.either} AND deleted = 0"
+    rows = store.query(
+        f"{counts}\nFROM {table}\n{where}", parameters.values, settings=SETTINGS
+    ).rows
+    return int(rows[0][0]), int(rows[0][1]), int(rows[0][2])
+
+
+def _refuse_both(count: int, arms: tuple[NamedArm, NamedArm]) -> None:
+    if count:
         raise InvalidInputError(
-            f"{both} traces are in the baseline and in the candidate "
-            f"({show_filter(baseline.own)}; {show_filter(candidate.own)}): a comparison needs "
+            f"{count} traces are in the baseline and in the candidate "
+            f"({show_filter(arms[0].own)}; {show_filter(arms[1].own)}): a comparison needs "
             "two groups of traces that have none in common"
         )
-    return (finished[0], finished[1]), (running[0], running[1])
 
 
-def _sample(traces: int, parameters: Parameters) -> str:
-    if traces <= MAX_TRACES:
-        return ""
-    share = parameters.bind(max(1, SHARES * MAX_TRACES // traces), "UInt64")
-    return f"\n    AND {_UNIT} % {SHARES} < {share}"
+def _choose_shares(found: Sequence[int]) -> tuple[int, int]:
+    """Return how many of `SHARES` parts of each arm are compared."""
+    baseline, candidate = (
+        SHARES if count <= MAX_TRACES else max(1, SHARES * MAX_TRACES // count)
+        for count in found[:2]
+    )
+    return baseline, candidate
+
+
+def sample_condition(population: Population, side: int, parameters: Parameters) -> str:
+    """Return the SQL that a trace of an arm (1: the candidate) is in its sample; `1` for all."""
+    share = population.shares[side]
+    if share >= SHARES:
+        return "1"
+    return f"{_UNIT} % {SHARES} < {parameters.bind(share, 'UInt64')}"
 
 
 def _arrange(
-    table: pa.Table, counted: tuple[int, int] | None, unfinished: tuple[int, int]
+    store: Store,
+    table: pa.Table,
+    found: tuple[int, int],
+    unfinished: tuple[int, int],
+    shares: tuple[int, int],
 ) -> Population:
-    if not table.num_columns:
-        return _nothing(unfinished)
-    key = _array(table, "key").astype(np.uint64)
+    key = _array(table, "key").astype(np.uint64, copy=False)
+    unit = _array(table, "unit").astype(np.uint64, copy=False)
+    is_candidate = _array(table, "arm") == CANDIDATE
+    codes = store.submit(partial(_code_units, unit, key))  # sorting lets this thread run
     order = np.argsort(key)
-    is_candidate = _array(table, "arm")[order] != 0
-    ended = (int(np.count_nonzero(~is_candidate)), int(np.count_nonzero(is_candidate)))
+    if min(shares) < SHARES:
+        kept = unit % SHARES < np.where(is_candidate, shares[1], shares[0]).astype(np.uint64)
+        order = order[kept[order]]
+    numbers = {name: _number(table, name)[order] for name in NUMBERS}
+    labels = {name: _codes(table, name, order) for name in LABELS}
+    units = codes.result()[order]
     return Population(
-        is_candidate=is_candidate,
+        is_candidate=is_candidate[order],
         key=key[order],
-        unit=_array(table, "unit").astype(np.uint64)[order],
-        request_time_ms=_array(table, "request_time_ms").astype(np.int64)[order],
+        unit=units if min(shares) == SHARES else _densify(units),
+        request_time_ms=_array(table, "request_time_ms")[order].astype(np.int64, copy=False),
         duration_ms=_number(table, "duration_ns")[order] / 1e6,
         failed=_array(table, "failed")[order] != 0,
-        numbers={name: _number(table, name)[order] for name in NUMBERS},
-        labels={name: _codes(table, name, order) for name in LABELS},
+        numbers=numbers,
+        labels=labels,
         request_bytes=_number(table, "request_bytes")[order],
-        found=counted or ended,
+        found=found,
         unfinished=unfinished,
-        sampled=counted is not None,
+        shares=shares,
+        ids=TraceIds(table.column("trace_id"), order),
     )
+
+
+def _code_units(unit: NDArray[np.uint64], key: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Return a code of each trace's unit, dense from 0."""
+    if np.array_equal(unit, key):  # no sessions, no users
+        return np.arange(len(unit), dtype=np.int64)
+    return _densify(unit)
+
+
+def _densify(codes: NDArray[Any]) -> NDArray[np.int64]:
+    _, dense = np.unique(codes, return_inverse=True)
+    return dense.astype(np.int64, copy=False)
 
 
 def _nothing(unfinished: tuple[int, int]) -> Population:
@@ -168,7 +261,7 @@ def _nothing(unfinished: tuple[int, int]) -> Population:
     return Population(
         is_candidate=none.astype(np.bool_),
         key=none.astype(np.uint64),
-        unit=none.astype(np.uint64),
+        unit=none.astype(np.int64),
         request_time_ms=none.astype(np.int64),
         duration_ms=none,
         failed=none.astype(np.bool_),
@@ -177,7 +270,7 @@ def _nothing(unfinished: tuple[int, int]) -> Population:
         request_bytes=none,
         found=(0, 0),
         unfinished=unfinished,
-        sampled=False,
+        ids=TraceIds(None, none.astype(np.int64)),
     )
 
 

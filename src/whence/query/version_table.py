@@ -124,6 +124,12 @@ def warn(store: Store, rows: Sequence[VersionRow]) -> list[VersionRow]:
     ]
 
 
+def read_warnings(store: Store, selection: Selection) -> list[str]:
+    """Return what makes the version of these traces doubtful."""
+    rows, _ = read_rows(store, selection, keys=BY_VERSION)
+    return [text for row in warn(store, rows) for text in row.warnings]
+
+
 def _find_warnings(
     name: Name, rows: Sequence[VersionRow], manifests: Sequence[VersionManifest]
 ) -> list[str]:

@@ -20,7 +20,8 @@ import msgspec
 
 from whence.entities.finding import OPEN
 from whence.errors import WhenceError
-from whence.query.arms import ENOUGH_TRACES, Scope
+from whence.query.arms import Scope
+from whence.query.baselines import ENOUGH_TRACES
 from whence.query.findings import MAX_MAX_FINDINGS, list_findings
 from whence.query.traffic import Traffic, find_traffic, list_named_versions
 from whence.server.watch_records import (

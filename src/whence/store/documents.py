@@ -41,3 +41,18 @@ def read_texts(store: Store, kind: str, hashes: Collection[str]) -> dict[str, st
         return {}
     rows = store.query(_SELECT_TEXTS, {"kind": kind, "hashes": sorted(hashes)}).rows
     return dict(rows)
+
+
+_SELECT_HASHES = """\
+SELECT DISTINCT hash
+FROM documents
+WHERE kind = {kind:String} AND startsWith(hash, {beginning:String})
+ORDER BY hash
+LIMIT {limit:UInt64}
+"""
+
+
+def find_hashes(store: Store, kind: str, beginning: str, limit: int = 5) -> list[str]:
+    """Return the hashes of a kind that begin so, the first few."""
+    asked = {"kind": kind, "beginning": beginning, "limit": limit}
+    return [row[0] for row in store.query(_SELECT_HASHES, asked).rows]

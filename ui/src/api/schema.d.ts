@@ -42,7 +42,7 @@ export interface components {
         };
         /**
          * Arm
-         * @description One side: the traces that a version, a commit, a branch or a filter names.
+         * @description One side: the traces that a version, a commit, a manifest, a branch or a filter names.
          *
          *         `traces` have ended; `used` of them were compared (fewer where they were sampled); `units` are
          *         the independent ones: sessions, else users, else traces. `unfinished` have not ended.
@@ -1083,9 +1083,9 @@ export interface components {
          * CompareBody
          * @description What `POST /api/v1/compare` takes. Everything has a default; times are Unix ms.
          *
-         *         `baseline` and `candidate` are versions, commits, branches or filters; `metrics` the guards;
-         *         `margins` by metric or family; `by` the strata. `until_ms` is excluded. `looks` is how many
-         *         looks at this question were taken before: the verdicts then hold at all of them together.
+         *         `baseline` and `candidate` are versions, commits, manifests, branches or filters; `metrics` the
+         *         guards; `margins` by metric or family; `by` the strata. `until_ms` is excluded. `looks` is how
+         *         many looks at this question were taken before: the verdicts then hold at all of them together.
          */
         readonly CompareBody: {
             /** @default null */

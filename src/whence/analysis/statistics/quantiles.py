@@ -58,7 +58,7 @@ class Weighed:
         """Return the smallest value at which the distribution reaches p; infinite outside 0–1."""
         if p <= 0 or p > 1 + 1e-12:
             return float("-inf") if p <= 0 else float("inf")
-        place = int(np.searchsorted(self.below, p - 1e-12, "left"))
+        place = int(self.below.searchsorted(p - 1e-12))
         return float(self.values[min(place, self.values.size - 1)])
 
     def spread(self, value: float, p: float) -> Spread:

@@ -275,13 +275,15 @@ def estimate_shift(ranking: Ranking) -> Estimate:
     Values are the standardised medians. A problem where all values are tied.
     """
     pair, scale = ranking.pair, ranking.scale
+    known = not ranking.problem
+    # Medians last: quantiles of the same pair, estimated beside this, have sorted its values then.
+    shift, spread, error = ranking.middle if known else (np.nan, Spread(0.0, 0.0), np.nan)
     medians = (float("nan"), float("nan"))
     if not pair.problem:
         medians = weigh(pair.baseline).quantile(0.5), weigh(pair.candidate).quantile(0.5)
     facts = gather_facts(pair, medians, split=split_means(pair))
-    if ranking.problem:
+    if not known:
         return Estimate(METHOD, scale, facts, problem=ranking.problem)
-    shift, spread, error = ranking.middle
     if not np.isfinite(shift):
         problem = "no shift aligns the versions: too many values are zero"
         return Estimate(METHOD, scale, facts, problem=problem)

@@ -36,12 +36,15 @@ class FailOn(str, Enum):
 Baseline = Annotated[
     str | None,
     typer.Option(
-        help="A version, commit, branch or filter. Default: the version before the candidate."
+        help="A version, commit, manifest, branch or filter. Default: the nearest version in the "
+        "candidate's history, else the one before it."
     ),
 ]
 Candidate = Annotated[
     str | None,
-    typer.Option(help="A version, commit, branch or filter. Default: the newest version."),
+    typer.Option(
+        help="A version, commit, manifest, branch or filter. Default: the newest version."
+    ),
 ]
 Environment = Annotated[
     str | None, typer.Option(help="Such as production. Default: all, as strata.")

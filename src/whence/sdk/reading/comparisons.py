@@ -43,9 +43,10 @@ def compare(
 ) -> Comparison:
     """Compare two versions by their traces: `regressed`, `improved`, `equivalent`, `inconclusive`.
 
-    `baseline` and `candidate` are app versions, commits, branches or filters (`version:`,
-    `commit:`, `branch:`, `filter:` in front say which). Without a candidate it is the newest
-    version, without a baseline the last one before it with enough traffic in the same environment.
+    `baseline` and `candidate` are app versions, commits, manifests, branches or filters
+    (`version:`, `commit:`, `manifest:`, `branch:`, `filter:` in front say which). Without a
+    candidate it is the newest version, without a baseline the nearest one in the candidate's
+    history, else the last before it, with enough traffic in the same environment.
     `window` is a length of time until now (`"7d"`, `"12h"`, a timedelta) or (since, until), each a
     datetime, ISO text, Unix ms or None. `metrics` are the guards that decide together (at most 8),
     `margins` what is too little to matter, by metric or family (`{"duration": 0.2}`), `by` the

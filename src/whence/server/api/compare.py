@@ -33,9 +33,9 @@ MAX_LOOKS = 1000
 class CompareBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """What `POST /api/v1/compare` takes. Everything has a default; times are Unix ms.
 
-    `baseline` and `candidate` are versions, commits, branches or filters; `metrics` the guards;
-    `margins` by metric or family; `by` the strata. `until_ms` is excluded. `looks` is how many
-    looks at this question were taken before: the verdicts then hold at all of them together.
+    `baseline` and `candidate` are versions, commits, manifests, branches or filters; `metrics` the
+    guards; `margins` by metric or family; `by` the strata. `until_ms` is excluded. `looks` is how
+    many looks at this question were taken before: the verdicts then hold at all of them together.
     """
 
     baseline: str | None = None
