@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-WAIT_S = 60.0
+WAIT_S = 120.0
 
 
 class Received(NamedTuple):

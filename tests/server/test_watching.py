@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 
 import whence
-from serving import clean_environment, serving
+from serving import Running, clean_environment, serving
 from webhook_receiver import receiving
 
+PRIVATE = {"WHENCE_WEBHOOK_PRIVATE": "on"}
 PROGRAM = Path(__file__).parents[1] / "shop_versions.py"
-WAIT_S = 60.0
+WAIT_S = 120.0
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +31,7 @@ def receiver():
 def watched(tmp_path_factory, receiver):
     """A server, and what it was told of 1.0.0, of its twin 1.0.1, and of 1.1.0, which is worse."""
     store = tmp_path_factory.mktemp("watched") / "store"
-    env = {"WHENCE_WEBHOOK_PRIVATE": "on", "WHENCE_PUBLIC_URL": "https://traces.example.org"}
+    env = {**PRIVATE, "WHENCE_PUBLIC_URL": "https://traces.example.org"}
     with (
         serving(store, **env) as running,
         httpx.Client(base_url=running.url + "/api/v1", timeout=30) as client,
@@ -36,11 +39,16 @@ def watched(tmp_path_factory, receiver):
         made = client.post("/webhooks", json={"url": receiver.url}).json()
         client.secret, client.webhook_id = made["secret"], made["webhook"]["webhook_id"]
         for version, planted in (("1.0.0", ""), ("1.0.1", ""), ("1.1.0", "planted")):
-            command = [sys.executable, str(PROGRAM), version, "150", planted]
-            env = clean_environment(WHENCE_URL=running.url)
-            subprocess.run(command, env=env, check=True, timeout=60, cwd=store.parent)
+            record(running, version, 150, planted)
         client.server = running
         yield client
+
+
+def record(running, version, count, planted=""):
+    """Run the program of a version."""
+    command = [sys.executable, str(PROGRAM), version, str(count), planted]
+    env = clean_environment(WHENCE_URL=running.url)
+    subprocess.run(command, env=env, check=True, timeout=60, cwd=running.store.parent)
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +137,28 @@ def test_python_and_the_command_line_read_findings(watched, found):
     assert "muted" in command(watched, "findings", "list", "--muted").stdout
 
 
+@contextmanager
+def serving_url(env):
+    """Run a server whose store is behind a URL; yield its address."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "whence", "server", "--port", str(port)]
+    with subprocess.Popen(command, env=clean_environment(**env)) as process:
+        try:
+            url = f"http://127.0.0.1:{port}"
+            wait_until(lambda: is_ready(url))
+            yield url
+        finally:
+            process.terminate()
+
+
+def is_ready(url):
+    try:
+        return httpx.get(f"{url}/health").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
 def command(watched, *words):
     return subprocess.run(
         [sys.executable, "-m", "whence", *words, "--url", watched.server.url],
@@ -138,3 +168,47 @@ def command(watched, *words):
         text=True,
         timeout=60,
     )
+
+
+def test_a_server_that_starts_again_goes_on_and_tells_nobody_twice(watched, receiver, found):
+    before = receiver.wait(lambda received: len(received) >= len(found))
+    watched.server.process.terminate()
+    watched.server.process.wait(30)
+    with (
+        serving(watched.server.store, **PRIVATE) as running,
+        httpx.Client(base_url=running.url + "/api/v1", timeout=30) as client,
+    ):
+        record(running, "1.1.0", 200, "planted")
+        duration = next(one for one in found if one["metric"] == "duration")
+
+        def look_again():
+            one = client.get(f"/findings/{duration['finding_id']}").json()
+            return one["looks"] > duration["looks"] and one
+
+        again = wait_until(look_again)
+        assert [one["kind"] for one in again["history"]].count("opened") == 1
+        assert again["history"][-1]["kind"] == "seen"
+        assert again["last_seen_ms"] > duration["last_seen_ms"]
+        assert again["first_seen_ms"] == duration["first_seen_ms"]
+        assert again["evidence"]["spans"][0]["name"] == "rerank"
+        told = [one.json["data"]["finding"]["finding_id"] for one in receiver.received]
+        assert told.count(duration["finding_id"]) == 1
+        assert len({one.id for one in receiver.received}) == len(receiver.received) >= len(before)
+
+
+@pytest.mark.slow
+def test_of_two_servers_on_one_store_one_alarms(clickhouse_server_url, tmp_path):
+    """The second one takes the traffic in, and the first one, which watches, sees it in the store."""
+    env = {**PRIVATE, "WHENCE_STORE": f"{clickhouse_server_url}/two_servers"}
+    with receiving() as receiver, serving_url(env) as one, serving_url(env) as two:
+        httpx.post(f"{one}/api/v1/webhooks", json={"url": receiver.url}).raise_for_status()
+        running = Running(two, None, tmp_path / "store")
+        record(running, "1.0.0", 150)
+        record(running, "1.1.0", 150, "planted")
+        receiver.wait(lambda received: len(received) >= 2)
+        time.sleep(45)  # longer than either waits for traffic of the other
+        findings = [httpx.get(f"{url}/api/v1/findings").json()["findings"] for url in (one, two)]
+        assert findings[0] == findings[1]
+        assert all(len(finding["finding_id"]) for finding in findings[0])
+        ids = [message.id for message in receiver.received]
+        assert len(ids) == len(set(ids)) == len(findings[0])

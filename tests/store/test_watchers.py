@@ -11,7 +11,7 @@ from whence.store.watchers import Leadership
 
 
 def test_a_store_of_one_server_is_its_own_and_nothing_is_written(chdb_store):
-    assert Leadership(chdb_store).holds()
+    assert Leadership(chdb_store, "watches").holds()
     assert chdb_store.query("SELECT count() FROM watchers").rows[0][0] == 0
 
 
@@ -22,10 +22,13 @@ def quick(monkeypatch):
 
 
 def test_of_several_servers_the_first_leads_until_it_is_gone(clickhouse_store, quick, monkeypatch):
-    first, second = Leadership(clickhouse_store), Leadership(clickhouse_store)
+    first, second, sender = (
+        Leadership(clickhouse_store, role) for role in ("watches", "watches", "sends")
+    )
     assert second.holds()  # nobody else has been seen
     assert first.holds()
     assert not second.holds()
+    assert sender.holds()  # another role
     assert first.holds()
     monkeypatch.setattr(watchers, "ABSENT_AFTER_S", 0.0)
     assert not first.holds()  # not even itself was seen within no time

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 DELAYS_S = (1, 5, 30, 120, 600, 1800, 3600, 7200, 14_400, 28_800)
 AT_ONCE = 50
-POLL_S = 60.0  # for messages of other servers
+POLL_S = 30.0  # for messages of other servers
 RETRY_S = 10.0  # where the store did not answer
 CLOSE_WAIT_S = 2.0
 KEEP_MS = 30 * 86_400_000

@@ -251,12 +251,15 @@ def open_services(settings: Settings, directory: Path | None) -> Services:
         ingestor.create_experiment(given)
     intake = None if directory is None else Intake(ingestor, directory / SPOOL_NAME)
     roller = Roller(store)
-    leadership = Leadership(store)
     outbox = Outbox(
-        store, leadership, private=settings.webhook_private, public_url=settings.public_url
+        store,
+        Leadership(store, "sends"),
+        private=settings.webhook_private,
+        public_url=settings.public_url,
     )
     watcher = None
     if settings.watch:
         seconds = settings.query_seconds
+        leadership = Leadership(store, "watches")
         watcher = Watcher(store, ingestor, outbox, leadership, query_seconds=seconds)
     return Services(settings, store, ingestor, intake, roller, outbox, watcher)

@@ -53,9 +53,11 @@ LEAST_TRACES = 25  # as many as units must be (`analysis.looking`), known withou
 BESIDE = 0.5  # of the candidate's traces: the baseline had as many at the same time
 TICK_S = 2.0
 REST = 20.0
-POLL_S = 60.0  # for traffic that other servers take in
+POLL_S = 30.0  # for traffic that other servers take in
 RETRY_S = 30.0
 SWEEP_S = 600.0
+THREADS = 1  # of the engine's, for each statement
+WORK_S = 3600.0  # for all that is due, rests included
 CLOSE_WAIT_S = 5.0
 WITHOUT_ENVIRONMENT = "environment IS NULL"
 
@@ -104,7 +106,8 @@ class Watcher:
     def _run(self) -> None:
         while not self._closing.wait(TICK_S):
             try:
-                self._work()
+                with limit_time(WORK_S, threads=THREADS):
+                    self._work()
                 pause_s = POLL_S if self._store.hours.shared else SWEEP_S
             except WhenceError as error:
                 _log.warning("versions could not be watched, trying again: %s", error.message)
@@ -184,7 +187,7 @@ class Watcher:
             return
         started = time.monotonic()
         try:
-            with limit_time(self._query_seconds):
+            with limit_time(self._query_seconds, threads=THREADS):
                 after, events = watch.look()
         except WhenceError as error:
             if not self._closing.is_set():

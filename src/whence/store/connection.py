@@ -39,7 +39,7 @@ from whence.store.hours import ChangedHours
 from whence.store.kept import KeptTables
 from whence.store.parameters import split_long_arrays
 from whence.store.superseded import SupersededRows
-from whence.store.time_limit import explain_timeout, read_time_left_s
+from whence.store.time_limit import explain_timeout, read_threads, read_time_left_s
 from whence.store.underway import THE_ENGINE, Underway
 from whence.store.workers import Workers
 
@@ -446,7 +446,11 @@ def _translated() -> Iterator[None]:
 
 
 def _within_time(settings: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return the settings of a query, with the time that it may take."""
-    left_s = read_time_left_s()
-    limit = {} if left_s is None else {"max_execution_time": round(left_s, 3) or 0.001}
+    """Return the settings of a query, with the time and the threads that it may take."""
+    left_s, threads = read_time_left_s(), read_threads()
+    limit: dict[str, Any] = (
+        {} if left_s is None else {"max_execution_time": round(left_s, 3) or 0.001}
+    )
+    if threads is not None:
+        limit["max_threads"] = threads
     return {**limit, **(settings or {})}

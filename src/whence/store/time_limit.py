@@ -22,15 +22,19 @@ if TYPE_CHECKING:
 class _Limit(msgspec.Struct, frozen=True):
     seconds: float
     ends: float  # of time.monotonic()
+    threads: int | None = None
 
 
 _limit: ContextVar[_Limit | None] = ContextVar("whence_time_limit", default=None)
 
 
 @contextmanager
-def limit_time(seconds: float | None) -> Iterator[None]:
-    """Give what is asked within so many seconds, None: any; later it raises QueryTimeoutError."""
-    given = None if seconds is None else _Limit(seconds, time.monotonic() + seconds)
+def limit_time(seconds: float | None, *, threads: int | None = None) -> Iterator[None]:
+    """Give what is asked within so many seconds, None: any; later it raises QueryTimeoutError.
+
+    With `threads` each statement takes so many of the engine's, and leaves the others to others.
+    """
+    given = None if seconds is None else _Limit(seconds, time.monotonic() + seconds, threads)
     token = _limit.set(given)
     try:
         yield
@@ -47,6 +51,12 @@ def read_time_left_s() -> float | None:
     if left_s <= 0:
         raise explain_timeout()
     return left_s
+
+
+def read_threads() -> int | None:
+    """Return how many of the engine's threads the next statement may take; None: any."""
+    limit = _limit.get()
+    return None if limit is None else limit.threads
 
 
 def explain_timeout() -> QueryTimeoutError:

@@ -24,14 +24,14 @@ RENEW_AFTER_S = 20.0
 _LEADER = """\
 SELECT name
 FROM watchers FINAL
-WHERE seen_us > {since:UInt64}
+WHERE seen_us > {since:UInt64} AND startsWith(name, {role:String})
 ORDER BY started_us, name
 LIMIT 1
 """
 
 
 class WatcherRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A server, when it started and when it was last seen; its key is the name."""
+    """A server in a role, when it began and when it was last seen; its key is the name."""
 
     name: str
     started_us: int
@@ -41,10 +41,10 @@ class WatcherRow(msgspec.Struct, frozen=True, kw_only=True):
 class Leadership:
     """This server among those of a store. A store that only it writes to is its own."""
 
-    def __init__(self, store: Store) -> None:
-        """Nothing is written before `holds` is asked."""
-        self._store = store
-        self._name = uuid.uuid4().hex
+    def __init__(self, store: Store, role: str) -> None:
+        """`role`: what one server does for all. Nothing is written before `holds` is asked."""
+        self._store, self._role = store, f"{role}:"
+        self._name = self._role + uuid.uuid4().hex
         self._started_us = time.time_ns() // 1000
         self._seen = float("-inf")
         self._leads = False
@@ -64,7 +64,7 @@ class Leadership:
             row = WatcherRow(name=self._name, started_us=self._started_us, seen_us=now_us)
             self._store.insert("watchers", [row])
             since = now_us - int(ABSENT_AFTER_S * 1e6)
-            found = self._store.query(_LEADER, {"since": since}).rows
+            found = self._store.query(_LEADER, {"since": since, "role": self._role}).rows
             self._leads = bool(found) and found[0][0] == self._name
             self._seen = now
         return self._leads
