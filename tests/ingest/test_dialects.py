@@ -128,6 +128,20 @@ def test_nested_indexed_attributes_become_lists():
 
 
 @pytest.mark.parametrize(
+    ("beside", "kept"),
+    [
+        ({"gen_ai.prompt.name": "greeting"}, {"gen_ai.prompt.name": '"greeting"'}),
+        ({"gen_ai.prompt.0.content.more": "x"}, {"gen_ai.prompt.0.content.more": '"x"'}),
+        ({"gen_ai.prompt.0": "x"}, {"gen_ai.prompt.0": '"x"'}),
+    ],
+)
+def test_what_has_no_place_among_indexed_messages_stays_an_attribute(beside, kept):
+    row = row_of({"gen_ai.prompt.0.role": "user", "gen_ai.prompt.0.content": "hi", **beside})
+    assert msgspec.json.decode(row.inputs) == {"messages": [{"role": "user", "content": "hi"}]}
+    assert row.attributes == kept
+
+
+@pytest.mark.parametrize(
     ("attributes", "expected"),
     [
         ({"mlflow.spanType": "my type"}, "my type"),

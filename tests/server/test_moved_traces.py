@@ -233,3 +233,18 @@ def test_a_judgement_is_valid_or_not(client, fields):
 def test_an_id_that_no_path_can_hold_is_refused(client, trace_id):
     (refused,) = move(client, {"trace_id": trace_id})["refused"]
     assert refused["whole"] and "must be a single path component" in refused["reason"]
+
+
+def test_judgements_on_a_root_belong_to_the_id_that_its_digits_stand_for(client):
+    digits = new_trace_id()
+    trace_id = f"request {digits}"
+    said = {"whence.assessments": json.dumps([judged("of root")])}
+    answer = move(
+        client,
+        {"trace_id": trace_id},
+        spans=[root(digits, attributes=said)],
+        trace_ids={digits: trace_id},
+    )
+    assert (answer["traces"], answer["spans"], answer["refused"]) == (1, 1, [])
+    found = client.get(f"/api/v1/traces/{trace_id}").json()["info"]["assessments"]
+    assert [one["assessment_id"] for one in found] == ["a-of root"]

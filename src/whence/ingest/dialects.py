@@ -32,8 +32,7 @@ def read_payload(
         if key in attributes:
             return _READERS.get(key, sniff_json)(attributes[key]), [key]
     for prefix in prefixes:
-        taken = [key for key in attributes if key.startswith(prefix)]
-        messages = _gather_messages(attributes, taken, len(prefix))
+        messages, taken = _gather_messages(attributes, prefix)
         if messages:
             return to_json({"messages": messages}), taken
     return "", []
@@ -73,27 +72,44 @@ def _name_span_type(key: str, value: str) -> str:
     return value.upper()
 
 
-def _gather_messages(attributes: Attributes, keys: list[str], skip: int) -> list[Any]:
-    """Turn `N.rest = value` into a list ordered by N. Gaps and huge indices cost nothing."""
-    tree: dict[str, Any] = {}
-    for key in keys:
-        path = key[skip:].split(".")
-        if not path[0].isdecimal():
+def _gather_messages(attributes: Attributes, prefix: str) -> tuple[list[Any], list[str]]:
+    """Turn `N.rest = value` into a list ordered by N; return it and the keys that are in it.
+
+    Gaps and huge indices cost nothing. What has no index, or no place beside another key, stays an
+    attribute.
+    """
+    tree = _Branch()
+    taken = []
+    for key in attributes:
+        if not key.startswith(prefix):
             continue
-        node = tree
-        for part in path[:-1]:
-            below = node.get(part)
-            if not isinstance(below, dict):
-                below = node[part] = {}
-            node = below
-        if path[-1] not in node:
-            node[path[-1]] = attributes[key]
-    return [_unwrap(_untangle(tree[index])) for index in sorted(tree, key=int)]
+        path = key[len(prefix) :].split(".")
+        if path[0].isdecimal() and _place(tree, path, attributes[key]):
+            taken.append(key)
+    return [_unwrap(_untangle(tree[index])) for index in sorted(tree, key=int)], taken
+
+
+def _place(tree: _Branch, path: list[str], value: Any) -> bool:
+    """Put a value into nested objects where there is room for it; tell whether there was."""
+    node = tree
+    for part in path[:-1]:
+        below = node.setdefault(part, _Branch())
+        if not isinstance(below, _Branch):
+            return False
+        node = below
+    if path[-1] in node:
+        return False
+    node[path[-1]] = value
+    return True
+
+
+class _Branch(dict[str, Any]):
+    """What lies below an index or a name, as opposed to a value that is an object itself."""
 
 
 def _untangle(node: Any) -> Any:
     """Make lists of objects whose keys are all numbers."""
-    if not isinstance(node, dict):
+    if not isinstance(node, _Branch):
         return node
     items = {key: _untangle(value) for key, value in node.items()}
     if items and all(key.isdecimal() for key in items):

@@ -128,8 +128,15 @@ def _prepare(
         groups, experiment_id=experiment_id, default_experiment_id=default_experiment_id
     )
     rows, documents = normalised.rows, normalised.documents
-    for row in rows if trace_ids else ():
-        row.trace_id = trace_ids.get(row.trace_id.removeprefix(TRACE_ID_PREFIX), row.trace_id)
+    assessments = normalised.assessments
+    if trace_ids:
+        own = {TRACE_ID_PREFIX + digits: trace_id for digits, trace_id in trace_ids.items()}
+        for row in rows:
+            row.trace_id = own.get(row.trace_id, row.trace_id)
+        assessments = [
+            msgspec.structs.replace(one, trace_id=own.get(one.trace_id, one.trace_id))
+            for one in assessments
+        ]
     if run_id is not None:
         _link_roots(rows, run_id)
     numbers: dict[str, int] = {}
@@ -142,11 +149,11 @@ def _prepare(
         spans=encode_rows(rows, without=STAMPS) if rows else None,
         experiments=normalised.experiments,
         documents=documents,
-        assessments=normalised.assessments,
+        assessments=assessments,
         message=normalised.message,
         size_bytes=size_bytes
         + sum(len(document.text) for document in documents)
-        + sum(_weigh(row) for row in normalised.assessments),
+        + sum(map(_weigh, assessments)),
     )
     return prepared, rows
 
