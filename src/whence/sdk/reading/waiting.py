@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 
 SHORTEST_S, LONGEST_S = 2.0, 30.0
 REST = 20.0  # times as long as an answer took
-PREFIX_OF_KIND = {"app_version": "version", "commit": "commit", "branch": "branch"}
+PREFIX_OF_KIND = {
+    "app_version": "version",
+    "commit": "commit",
+    "branch": "branch",
+    "manifest": "manifest",
+}
 UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
