@@ -1,0 +1,228 @@
+"""How soon the pages can be used, and whether they stay smooth, in real Chromium.
+
+    python -m bench.browser [--quick] [--rounds 5] [--work FOLDER] [--sizes 10000,1000000]
+
+A real `whence server` runs on a store that `bench.corpus` filled. Every page is opened in a new
+browser profile, so nothing is cached. *Smooth* is read from a recorded performance trace: the
+longest task of the page's main thread while it is scrolled.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+import urllib.request
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from playwright.sync_api import sync_playwright
+
+from bench import corpus
+from bench.alone import run_alone
+from bench.harness import Figure, Options, Scenario
+from bench.ingest import serving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from playwright.sync_api import Browser, Page
+
+CHROMIUM = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+)
+VIEWPORT = {"width": 1440, "height": 860}
+ROWS = 10_000
+SPANS = 10_000
+SPANS_A_REQUEST = 2_500
+CHILDREN = 3
+STEP_PX = 1_600
+MS, US_PER_MS = 1_000_000, 1_000
+CATEGORIES = ["devtools.timeline", "disabled-by-default-devtools.timeline", "toplevel"]
+USABLE = "Traces tab can be used"
+ROWS_TASK = "longest task while 10,000 rows scroll past"
+SPANS_TASK = "longest task while 10,000 spans scroll past"
+AT_MOST_MS = {USABLE: 1000.0, ROWS_TASK: 50.0, SPANS_TASK: 50.0}
+MILLION = 1_000_000
+
+
+def run(options: Options) -> Iterator[Figure]:
+    """Open and scroll pages of a server with stores of each size; yield milliseconds."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=CHROMIUM
+        )
+        for size in options.sizes:
+            with serving(corpus.prepared(options.work, size)) as server:
+                rows = min(ROWS, size // 2)
+                trace_id = send_wide_trace(server.url)
+                measured = {
+                    USABLE: lambda url=server.url: time_list(browser, url),
+                    ROWS_TASK: lambda url=server.url, rows=rows: scroll_list(
+                        browser, url, rows, options.work
+                    ),
+                    SPANS_TASK: lambda url=server.url, one=trace_id: scroll_trace(
+                        browser, url, one, options.work
+                    ),
+                }
+                for name, measure in measured.items():
+                    measure()  # the engine's caches, not the browser's
+                    promised = size >= MILLION
+                    yield Figure(
+                        name=name,
+                        subject="whence",
+                        unit="ms",
+                        values=[measure() for _ in range(options.rounds)],
+                        at_most=AT_MOST_MS[name] if promised else None,
+                        size=size,
+                    )
+        browser.close()
+
+
+@contextmanager
+def new_page(browser: Browser) -> Iterator[Page]:
+    """Open a page in a profile of its own."""
+    context = browser.new_context(viewport=VIEWPORT, reduced_motion="reduce")
+    try:
+        yield context.new_page()
+    finally:
+        context.close()
+
+
+def time_list(browser: Browser, url: str) -> float:
+    """Return the ms from the click to rows that are there and a filter that takes keys."""
+    with new_page(browser) as page:
+        started = time.perf_counter()
+        page.goto(f"{url}/traces", wait_until="commit")
+        page.locator("[role=row] [role=cell]").first.wait_for()
+        page.keyboard.press("/")
+        page.wait_for_function("document.activeElement.matches('input, textarea, .cm-content')")
+        return (time.perf_counter() - started) * 1000
+
+
+def scroll_list(browser: Browser, url: str, rows: int, work: Path) -> float:
+    """Return the longest task, in ms, while so many rows are loaded and scrolled past."""
+    with new_page(browser) as page:
+        page.goto(f"{url}/traces")
+        page.locator("[role=row] [role=cell]").first.wait_for()
+        with recording(browser, page, work) as found:
+            scroll(page, "[role=table]", rows)
+        return found["longest_ms"]
+
+
+def scroll_trace(browser: Browser, url: str, trace_id: str, work: Path) -> float:
+    """Return the longest task, in ms, while the spans of a trace are scrolled past."""
+    with new_page(browser) as page:
+        page.goto(f"{url}/traces/{trace_id}")
+        page.get_by_role("treeitem").first.wait_for()
+        page.wait_for_timeout(500)  # what opening the page still does is not scrolling
+        with recording(browser, page, work) as found:
+            scroll(page, "[role=tree]", SPANS)
+        return found["longest_ms"]
+
+
+def scroll(page: Page, inner: str, items: int) -> None:
+    """Turn the wheel over the list until its last item, of a known number, has come by."""
+    box = page.locator(inner).bounding_box()
+    if box is None:
+        raise RuntimeError(f"{inner} is not shown")
+    page.mouse.move(box["x"] + box["width"] / 2, min(box["y"] + 200, VIEWPORT["height"] - 100))
+    reached = f"""() => {{
+        const rows = [...document.querySelectorAll("[aria-rowindex]")];
+        const last = Math.max(0, ...rows.map((row) => Number(row.ariaRowIndex)));
+        let box = document.querySelector("{inner}");
+        while (box && box.scrollHeight <= box.clientHeight + 1) box = box.parentElement;
+        return [last, !box || box.scrollTop + box.clientHeight >= box.scrollHeight - 2];
+    }}"""
+    deadline = time.monotonic() + 120
+    resting = 0
+    while time.monotonic() < deadline:
+        page.mouse.wheel(0, STEP_PX)
+        page.evaluate("new Promise((next) => requestAnimationFrame(() => setTimeout(next)))")
+        last, at_end = page.evaluate(reached)
+        resting = resting + 1 if at_end else 0
+        if last >= items or resting > 100:
+            return
+    raise RuntimeError(f"{items} items did not come by in two minutes, only {last}")
+
+
+@contextmanager
+def recording(browser: Browser, page: Page, work: Path) -> Iterator[dict[str, float]]:
+    """Record a performance trace; `longest_ms` is set when it ends."""
+    found: dict[str, float] = {}
+    path = work / f"performance-{os.getpid()}.json"
+    browser.start_tracing(page=page, path=str(path), categories=CATEGORIES)
+    yield found
+    browser.stop_tracing()
+    found["longest_ms"] = read_longest_task(json.loads(path.read_bytes())["traceEvents"])
+    path.unlink()
+
+
+def read_longest_task(events: list[dict[str, Any]]) -> float:
+    """Return the ms of the longest task on the main thread of any page."""
+    main = {
+        (event["pid"], event["tid"])
+        for event in events
+        if event.get("name") == "thread_name" and event["args"].get("name") == "CrRendererMain"
+    }
+    tasks = [
+        event["dur"]
+        for event in events
+        if event.get("name") in ("RunTask", "ThreadControllerImpl::RunTask")
+        and (event["pid"], event["tid"]) in main
+        and "dur" in event
+    ]
+    if not tasks:
+        raise RuntimeError("the performance trace holds no task of a page")
+    return max(tasks) / US_PER_MS
+
+
+def send_wide_trace(url: str) -> str:
+    """Store one trace of `SPANS` spans, and return its id."""
+    trace_id, now = os.urandom(16).hex(), time.time_ns() - 60_000 * MS
+    spans = [make_span(trace_id, number, now) for number in range(1, SPANS + 1)]
+    for start in range(0, SPANS, SPANS_A_REQUEST):
+        scope = {"spans": spans[start : start + SPANS_A_REQUEST]}
+        body = {"resourceSpans": [{"resource": {"attributes": []}, "scopeSpans": [scope]}]}
+        request = urllib.request.Request(
+            f"{url}/v1/traces",
+            json.dumps(body).encode(),
+            {"content-type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            answer.read()
+    return f"tr-{trace_id}"
+
+
+def make_span(trace_id: str, number: int, start_ns: int) -> dict[str, Any]:
+    """Return a span of a tree in which each has three children."""
+    parent = (number + CHILDREN - 2) // CHILDREN
+    return {
+        "traceId": trace_id,
+        "spanId": f"{number:016x}",
+        "parentSpanId": f"{parent:016x}" if number > 1 else "",
+        "name": "agent" if number == 1 else f"step {number}",
+        "startTimeUnixNano": str(start_ns + number * MS),
+        "endTimeUnixNano": str(start_ns + (SPANS + 1 if number == 1 else number + 3) * MS),
+        "attributes": [],
+    }
+
+
+SCENARIO = Scenario(
+    name="browser",
+    title="The web pages",
+    text=(
+        "Debian's Chromium without a graphics card, beside the server on the same two cores. The "
+        "Traces tab can be used when its rows are there and the filter takes keys, from an empty "
+        "cache. Longest tasks are of the page's main thread, in a recorded performance trace, "
+        "while the wheel scrolls through 10,000 rows, loaded in hundreds on the way, and through "
+        "a trace of 10,000 spans."
+    ),
+    run=run,
+)
+
+if __name__ == "__main__":
+    run_alone(SCENARIO, rounds=5)
