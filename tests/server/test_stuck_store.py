@@ -17,13 +17,17 @@ from whence.server import services as services_module
 from whence.server.services import Services
 from whence.server.settings import load_settings
 from whence.store import connection
+from whence.store.hours import ChangedHours
 
 
 @pytest.fixture
 def services(chdb_store, tmp_path):
+    before = chdb_store.hours  # other tests of this process write rows that no roller hears of
+    chdb_store.hours = ChangedHours(shared=before.shared)
     with Ingestor(chdb_store) as ingestor, Roller(chdb_store) as roller:
         settings = load_settings(store=str(tmp_path), decoders=0)
         yield Services(settings, chdb_store, ingestor, None, roller)
+    chdb_store.hours = before
 
 
 @pytest.fixture
