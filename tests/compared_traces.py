@@ -25,6 +25,8 @@ class Call(NamedTuple):
     question: str = "where is my order?"
     tokens: int = 100
     tenant: str = "acme"
+    model: str = ""
+    cost_usd: float | None = None
 
 
 def send(
@@ -71,6 +73,12 @@ def _spans(trace_id: str, start_ns: int, call: Call) -> list[dict[str, Any]]:
         {"key": f"gen_ai.usage.{kind}_tokens", "value": {"intValue": str(call.tokens)}}
         for kind in ("input", "output")
     ]
+    if call.model:
+        said = {"key": "gen_ai.request.model", "value": {"stringValue": call.model}}
+        tokens.append(said)
+    if call.cost_usd is not None:
+        cost = {"doubleValue": call.cost_usd}
+        tokens.append({"key": "gen_ai.usage.cost", "value": cost})
     return [
         span(
             trace_id,

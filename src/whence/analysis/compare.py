@@ -8,6 +8,7 @@ version are sampled, and the answer says so.
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -18,6 +19,7 @@ from whence.analysis.explain import explain_difference
 from whence.analysis.judge import ALPHA, Judged, Measured, judge
 from whence.analysis.looking import Looking, find_look, judge_again
 from whence.analysis.metrics import (
+    FEEDBACK,
     METRICS,
     Metric,
     check_margins,
@@ -39,9 +41,12 @@ from whence.query.compared_spans import (
     read_first_tokens,
     read_tool_calls,
 )
+from whence.query.compared_values import read_inputs
 from whence.query.population import MAX_TRACES, Population, read_population
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from numpy.typing import NDArray
 
     from whence.analysis.statistics.decision import Result
@@ -49,6 +54,7 @@ if TYPE_CHECKING:
 
 ALWAYS = ("duration", "error_rate")  # judged, as inconclusive, also where there is no trace
 ENOUGH_COVERAGE = 0.9
+MAX_PAIRED = 20_000  # judged traces whose inputs are looked for in the other version
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,10 +84,13 @@ def compare_versions(store: Store, question: Question) -> Comparison:
     by = check_by(question.by)
     arms = _name_arms(store, question)
     beside = store.submit(lambda: _read_beside(store, question.scope, arms))
-    population = read_population(store, question.scope, *arms, models="model" in by)
+    models = question.explain or "model" in by
+    population = read_population(store, question.scope, *arms, models=models)
     failed = store.submit(lambda: read_error_spans(store, population))
     first_tokens = read_first_tokens(store, question.scope, arms, population)
     measured, metrics = measure(population, by, beside.result(), first_tokens)
+    if question.looking is None:  # pairs have no limits that bear looking again
+        measured.find_inputs = _find_inputs(store, population, measured)
     guards = choose_guards(metrics, question.metrics)
     margins = {one.name: margin_of(one, question.margins) for one in metrics}
     watching = None if question.looking is None else find_look(measured, question.looking)
@@ -119,6 +128,7 @@ def compare_versions(store: Store, question: Question) -> Comparison:
         notes=[
             *beside.result().doubts,
             *_notes(arms, population, coverage, views),
+            *_note_pairs(judged),
             *([errors.note] if errors.note else []),
         ],
         explanation=explanation,
@@ -150,6 +160,20 @@ def _read_beside(store: Store, scope: Scope, arms: tuple[NamedArm, NamedArm]) ->
     )
 
 
+def _find_inputs(
+    store: Store, population: Population, measured: Measured
+) -> Callable[[], NDArray[np.uint64]] | None:
+    """Return what gives the inputs of judged traces, read meanwhile; None: none, or too many."""
+    judged = np.zeros(population.size, np.bool_)
+    for name, values in measured.columns.items():
+        if name.startswith(FEEDBACK):
+            judged |= np.isfinite(values)
+    rows = np.flatnonzero(judged)
+    if not 0 < len(rows) <= MAX_PAIRED:
+        return None
+    return store.submit(partial(read_inputs, store, population, rows)).result
+
+
 def measure(
     population: Population,
     by: tuple[str, ...],
@@ -167,10 +191,13 @@ def measure(
         columns["tool_calls"] = calls
     if first_tokens is not None:
         columns["time_to_first_token"] = first_tokens.of(population.key, np.nan)
+    known = [name for name, values in columns.items() if np.isfinite(values).any()]
+    in_sessions = population.size > int(population.unit.max(initial=-1)) + 1
     metrics: list[Metric] = [
         one
         for one in METRICS
-        if one.name in ALWAYS or (one.column in columns and np.isfinite(columns[one.column]).any())
+        if one.name in ALWAYS
+        or (one.column in known and (in_sessions or one.method != "unit_mean"))
     ]
     given = [(one, one.counts.of(population.key, np.nan)) for one in beside.feedback]
     given = [(one, values) for one, values in given if np.isfinite(values).any()]
@@ -281,6 +308,15 @@ def _notes(
             "provider in between looks like a change of the version"
         )
     return notes
+
+
+def _note_pairs(judged: Sequence[Judged]) -> list[str]:
+    return [
+        f"{one.metric.name}: {one.result.n_candidate} inputs that ran in both versions are "
+        "compared pair by pair"
+        for one in judged
+        if one.result.method.startswith("paired")
+    ]
 
 
 def _kind(arm: NamedArm) -> str:

@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 from scipy import special
 
+from whence.analysis.cost_parts import split_costs
 from whence.analysis.examples import find_pairs
 from whence.analysis.overrepresented import find_overrepresented, read_candidates_values
 from whence.analysis.span_table import OTHERS, SpanTable, build_span_table
@@ -93,6 +94,7 @@ def explain_difference(
         shapes=shapes[:MAX_SHOWN],
         overrepresented=find_overrepresented(values.result(), population, measured, filters),
         exemplars=find_pairs(store, scope, arms, population, errors),
+        cost=split_costs(population),
     )
 
 

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
+from whence.analysis.metrics import FEEDBACK
+from whence.analysis.pairs import estimate_pairs, find_pairs
 from whence.analysis.statistics.decision import Rule, decide, read_verdict, to_working
-from whence.analysis.statistics.means import estimate_mean
+from whence.analysis.statistics.means import estimate_mean, estimate_winsorised, per_unit
 from whence.analysis.statistics.multiplicity import adjust_holm, decide_guards, find_q_values
 from whence.analysis.statistics.quantiles import estimate_quantiles
 from whence.analysis.statistics.ranks import estimate_shift, rank
@@ -25,9 +27,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from whence.analysis.metrics import Metric
+    from whence.analysis.pairs import Pairs
     from whence.analysis.statistics.decision import Result, Worse
     from whence.analysis.statistics.estimates import Estimate
     from whence.analysis.statistics.samples import Pair
+
+    Part = tuple[Callable[[], Pair], list[Metric]]
 
 ALPHA = 0.05
 SAME_UNITS, ROUNDING = 60, 1e-9
@@ -44,9 +49,10 @@ class Measured:
         units: NDArray[np.int64],
         columns: Mapping[str, NDArray[np.float64]],
     ) -> None:
-        """Tell the arms apart once, for all metrics."""
+        """Tell the arms apart once, for all metrics; `find_inputs` gives each trace's, or 0."""
         self.is_candidate, self.strata, self.units = is_candidate, strata, units
         self.columns = columns
+        self.find_inputs: Callable[[], NDArray[np.uint64]] | None = None
         self._rows = np.flatnonzero(~is_candidate), np.flatnonzero(is_candidate)
         self._arms = [(strata[rows], units[rows]) for rows in self._rows]
         self._whole = self._match(np.zeros(len(strata)))
@@ -73,6 +79,29 @@ class Measured:
         if self._whole.coverage == (1.0, 1.0) and np.isfinite(values).all():
             return with_values(self._whole, *(values[rows] for rows in self._rows))
         return self._match(values)
+
+    def pair_by_unit(self, column: str) -> Pair:
+        """Return both arms' sums by session, else user: a pair whose traces are those."""
+        values = self.columns[column]
+        return match(
+            *(
+                per_unit(Sample(values[rows], strata, units))
+                for rows, (strata, units) in zip(self._rows, self._arms, strict=True)
+            )
+        )
+
+    def pair_inputs(self, column: str, *, is_boolean: bool) -> Pairs | None:
+        """Return a judgement's values pair by pair, or None where too few inputs ran in both."""
+        if self.find_inputs is None:
+            return None
+        return find_pairs(
+            self.columns[column],
+            self.find_inputs(),
+            self.is_candidate,
+            self.strata,
+            self.units,
+            is_boolean=is_boolean,
+        )
 
     def is_constant(self, column: str) -> bool:
         """Tell whether each arm has one and the same value in all of its traces that have one."""
@@ -106,15 +135,16 @@ def estimate(
     Columns are worked on side by side, ranks apart from quantiles: together they take longest.
     """
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="whence-estimate") as threads:
-        parts = [threads.submit(_estimate, *part, alphas) for part in _divide(measured, metrics)]
+        parts = [
+            threads.submit(_estimate, measured, *part, alphas)
+            for part in _divide(measured, metrics)
+        ]
         return {name: found for part in parts for name, found in part.result().items()}
 
 
-def _divide(
-    measured: Measured, metrics: Sequence[Metric]
-) -> list[tuple[Callable[[], Pair], list[Metric]]]:
+def _divide(measured: Measured, metrics: Sequence[Metric]) -> list[Part]:
     """Return what is estimated in one go, the longest work first, with what gives its pair."""
-    parts: list[tuple[Callable[[], Pair], list[Metric]]] = []
+    parts: list[Part] = []
     for column in dict.fromkeys(one.column for one in metrics):
         same = [one for one in metrics if one.column == column]
         ranked = [one for one in same if one.method == "shift"]
@@ -129,7 +159,10 @@ def _divide(
 
 
 def _estimate(
-    find_pair: Callable[[], Pair], metrics: Sequence[Metric], alphas: Mapping[str, float]
+    measured: Measured,
+    find_pair: Callable[[], Pair],
+    metrics: Sequence[Metric],
+    alphas: Mapping[str, float],
 ) -> dict[str, Estimate]:
     pair = find_pair()
     found: dict[str, Estimate] = {}
@@ -138,13 +171,26 @@ def _estimate(
             (found[one.name],) = estimate_quantiles(pair, [one.p], alpha=alphas[one.name])
         elif one.method == "shift":
             found[one.name] = estimate_shift(rank(pair))
+        elif one.method == "winsorised":
+            found[one.name] = estimate_winsorised(pair)
+        elif one.method == "unit_mean":
+            summed = measured.pair_by_unit(one.column)
+            found[one.name] = estimate_mean(summed, method="ratio of means by session")
         elif one.method == "mean":
             found[one.name] = estimate_mean(pair)
-        elif one.method == "score":
-            found[one.name] = estimate_mean(pair, "difference")
-        elif one.method == "rate":
-            found[one.name] = estimate_rate(pair)
+        else:
+            found[one.name] = _estimate_share(measured, pair, one)
     return found
+
+
+def _estimate_share(measured: Measured, pair: Pair, metric: Metric) -> Estimate:
+    """Return the estimate of a rate or a score; of a judgement by pairs, where there are enough."""
+    is_boolean = metric.method == "rate"
+    if metric.name.startswith(FEEDBACK):
+        pairs = measured.pair_inputs(metric.column, is_boolean=is_boolean)
+        if pairs is not None:
+            return estimate_pairs(pairs, is_boolean=is_boolean)
+    return estimate_rate(pair) if is_boolean else estimate_mean(pair, "difference")
 
 
 def judge(

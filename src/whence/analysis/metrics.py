@@ -28,14 +28,17 @@ MARGINS: dict[str, float] = {
     "tool_calls": 0.10,
     "feedback": 0.02,
 }
-Method = Literal["shift", "quantile", "mean", "rate", "score"]
+PER_SESSION = "_per_session"
+Method = Literal["shift", "quantile", "mean", "winsorised", "unit_mean", "rate", "score"]
 
 
 class Metric(msgspec.Struct, frozen=True, kw_only=True):
     """A metric. `column` is what it reads of a population; `p` is a quantile's.
 
-    `method`: `shift` (ranks) and `quantile` on ratios, `mean` the ratio of means, `rate` the
-    difference of shares, `score` the difference of means.
+    `method`: `shift` (ranks) and `quantile` on ratios, `mean` the ratio of means (`winsorised`:
+    values above the 99th percentile set to it; `unit_mean`: of sums by session), `rate` the
+    difference of shares, `score` the difference of means. Rates and scores are paired where the
+    same input ran in both versions.
     """
 
     name: str
@@ -68,6 +71,11 @@ def _mean(name: str, family: str, unit: str = "", *, guard: bool = False) -> Met
     return Metric(name=name, column=name, unit=unit, method="mean", family=family, guard=guard)
 
 
+def _per_session(column: str, family: str, unit: str) -> Metric:
+    name = column + PER_SESSION
+    return Metric(name=name, column=column, unit=unit, method="unit_mean", family=family)
+
+
 METRICS: tuple[Metric, ...] = (
     _shift("duration"),
     _quantile("duration", 50),
@@ -86,7 +94,16 @@ METRICS: tuple[Metric, ...] = (
     _mean("input_tokens", "tokens", "tokens"),
     _mean("output_tokens", "tokens", "tokens"),
     _mean("total_tokens", "tokens", "tokens", guard=True),
+    _per_session("total_tokens", "tokens", "tokens"),
     _mean("cost_usd", "cost", "usd", guard=True),
+    Metric(
+        name="cost_usd_winsorised",
+        column="cost_usd",
+        unit="usd",
+        method="winsorised",
+        family="cost",
+    ),
+    _per_session("cost_usd", "cost", "usd"),
     _mean("span_count", "spans", "spans"),
     _mean("tool_calls", "tool_calls", "calls"),
 )

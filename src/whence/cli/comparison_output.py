@@ -17,12 +17,14 @@ from xml.sax.saxutils import quoteattr
 from whence.cli.frame import console, print_text
 from whence.cli.terminal_text import disarm, disarm_json, escape_json, escape_line, escape_lines
 from whence.entities.comparison_text import (
+    describe_cost,
     describe_metric,
     format_effect,
     format_interval,
     format_margin,
     format_value,
     format_verdict,
+    has_moved,
     label_of,
     name_metric,
     write_diff_command,
@@ -113,16 +115,9 @@ def _lines(found: Comparison) -> Iterator[str]:
         text = f"{error.type}: {error.message}".strip(": ")
         yield f"error {error.status}: {text} in {error.span} ({error.baseline} → {error.candidate})"
     if found.explanation is not None:
-        yield from _why(found.explanation, duration_moved=_has_moved(found))
-
-
-def _has_moved(found: Comparison) -> bool:
-    """Tell whether some duration changed beyond chance: else spans explain nothing."""
-    return any(
-        one.low is not None and one.high is not None and (one.low > 0 or one.high < 0)
-        for one in found.metrics
-        if one.metric.startswith("duration")
-    )
+        yield from _why(found.explanation, duration_moved=has_moved(found, "duration"))
+        if found.explanation.cost and has_moved(found, "cost_usd"):
+            yield f"why: cost {describe_cost(found.explanation.cost)}"
 
 
 def _why(found: Explanation, *, duration_moved: bool) -> Iterator[str]:

@@ -184,6 +184,18 @@ class ExemplarPair(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
+class CostPart(msgspec.Struct, frozen=True, kw_only=True):
+    """One part of the change of a trace's mean cost: `price`, `tokens`, `models`, or `untold`.
+
+    `models` is another mix of models, `untold` cost without tokens. The parts add up.
+    """
+
+    name: str
+    effect_usd: float
+    low_usd: float | None
+    high_usd: float | None
+
+
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     """Why the versions differ. `traces` of each version were looked at (a sample where fewer)."""
 
@@ -195,6 +207,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     shapes: list[ShapeChange]
     overrepresented: list[Overrepresented]
     exemplars: list[ExemplarPair]
+    cost: list[CostPart] = []
 
 
 class Watching(msgspec.Struct, frozen=True, kw_only=True):

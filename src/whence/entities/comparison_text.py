@@ -11,11 +11,12 @@ import shlex
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from whence.entities.comparison import (
         Arm,
         Comparison,
+        CostPart,
         ExemplarPair,
         Explanation,
         MetricComparison,
@@ -147,6 +148,26 @@ def _show_control(text: str) -> str:
     return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
+def describe_cost(parts: Sequence[CostPart]) -> str:
+    """Return what a change of cost is made of: `+$0.0012 a trace: price +$0.001, tokens …`."""
+    whole = sum(one.effect_usd for one in parts)
+    told = ", ".join(f"{one.name} {_signed_usd(one.effect_usd)}" for one in parts)
+    return f"{_signed_usd(whole)} a trace: {told}"
+
+
+def _signed_usd(value: float) -> str:
+    return f"{'-' if value < 0 else '+'}${abs(value):.3g}"
+
+
+def has_moved(found: Comparison, metric: str) -> bool:
+    """Tell whether a metric, or one named after it, changed beyond chance."""
+    return any(
+        one.low is not None and one.high is not None and (one.low > 0 or one.high < 0)
+        for one in found.metrics
+        if one.metric.startswith(metric)
+    )
+
+
 def write_diff_command(pair: ExemplarPair) -> str:
     """Return the command that shows a pair of traces; a foreign trace id may hold anything."""
     return shlex.join(["whence", "diff", pair.baseline, pair.candidate])
@@ -184,6 +205,9 @@ def _lines(found: Comparison) -> Iterator[str]:
     yield from _errors(found)
     if found.explanation is not None:
         yield from _explanation(found.explanation)
+        if found.explanation.cost and has_moved(found, "cost_usd"):
+            yield ""
+            yield f"- Cost {describe_cost(found.explanation.cost)}"
 
 
 def _row(one: MetricComparison) -> str:

@@ -158,3 +158,28 @@ LIMIT 5000
 """
     rows = store.query(sql, parameters.values, settings=SETTINGS).rows
     return {row[0]: Example(row[0], row[1], row[2], bool(row[3])) for row in rows}
+
+
+def read_inputs(
+    store: Store, population: Population, rows: NDArray[np.int64]
+) -> NDArray[np.uint64]:
+    """Return a hash of every compared trace's input, 0 where it is none of `rows` or has none."""
+    inputs = np.zeros(population.size, dtype=np.uint64)
+    parameters = Parameters()
+    ids = parameters.bind(population.ids.of(rows), "Array(String)")
+    # Superseded rows say the same. An index would be asked for every id and every granule.
+    sql = f"""\
+SELECT cityHash64(trace_id) AS key, cityHash64(request_preview) AS input
+FROM traces
+PREWHERE trace_id IN {ids}
+WHERE deleted = 0 AND request_preview != ''
+"""
+    settings = {**SETTINGS, "use_skip_indexes": 0}
+    table = store.query_table(sql, parameters.values, settings=settings)
+    if table.num_columns and table.num_rows:
+        keys = table.column("key").to_numpy().astype(np.uint64, copy=False)
+        places = np.minimum(np.searchsorted(population.key, keys), population.size - 1)
+        known = population.key[places] == keys
+        found = table.column("input").to_numpy().astype(np.uint64, copy=False)
+        inputs[places[known]] = np.maximum(found[known], 1)
+    return inputs

@@ -26,37 +26,36 @@ FEEDBACK = f"""\
 SELECT trace_id, name, toFloat64OrNull({_WORDS}) AS number
 FROM assessments FINAL
 WHERE kind = 'feedback' AND valid = 1 AND deleted = 0 AND isFinite(ifNull(number, nan))"""
+# A row for each trace and name; the sums of a trace are added up by version.
+_BY_TRACE = f"""\
+SELECT trace_id, name, sum(number) AS total, count() AS times
+FROM ({FEEDBACK})
+GROUP BY trace_id, name"""
 _SELECT = """\
-WITH feedback AS (
-{feedback}
-)
 SELECT
     {environment} AS row_environment,
     {version} AS row_version,
-    if({apart} AND isNull(at_version), at_commit, NULL) AS lone_commit,
+    if({apart} AND isNull(app_version), commit, NULL) AS lone_commit,
     name,
-    avg(number),
-    count() AS times,
-    uniqExact(trace_id)
-FROM feedback
+    sum(total) / sum(times),
+    sum(times) AS given,
+    count()
+FROM
+(
+    SELECT trace_id, environment, app_version, commit
+    FROM traces FINAL
+    WHERE {among} AND {condition}
+) AS judged
 INNER JOIN
 (
-    SELECT
-        trace_id,
-        argMax((environment, app_version, commit), version) AS newest,
-        newest.1 AS at_environment,
-        newest.2 AS at_version,
-        newest.3 AS at_commit
-    FROM traces
-    WHERE trace_id IN (SELECT trace_id FROM feedback)
-        AND trace_id NOT IN (SELECT trace_id FROM deletions)
-        AND {condition}
-    GROUP BY trace_id
-) AS judged USING trace_id
+{feedback}
+) AS feedback USING trace_id
 GROUP BY row_environment, row_version, lone_commit, name
-ORDER BY times DESC, name
+ORDER BY given DESC, name
 LIMIT {limit} BY row_environment, row_version, lone_commit
 """
+_FEW = 1_000
+"""So many judgements lead to their traces by the index; more are joined with a scan of them."""
 
 
 def read_quality(
@@ -67,11 +66,16 @@ def read_quality(
     Without `by_version` and `by_environment` it is that of all, under (None, None, None).
     """
     parameters = Parameters()
+    count = int(store.query("SELECT count() FROM assessments").rows[0][0])
+    if not count:
+        return {}
+    ids = "SELECT trace_id FROM assessments"
     sql = _SELECT.format(
-        feedback=FEEDBACK,
-        environment="at_environment" if by_environment else "NULL",
-        version="at_version" if by_version else "NULL",
+        feedback=_BY_TRACE,
+        environment="environment" if by_environment else "NULL",
+        version="app_version" if by_version else "NULL",
         apart=int(by_version),
+        among=f"trace_id IN ({ids})" if count <= _FEW else "1",
         condition=selection.condition(parameters),
         limit=MAX_NAMES,
     )

@@ -137,6 +137,8 @@ export interface components {
             readonly shapes: readonly components["schemas"]["ShapeChange"][];
             readonly overrepresented: readonly components["schemas"]["Overrepresented"][];
             readonly exemplars: readonly components["schemas"]["ExemplarPair"][];
+            /** @default [] */
+            readonly cost: readonly components["schemas"]["CostPart"][];
         };
         /**
          * SpanEffect
@@ -212,6 +214,18 @@ export interface components {
             readonly baseline_ms: number | null;
             readonly candidate_ms: number | null;
             readonly reason: string;
+        };
+        /**
+         * CostPart
+         * @description One part of the change of a trace's mean cost: `price`, `tokens`, `models`, or `untold`.
+         *
+         *         `models` is another mix of models, `untold` cost without tokens. The parts add up.
+         */
+        readonly CostPart: {
+            readonly name: string;
+            readonly effect_usd: number;
+            readonly low_usd: number | null;
+            readonly high_usd: number | null;
         };
         /**
          * Watching
