@@ -38,6 +38,7 @@ SCENARIOS = (
     "search",
     "facets",
     "compare",
+    "browser",
     "growth",
     "together",
     "disk",

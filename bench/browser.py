@@ -57,19 +57,21 @@ def run(options: Options) -> Iterator[Figure]:
         )
         for size in options.sizes:
             with serving(corpus.prepared(options.work, size)) as server:
-                rows = min(ROWS, size // 2)
-                trace_id = send_wide_trace(server.url)
+                rows = 200 if options.quick else min(ROWS, size)
+                spans = 300 if options.quick else SPANS
+                trace_id = send_wide_trace(server.url, spans)
                 measured = {
                     USABLE: lambda url=server.url: time_list(browser, url),
                     ROWS_TASK: lambda url=server.url, rows=rows: scroll_list(
                         browser, url, rows, options.work
                     ),
-                    SPANS_TASK: lambda url=server.url, one=trace_id: scroll_trace(
-                        browser, url, one, options.work
+                    SPANS_TASK: lambda url=server.url, one=trace_id, spans=spans: scroll_trace(
+                        browser, url, one, spans, options.work
                     ),
                 }
                 for name, measure in measured.items():
-                    measure()  # the engine's caches, not the browser's
+                    if not options.quick:
+                        measure()  # the engine's caches, not the browser's
                     promised = size >= MILLION
                     yield Figure(
                         name=name,
@@ -113,14 +115,14 @@ def scroll_list(browser: Browser, url: str, rows: int, work: Path) -> float:
         return found["longest_ms"]
 
 
-def scroll_trace(browser: Browser, url: str, trace_id: str, work: Path) -> float:
+def scroll_trace(browser: Browser, url: str, trace_id: str, spans: int, work: Path) -> float:
     """Return the longest task, in ms, while the spans of a trace are scrolled past."""
     with new_page(browser) as page:
         page.goto(f"{url}/traces/{trace_id}")
         page.get_by_role("treeitem").first.wait_for()
         page.wait_for_timeout(500)  # what opening the page still does is not scrolling
         with recording(browser, page, work) as found:
-            scroll(page, "[role=tree]", SPANS)
+            scroll(page, "[role=tree]", spans)
         return found["longest_ms"]
 
 
@@ -180,11 +182,11 @@ def read_longest_task(events: list[dict[str, Any]]) -> float:
     return max(tasks) / US_PER_MS
 
 
-def send_wide_trace(url: str) -> str:
-    """Store one trace of `SPANS` spans, and return its id."""
+def send_wide_trace(url: str, count: int) -> str:
+    """Store one trace of so many spans, and return its id."""
     trace_id, now = os.urandom(16).hex(), time.time_ns() - 60_000 * MS
-    spans = [make_span(trace_id, number, now) for number in range(1, SPANS + 1)]
-    for start in range(0, SPANS, SPANS_A_REQUEST):
+    spans = [make_span(trace_id, number, now, count) for number in range(1, count + 1)]
+    for start in range(0, count, SPANS_A_REQUEST):
         scope = {"spans": spans[start : start + SPANS_A_REQUEST]}
         body = {"resourceSpans": [{"resource": {"attributes": []}, "scopeSpans": [scope]}]}
         request = urllib.request.Request(
@@ -197,7 +199,7 @@ def send_wide_trace(url: str) -> str:
     return f"tr-{trace_id}"
 
 
-def make_span(trace_id: str, number: int, start_ns: int) -> dict[str, Any]:
+def make_span(trace_id: str, number: int, start_ns: int, count: int) -> dict[str, Any]:
     """Return a span of a tree in which each has three children."""
     parent = (number + CHILDREN - 2) // CHILDREN
     return {
@@ -206,7 +208,7 @@ def make_span(trace_id: str, number: int, start_ns: int) -> dict[str, Any]:
         "parentSpanId": f"{parent:016x}" if number > 1 else "",
         "name": "agent" if number == 1 else f"step {number}",
         "startTimeUnixNano": str(start_ns + number * MS),
-        "endTimeUnixNano": str(start_ns + (SPANS + 1 if number == 1 else number + 3) * MS),
+        "endTimeUnixNano": str(start_ns + (count + 1 if number == 1 else number + 3) * MS),
         "attributes": [],
     }
 
