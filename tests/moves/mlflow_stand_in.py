@@ -28,6 +28,7 @@ class Asked:
     never: frozenset[str] = frozenset()  # traces whose spans never come
     times: dict[str, int] = field(default_factory=dict)  # of traces, in milliseconds
     held: str = ""  # the page with this trace waits until it may go on
+    held_spans: str = ""  # the spans of this one do
     is_held: threading.Event = field(default_factory=threading.Event)
     go_on: threading.Event = field(default_factory=threading.Event)
     batches: list[int] = field(default_factory=list)
@@ -74,6 +75,7 @@ class Handler(BaseHTTPRequestHandler):
         elif parts.path.endswith("batchGet"):
             ids = given["trace_ids"]
             self.asked.batches.append(len(ids))
+            self.hold(self.asked.held_spans in ids)
             is_late = len(ids) > self.asked.most or not self.asked.never.isdisjoint(ids)
             traces = [{"trace_info": {"trace_id": one}, "spans": [make_span(one)]} for one in ids]
             self.answer({"traces": traces}, is_late=is_late)
@@ -91,11 +93,14 @@ class Handler(BaseHTTPRequestHandler):
         least = int(given.get("filter", ">= 0").rpartition(" ")[2])
         infos = [one for one in self.asked.infos if self.asked.times[one["trace_id"]] >= least]
         page = infos[start : start + size]
-        if any(one["trace_id"] == self.asked.held for one in page):
-            self.asked.is_held.set()
-            self.asked.go_on.wait(60)
+        self.hold(any(one["trace_id"] == self.asked.held for one in page))
         more = {"next_page_token": str(start + size)} if len(page) == size else {}
         self.answer({"traces": page, **more}, is_late=size > 10 * self.asked.most)
+
+    def hold(self, is_it: bool) -> None:
+        if is_it:
+            self.asked.is_held.set()
+            self.asked.go_on.wait(60)
 
     def answer(self, value: Any, *, is_late: bool = False) -> None:
         body = b"" if is_late else json.dumps(value).encode()

@@ -10,8 +10,10 @@ Limits: no redirects, no proxies. May be used by several threads: each has a con
 from __future__ import annotations
 
 import base64
+import contextlib
 import http.client
 import os
+import socket
 import threading
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -77,6 +79,7 @@ class MlflowServer:
         self._local = threading.local()
         self._has_answered = False  # one that never did is not waited for
         self._stop = threading.Event()
+        self._connections: set[http.client.HTTPConnection] = set()  # of all threads
         self.address = f"{parts.scheme}://{_bracket(host)}:{self._port}{self._prefix}"
 
     def ask(
@@ -132,11 +135,16 @@ class MlflowServer:
     def stop(self) -> None:
         """End the waiting of all threads: nobody needs their answers any more."""
         self._stop.set()
+        for connection in list(self._connections):
+            with contextlib.suppress(OSError):
+                if connection.sock is not None:
+                    connection.sock.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Close this thread's connection."""
         connection = getattr(self._local, "connection", None)
         if connection is not None:
+            self._connections.discard(connection)
             connection.close()
             self._local.connection = None
 
@@ -144,6 +152,8 @@ class MlflowServer:
         self, method: str, target: str, payload: bytes | None, headers: dict[str, str]
     ) -> bytes:
         while True:
+            if self._stop.is_set():
+                raise UnavailableError("nobody needs the answer any more")
             kept = getattr(self._local, "connection", None)
             is_sent = kept is not None
             try:
@@ -156,10 +166,12 @@ class MlflowServer:
             except (OSError, http.client.HTTPException) as error:
                 self.close()
                 # A kept connection may have been closed by the other side just now.
-                if kept is not None and isinstance(error, ConnectionError):
+                is_stale = kept is not None and isinstance(error, ConnectionError)
+                if is_stale and not self._stop.is_set():
                     continue
                 reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-                kind = NoAnswerError if is_sent else UnavailableError
+                is_late = is_sent and not self._stop.is_set()
+                kind = NoAnswerError if is_late else UnavailableError
                 raise kind(f"no server answers at {self.address} ({reason})") from None
         if status < FIRST_ERROR:
             return answer
@@ -168,8 +180,9 @@ class MlflowServer:
     def _connect(self) -> http.client.HTTPConnection:
         kind = http.client.HTTPSConnection if self._is_secure else http.client.HTTPConnection
         connection = kind(self._host, self._port, timeout=TIMEOUT_S)
-        connection.connect()
+        self._connections.add(connection)
         self._local.connection = connection
+        connection.connect()
         return connection
 
 
