@@ -205,7 +205,7 @@ class Group:
             store, ((row.experiment_id, row.request_time_ms) for row in self._traces)
         ):
             store.insert_encoded("traces", self._encoded_traces, replacing=self._replacing)
-        store.insert("open_traces", self._open_traces)
+        store.insert("open_traces", self._open_traces, replacing=self._replacing)
 
     @property
     def touched(self) -> list[TraceState]:

@@ -15,6 +15,7 @@ A filter that speaks of spans is the exception: the spans of candidates are read
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from whence.query.compile import SETTINGS, Parameters, compile_filter, set_costly_apart
@@ -23,9 +24,10 @@ from whence.query.filters import comparisons, is_about_span
 from whence.query.order import DEFAULT, after, compile_order, sort_key_of
 from whence.query.reach import kind_of, reaches_of
 from whence.query.running import may_find_running
+from whence.query.version_ranges import with_listed_versions
 from whence.store.connection import Rows
 from whence.store.overlay import Overlay, ask_overlay, merge_overlays, read_overlay
-from whence.store.superseded import NONE
+from whence.store.superseded import ANY, NONE, is_tombstone, version_of
 from whence.store.traces import WHOLE, locate_traces
 
 if TYPE_CHECKING:
@@ -47,7 +49,7 @@ _VERSIONS = "SELECT trace_id, experiment_id, request_time_ms, version, deleted\n
 _IN_ORDER = {**SETTINGS, "read_in_order_use_buffering": 0}
 # What a part gives is merged with the others' only when a block of so many rows has been read of
 # it; with the engine's 65,536, most of what a sparse page read was never looked at.
-_IN_STEPS = {**_IN_ORDER, "max_block_size": 4096}
+_IN_STEPS = {**_IN_ORDER, "max_block_size": 2048}
 # The sort key finds them; asking the index of the trace ids as well takes longer.
 _VERSIONS_AT = f"""\
 {_VERSIONS}PREWHERE experiment_id IN {{experiment_ids:Array(String)}}
@@ -67,13 +69,18 @@ class Search:
     experiment_ids: tuple[str, ...]
     trace_ids: tuple[str, ...] | None
     plain_names: bool = field(default=False, compare=False, repr=False)  # none was set by a tag
+    # All there are, where the filter compares them and they are known.
+    versions: frozenset[str] | None = field(default=None, compare=False, repr=False)
 
-    @property
+    @cached_property
     def condition(self) -> Filter | None:
-        """The filter, by the stored names where they are the names."""
-        if self.filter is None or not self.plain_names:
-            return self.filter
-        return with_stored_names(self.filter)
+        """The filter in the terms of what is stored: the names, and which versions there are."""
+        tree = self.filter
+        if tree is not None and self.plain_names:
+            tree = with_stored_names(tree)
+        if tree is not None and self.versions is not None:
+            tree = with_listed_versions(tree, self.versions)
+        return tree
 
     @property
     def speaks_of_spans(self) -> bool:
@@ -332,8 +339,7 @@ def _read_versions(
 ) -> tuple[list[tuple[Any, ...]], Overlay]:
     """Tell what lies at the candidates' keys, and read their tags and assessments."""
     closed = [one for one in candidates if not one.is_open]
-    trace_ids = list({one.trace_id for one in candidates})
-    sure, doubtful = _recall_versions(store, closed)
+    rows, doubtful = _recall_versions(store, closed)
     statements: list[tuple[str, dict[str, Any]]] = []
     if doubtful:
         at = {
@@ -342,30 +348,34 @@ def _read_versions(
             "trace_ids": list({one.trace_id for one in doubtful}),
         }
         statements.append((_VERSIONS_AT, at))
-    if len(closed) < len(candidates):
-        open_ids = [one.trace_id for one in candidates if one.is_open]
-        statements.append((_VERSIONS_OF, {"trace_ids": open_ids}))
-    asked = ask_overlay(store, trace_ids)
+    running = [one.trace_id for one in candidates if one.is_open]
+    unsure = store.kept.unended.find_unsure(running)
+    if unsure:
+        statements.append((_VERSIONS_OF, {"trace_ids": unsure}))
+    asked = ask_overlay(store, list({one.trace_id for one in candidates}))
     found = store.query_together([*statements, *asked.statements])
     versions, changed = found[: len(statements)], found[len(statements) :]
-    rows = [(one.trace_id, *one.key[:2], one.version, 0) for one in sure]
     return [*rows, *(row for one in versions for row in one.rows)], asked.gather(changed)
 
 
 def _recall_versions(
     store: Store, closed: Sequence[Candidate]
-) -> tuple[list[Candidate], list[Candidate]]:
-    """Return the candidates that are known to be the newest rows of their keys, and the doubtful.
-
-    A row is neither where the newest of its key is among the candidates.
-    """
-    highest = store.superseded.find([one.key for one in closed])
-    if highest is None:
+) -> tuple[list[tuple[Any, ...]], list[Candidate]]:
+    """Return the newest rows at the candidates' keys as they are known, and the doubtful ones."""
+    marks = store.superseded.find([one.key for one in closed])
+    if marks is None:
         return [], list(closed)
-    pairs = list(zip(closed, highest, strict=True))
-    sure = [one for one, version in pairs if version in (NONE, one.version)]
-    settled = {one.key for one in sure}
-    return sure, [one for one in closed if one.key not in settled]
+    rows: list[tuple[Any, ...]] = []
+    doubtful = []
+    for one, mark in zip(closed, marks, strict=True):
+        known = (one.trace_id, one.experiment_id, one.request_time_ms)
+        if mark == NONE:
+            rows.append((*known, one.version, 0))
+        elif mark == ANY or version_of(mark) < one.version:
+            doubtful.append(one)
+        else:
+            rows.append((*known, version_of(mark), is_tombstone(mark)))
+    return rows, doubtful
 
 
 def _read_again(

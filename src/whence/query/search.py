@@ -26,6 +26,7 @@ from whence.query.order import compile_order, fits, parse_order, sort_key_of
 from whence.query.parser import parse_filter
 from whence.query.runs import follow_links
 from whence.query.times import narrow
+from whence.query.version_ranges import read_versions_compared
 from whence.query.views import TraceInfo, view_infos
 from whence.store.overlay import Overlay, merge_overlays
 from whence.store.traces import unpack_trace
@@ -83,6 +84,7 @@ def search_traces(
         tuple(sorted(set(experiment_ids or ()))),
         None if known is None else tuple(sorted(known)),
         plain_names=speaks_of_names(tree) and not has_renamed(store),
+        versions=read_versions_compared(store, tree),
     )
     position = None if cursor is None else _read_cursor(cursor, search)
     for pattern, column in patterns(search.filter):

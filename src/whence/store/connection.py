@@ -237,13 +237,20 @@ class Store:
         self._check()
         return self._threads.submit(partial(copy_context().run, function))
 
-    def insert(self, table: str, rows: Sequence[msgspec.Struct]) -> None:
+    def insert(
+        self,
+        table: str,
+        rows: Sequence[msgspec.Struct],
+        *,
+        replacing: Collection[str] | None = None,
+    ) -> None:
         """Insert rows of one struct whose fields are columns of `table`; durable on return.
 
-        A lone surrogate in text, which no encoding can hold, becomes U+FFFD.
+        `replacing` as for `insert_encoded`. A lone surrogate in text, which no encoding can hold,
+        becomes U+FFFD.
         """
         if rows:
-            self.insert_encoded(table, [self.encode(table, rows)])
+            self.insert_encoded(table, [self.encode(table, rows)], replacing=replacing)
 
     def encode(self, table: str, rows: Sequence[msgspec.Struct]) -> RecordBatch:
         """Return rows as `insert_encoded` takes them, so that the work is done beforehand."""
@@ -261,8 +268,8 @@ class Store:
     ) -> None:
         """Insert encoded rows of one struct as one block; durable on return.
 
-        `replacing`, for `traces`: the trace ids of all rows that may lie at a key that has a row
-        already; None: any may.
+        `replacing`, for `traces` and `open_traces`: the ids of all these traces that may have a row
+        in one of them already; None: any may.
         """
         if not batches:
             return
@@ -276,7 +283,7 @@ class Store:
             self._inserts[table] = self._inserts.get(table, 0) + 1
             try:
                 with (
-                    self.kept.inserting(table, batches),
+                    self.kept.inserting(table, batches, replacing),
                     self.superseded.inserting(table, batches, replacing),
                     _translated(),
                 ):

@@ -10,7 +10,8 @@ not ask for them at all.
 Contract: what is found is what the engine would say. Nothing is found (None) where the table is too
 large, is written by others as well, or is just being written: then the engine must be asked.
 
-Of `traces` only the experiments are held: a search of all of them must know which there are.
+Of `traces` the experiments are held, because a search of all of them must know which there are, and
+the versions of applications, so that they needn't be compared row by row.
 
 Limits: `MAX_ROWS` rows or `MAX_BYTES` a table, `MAX_RUNNING` open traces; a larger one is asked for
 as long as the store is open.
@@ -27,9 +28,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from whence.store.rows import AssessmentRow, ConflictRow, RunningRow, TagRow
+from whence.store.unended import UnendedTraces
+from whence.store.values import KnownValues
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from pyarrow import RecordBatch
 
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
 
 MAX_ROWS = 20_000
 MAX_BYTES = 16 << 20
+MAX_APP_VERSIONS = 2000
 MAX_RUNNING = 8000  # a search goes through all of them, in about a millisecond
 RETRY_S = 2.0  # after a reading that an insert overtook
 
@@ -102,6 +106,10 @@ class KeptTables:
         self._shared = shared
         self._experiment_ids: frozenset[str] = frozenset()  # some of those that have traces
         self._knows_experiments = False  # whether these are all
+        self.app_versions = KnownValues(
+            query, "app_version", at_most=MAX_APP_VERSIONS, shared=shared
+        )
+        self.unended = UnendedTraces(query, shared=shared)
 
     def list_experiment_ids(self) -> frozenset[str]:
         """Return every experiment that has traces, and those that had some."""
@@ -146,8 +154,22 @@ class KeptTables:
             return None if held.rows is None or held.inserting else key in held.keys
 
     @contextmanager
-    def inserting(self, table: str, batches: Sequence[RecordBatch]) -> Iterator[None]:
-        """Take what is inserted meanwhile; one insert at a time."""
+    def inserting(
+        self,
+        table: str,
+        batches: Sequence[RecordBatch],
+        replacing: Collection[str] | None = None,
+    ) -> Iterator[None]:
+        """Take what is inserted meanwhile; one insert at a time.
+
+        `replacing`, for traces: those that may have a row already, None: all.
+        """
+        self.app_versions.insert(table, batches)
+        with self.unended.inserting(table, batches, replacing), self._taking(table, batches):
+            yield
+
+    @contextmanager
+    def _taking(self, table: str, batches: Sequence[RecordBatch]) -> Iterator[None]:
         if table == "traces":
             for batch in batches:
                 self._add_experiments(batch.column("experiment_id").unique().to_pylist())

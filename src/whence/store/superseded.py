@@ -4,7 +4,8 @@ A page of a search must not show a row that a newer one has replaced, and asking
 versions lie at 115 keys takes 4 to 10 ms. Few keys have more than one row, though: those whose
 traces were delivered again, changed or deleted since the engine last merged their parts. So where
 the store belongs to this process they are looked for once, and kept up to date by the inserts that
-pass through here: the highest version of every key that may have several rows.
+pass through here: the newest row of every key that may have several, as a *mark*, which is twice
+its version, and one more where it is a tombstone.
 
 Contract: `find` says of each key what the engine would say, or None: then the engine must be asked.
 What it says is as of a moment after the caller has read the rows it asks about.
@@ -12,8 +13,8 @@ What it says is as of a moment after the caller has read the rows it asks about.
 A store of more than `AT_ONCE_ROWS` rows is looked through on a thread of its own, the newest
 million first; until that is done, keys older than what has been seen aren't known.
 
-Limits: 16 bytes a key, `MAX_KEYS` of them, and `MAX_NOTED` more from inserts; above it the store is
-looked through again.
+Limits: versions below 2**63; 16 bytes a key, `MAX_KEYS` of them, and `MAX_NOTED` more from inserts;
+above it the store is looked through again.
 """
 
 from __future__ import annotations
@@ -44,8 +45,8 @@ MAX_NOTED = 200_000
 RETRY_S = 10.0  # after a look that failed
 CROWDED_S = 600.0  # after one that found too many: merges make them fewer
 
-ANY = 2**64 - 1  # a version that no row has: the engine must be asked
-NONE = 0  # a version below every other: the key has one row
+ANY = 2**64 - 1  # a mark that no row has: the engine must be asked
+NONE = 0  # a mark below every other: the key has one row
 
 Key = tuple[str, int, str]  # experiment_id, request_time_ms, trace_id
 
@@ -62,7 +63,7 @@ FROM
         reinterpretAsUInt64(substring(MD5(concat(
             experiment_id, char(0), toString(request_time_ms), char(0), trace_id
         )), 1, 8)) AS place,
-        max(version) AS newest
+        max(bitOr(bitShiftLeft(version, 1), deleted)) AS newest
     FROM traces
     WHERE request_time_ms >= {from_ms:Int64} AND request_time_ms <= {until_ms:Int64}
     GROUP BY place
@@ -76,17 +77,17 @@ _FIRST_MS, _LAST_MS = -(2**63), 2**63 - 1
 
 @dataclass(frozen=True)
 class _Slice:
-    """The keys with several rows, from a time on: their places in order, and highest versions."""
+    """The keys with several rows, from a time on: their places in order, and highest marks."""
 
     from_ms: int
     places: memoryview
-    versions: memoryview
+    marks: memoryview
 
     def find(self, place: int) -> int:
-        """Return the highest version at a place, `NONE` where there is one row at most."""
+        """Return the highest mark at a place, `NONE` where there is one row at most."""
         behind = bisect_right(self.places, place)
         if behind and self.places[behind - 1] == place:
-            return int(self.versions[behind - 1])
+            return int(self.marks[behind - 1])
         return NONE
 
 
@@ -111,7 +112,7 @@ class SupersededRows:
         self._not_before = 0.0
 
     def find(self, keys: Sequence[Key]) -> list[int] | None:
-        """Return the highest version at each key, `NONE` for those that have one row.
+        """Return the mark of the newest row at each key, `NONE` for those that have one row.
 
         `ANY` stands where the engine must be asked, None in place of the list: about all of them.
         """
@@ -127,9 +128,9 @@ class SupersededRows:
             noted = [self._noted.get(place, NONE) for place in places]
         starts = [-one.from_ms for one in slices]
         found = []
-        for (_, time_ms, _), place, version in zip(keys, places, noted, strict=True):
+        for (_, time_ms, _), place, mark in zip(keys, places, noted, strict=True):
             seen = slices[bisect_left(starts, -time_ms)].find(place)
-            found.append(max(seen, version))
+            found.append(max(seen, mark))
         return found
 
     @contextmanager
@@ -143,7 +144,7 @@ class SupersededRows:
         if self._shared or table != "traces":
             yield
             return
-        rows = _versions_of(batches, replacing)
+        rows = _marks_of(batches, replacing)
         with self._lock:
             self._inserting = rows
             if self._looks:
@@ -163,11 +164,10 @@ class SupersededRows:
             self._thread.join(timeout_s)
 
     def _note(self, rows: dict[int, int]) -> None:
-        for place, version in rows.items():
+        for place, mark in rows.items():
             # Versions rise. Where one does not, a row that was seen alone may be the newer one.
-            if version <= self._floor:
-                version = ANY  # noqa: PLW2901
-            self._noted[place] = max(version, self._noted.get(place, NONE))
+            sure = ANY if version_of(mark) <= self._floor else mark
+            self._noted[place] = max(sure, self._noted.get(place, NONE))
         if len(self._noted) > MAX_NOTED:
             self._forget()
 
@@ -258,21 +258,34 @@ def place_of(experiment_id: str, request_time_ms: int, trace_id: str) -> int:
     return int.from_bytes(digest[:8], "little")
 
 
-def _versions_of(
-    batches: Iterable[RecordBatch], replacing: Collection[str] | None
-) -> dict[int, int]:
-    """Return the highest version of each key in these rows, those of `replacing` only."""
-    versions: dict[int, int] = {}
+def mark_of(version: int, deleted: int) -> int:
+    """Return the mark of a row."""
+    return version << 1 | deleted
+
+
+def version_of(mark: int) -> int:
+    """Return the version of the row that a mark was made of."""
+    return mark >> 1
+
+
+def is_tombstone(mark: int) -> bool:
+    """Tell whether a mark was made of a tombstone."""
+    return bool(mark & 1) and mark != ANY
+
+
+def _marks_of(batches: Iterable[RecordBatch], replacing: Collection[str] | None) -> dict[int, int]:
+    """Return the highest mark of each key in these rows, those of `replacing` only."""
+    marks: dict[int, int] = {}
     if replacing is not None and not replacing:
-        return versions
+        return marks
     for batch in batches:
-        names = ("experiment_id", "request_time_ms", "trace_id", "version")
+        names = ("experiment_id", "request_time_ms", "trace_id", "version", "deleted")
         columns: list[list[Any]] = [batch.column(name).to_pylist() for name in names]
-        for experiment_id, time_ms, trace_id, version in zip(*columns, strict=True):
+        for experiment_id, time_ms, trace_id, version, deleted in zip(*columns, strict=True):
             if replacing is None or trace_id in replacing:
                 place = place_of(experiment_id, time_ms, trace_id)
-                versions[place] = max(version, versions.get(place, NONE))
-    return versions
+                marks[place] = max(mark_of(version, deleted), marks.get(place, NONE))
+    return marks
 
 
 def _unpack(data: bytes) -> memoryview:
