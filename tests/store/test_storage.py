@@ -128,6 +128,17 @@ def test_a_store_from_before_keeps_its_spans_however_often_a_step_is_broken_off(
         assert store.query("EXISTS TABLE spans_of_step_5").rows == [(0,)]
 
 
+def test_what_an_insert_waits_for_is_one_file(chdb_store):
+    """Ten files a part were ten syncs, of 0.5 ms each."""
+    chdb_store.insert("spans", [SpanRow(trace_id="tr-one-file", span_id="1" * 16, name="a")])
+    part = chdb_store.query(
+        "SELECT DISTINCT part_storage_type FROM system.parts"
+        " WHERE database = currentDatabase() AND table = 'spans' AND name IN"
+        " (SELECT _part FROM spans WHERE trace_id = 'tr-one-file')"
+    )
+    assert part.rows == [("Packed",)]
+
+
 def test_the_embedded_engine_keeps_no_logs_of_its_own(chdb_store):
     """What nobody reads would fill the disk of an idle installation."""
     chdb_store.query("SELECT 1")

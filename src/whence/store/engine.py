@@ -31,6 +31,7 @@ ENGINE_FOLDER = "db"
 STATUS_FILE = "status"  # the engine's own lock, with its pid
 CONFIG_FILE = "engine.xml"
 MEBIBYTE = 1 << 20
+PACKED_PART_BYTES = 10 * MEBIBYTE  # up to which the engine keeps all columns in one file anyway
 
 # Schemes of a ClickHouse server → clickhouse-connect's interface (None: by the port).
 INTERFACES: dict[str, str | None] = {
@@ -79,6 +80,8 @@ _CONFIG = """\
         <min_rows_to_fsync_after_merge>1</min_rows_to_fsync_after_merge>
         <min_compressed_bytes_to_fsync_after_merge>1</min_compressed_bytes_to_fsync_after_merge>
         <min_free_disk_bytes_to_perform_insert>{reserve}</min_free_disk_bytes_to_perform_insert>
+        <!-- A small part is one file, synced once, and not ten: an insert waits for that. -->
+        <min_bytes_for_full_part_storage>{packed_part_bytes}</min_bytes_for_full_part_storage>
     </merge_tree>
 </clickhouse>
 """
@@ -108,7 +111,9 @@ def redact(url: str) -> str:
 def prepare_directory(directory: Path, limits: Limits) -> None:
     """Write the engine's settings into the store's directory."""
     text = _CONFIG.format(
-        server_memory_bytes=limits.server_memory_bytes, reserve=limits.disk_reserve_bytes
+        server_memory_bytes=limits.server_memory_bytes,
+        reserve=limits.disk_reserve_bytes,
+        packed_part_bytes=PACKED_PART_BYTES,
     )
     partial = directory / f"{CONFIG_FILE}.partial"
     partial.write_text(text)
