@@ -121,13 +121,20 @@ SHOTS = [
     ("version-diff", "/versions/diff?before=1.9.0&after=1.10.0", "Cite what you found."),
     ("environments", "/environments?version=1.1.0", "Signs of wrong labels"),
 ]
-# Elements of the page that stick out to the right where nothing scrolls.
-BEYOND = """
-[...document.querySelectorAll('main *')].filter((one) =>
-  one.getBoundingClientRect().right > innerWidth + 1 && one.closest('.cm-editor') === null &&
-  one.closest('.visually-hidden, [data-scrolls]') === null
-).slice(0, 3).map((one) => one.outerHTML.slice(0, 160))
-"""
+# Elements of the page that stick out to the right, and are not cut with an ellipsis.
+BEYOND = """() => {
+  const isCut = (one) => {
+    const around = one.parentElement;
+    if (around === null || around.tagName === 'MAIN') return false;
+    const isHidden = getComputedStyle(around).overflowX === 'hidden';
+    return (isHidden && around.getBoundingClientRect().right <= innerWidth + 1) || isCut(around);
+  };
+  const beyond = [...document.querySelectorAll('main *')].filter((one) =>
+    one.getBoundingClientRect().right > innerWidth + 1 && !isCut(one) &&
+    one.closest('.cm-editor, .visually-hidden, [data-scrolls]') === null
+  );
+  return beyond.slice(0, 3).map((one) => one.outerHTML.slice(0, 160));
+}"""
 
 
 def metric_row(page, name: str):
@@ -330,9 +337,10 @@ def test_environments_stand_side_by_side_and_hints_lead_to_their_traces(page, de
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_pages_fit_every_width_and_axe_finds_nothing_serious(page, shop, scheme, tmp_path):
-    """Also takes the pictures; with WHENCE_UPDATE_SCREENSHOTS=1 they replace those of the docs."""
+    """Also takes the pictures; with WHENCE_UPDATE_SCREENSHOTS=1 the light ones go to the docs."""
     axe = (install_ui_packages() / "node_modules/axe-core/axe.min.js").read_text(encoding="utf-8")
-    images = IMAGES if os.environ.get("WHENCE_UPDATE_SCREENSHOTS") == "1" else tmp_path
+    is_shown = scheme == "light" and os.environ.get("WHENCE_UPDATE_SCREENSHOTS") == "1"
+    images = IMAGES if is_shown else tmp_path
     page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
     for name, path, shown in SHOTS:
         page.set_viewport_size({"width": 1440, "height": 900})
@@ -353,3 +361,26 @@ def test_the_pages_fit_every_width_and_axe_finds_nothing_serious(page, shop, sch
             assert page.evaluate("document.documentElement.scrollWidth") <= width, (name, width)
             beyond = page.evaluate(BEYOND)
             assert beyond == [], (name, width)
+
+
+def test_hostile_versions_and_environments_are_shown_as_text(page, demo):
+    hostile = "<img src=x onerror=document.title='owned'> \u202e {{7*7}}"
+    program = (
+        "import sys, whence\n"
+        "whence.configure(app_version=sys.argv[1], environment=sys.argv[2])\n"
+        "whence.version(prompts={sys.argv[1]: sys.argv[1]}, parameters={sys.argv[1]: 1})\n"
+        "with whence.start_span(sys.argv[1]):\n    pass\n"
+        "whence.flush()\n"
+    )
+    command = [sys.executable, "-c", program, hostile, f"{hostile} lab"]
+    subprocess.run(command, env=clean_environment(WHENCE_URL=demo.url), check=True, timeout=60)
+    page.goto(f"{demo.url}/versions")
+    page.get_by_role("link", name=hostile, exact=True).click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("<img src=x")
+    page.get_by_role("link", name=re.compile("^Compare with")).click()
+    expect(page.get_by_role("button", name="Candidate")).to_contain_text("<img src=x")
+    expect(page.get_by_role("region", name="Metrics")).to_be_visible(timeout=30_000)
+    page.goto(f"{demo.url}/environments")
+    expect(page.get_by_role("columnheader").filter(has_text="<img src=x")).to_be_visible()
+    assert page.locator("img[src=x]").count() == 0
+    assert "owned" != page.title()

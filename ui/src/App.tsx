@@ -1,6 +1,6 @@
 /** The frame around every page, and the table that says which page an address shows. */
 
-import { lazy, type ReactNode, Suspense, useEffect, useState } from "react";
+import { lazy, type ReactNode, Suspense, useEffect, useRef, useState } from "react";
 
 import styles from "./App.module.css";
 import { parseCompareUrl } from "./pages/compare/url";
@@ -71,6 +71,8 @@ export function App() {
   const address = useAddress();
   const [theme, setTheme] = useState(readTheme);
   const [isPaletteOpen, setPaletteOpen] = useState(false);
+  const nav = useRef<HTMLElement>(null);
+  useEffect(() => showCurrent(nav.current, address.path), [address.path]);
   useEffect(() => {
     const press = (event: KeyboardEvent): void => {
       if (event.key.toLowerCase() !== "k" || !(event.ctrlKey || event.metaKey)) return;
@@ -88,7 +90,7 @@ export function App() {
             <img src="/favicon.svg" alt="" width={18} height={18} />
             <span>Whence</span>
           </Link>
-          <nav ref={showCurrent} aria-label="Pages" className={styles.nav}>
+          <nav ref={nav} aria-label="Pages" className={styles.nav}>
             {LISTED_PAGES.map(({ title, href }) => (
               <Link
                 key={href}
@@ -130,9 +132,10 @@ export function App() {
 }
 
 /** On a phone not all pages fit: the current one stands in sight. */
-function showCurrent(nav: HTMLElement | null): void {
-  const current = nav?.querySelector<HTMLElement>("[aria-current]");
-  if (nav === null || current === null || current === undefined) return;
+function showCurrent(nav: HTMLElement | null, path: string): void {
+  const links = [...(nav?.querySelectorAll("a") ?? [])];
+  const current = links.find((link) => isWithin(path, link.pathname));
+  if (nav === null || current === undefined) return;
   nav.scrollLeft = current.offsetLeft - nav.offsetLeft - (nav.clientWidth - current.clientWidth) / 2;
 }
 

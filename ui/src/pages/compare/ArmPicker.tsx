@@ -13,7 +13,8 @@ import { Link, navigate } from "../../router";
 import styles from "./ArmPicker.module.css";
 
 const VALUES = 20;
-const GROUPS = ["Versions", "Branches", "Commits"];
+const GROUPS = ["Versions", "Manifests", "Branches", "Commits"];
+const DIGITS = 12;
 
 interface ArmPickerProps {
   side: "Baseline" | "Candidate";
@@ -178,6 +179,17 @@ function useOptions(scope: VersionScope): { options: Option[]; isReady: boolean 
       },
     ];
   });
+  // A version that is one and the same everywhere needs no further name.
+  const manifests = rows.flatMap((row): Option[] =>
+    row.manifest_count < 2
+      ? []
+      : row.manifests.map(({ digest, traces }) => ({
+          arm: writeArm("manifest", digest.slice(0, DIGITS)),
+          title: digest.slice(0, DIGITS),
+          detail: `${row.app_version ?? "no version"} · ${formatNumberOf(traces, "trace")}`,
+          group: "Manifests",
+        })),
+  );
   const counted = (facets.data?.facets ?? []).flatMap((facet): Option[] =>
     facet.values.map(({ value, count }) => ({
       arm: writeArm(facet.field as ArmKind, value),
@@ -187,7 +199,7 @@ function useOptions(scope: VersionScope): { options: Option[]; isReady: boolean 
     })),
   );
   return {
-    options: [...named, ...counted],
+    options: [...named, ...manifests, ...counted],
     isReady: !versions.isPending && !versions.isPlaceholderData,
   };
 }

@@ -271,5 +271,9 @@ export function Exemplars({ why }: { why: Explanation }) {
 function PairLink({ baseline, candidate, reason }: { baseline: string; candidate: string; reason: string }) {
   const href = `/diff/${encodeURIComponent(baseline)}...${encodeURIComponent(candidate)}`;
   const said = reason === "failed" ? "a failed trace" : "a slow trace";
-  return useIsPage(href) ? <Link href={href}>Side by side: {said}</Link> : <span>{said}</span>;
+  return useIsPage(href) ? (
+    <Link href={href}>Side by side: {said}</Link>
+  ) : (
+    <Link href={buildTraceUrl({ traceId: candidate })}>{said}</Link>
+  );
 }
