@@ -136,8 +136,8 @@ def test_a_trace_opens_as_a_tree_with_its_metadata(page, chat):
     page.reload()
     expect(context).to_contain_text("You are a helpful support agent.")
     context.get_by_role("link", name="Context").click()
-    context.get_by_text("app_version", exact=True).hover()
-    row = context.locator("dl > div").filter(has_text="app_version")
+    row = context.locator("dl > div").filter(has_text=failed.app_version).first
+    row.hover()
     row.get_by_role("link", name="Filter by this").click()
     expect(filter_field(page)).to_have_text(f"app_version = '{failed.app_version}'")
 

@@ -4,9 +4,9 @@ import { lazy, type ReactNode, Suspense, useEffect, useRef, useState } from "rea
 
 import styles from "./App.module.css";
 import { parseCompareUrl } from "./pages/compare/url";
+import { parseDiffUrl } from "./pages/diff/url";
 import { parseEnvironmentsUrl } from "./pages/environments/url";
 import { parseGroupsUrl } from "./pages/sessions/url";
-import { TracePage } from "./pages/trace/TracePage";
 import { parseTraceUrl } from "./pages/trace/url";
 import { TracesPage } from "./pages/traces/TracesPage";
 import { parseTracesUrl } from "./pages/traces/url";
@@ -14,6 +14,8 @@ import { parseVersionDiffUrl, parseVersionsUrl, parseVersionUrl } from "./pages/
 import { type Address, KnownPages, Link, splitHref, useAddress } from "./router";
 import { applyTheme, nextTheme, readTheme, type Theme } from "./theme";
 
+const TracePage = lazy(() => import("./pages/trace/TracePage"));
+const DiffPage = lazy(() => import("./pages/diff/DiffPage"));
 const Palette = lazy(() => import("./components/Palette"));
 const ComparePage = lazy(() => import("./pages/compare/ComparePage"));
 const EnvironmentsPage = lazy(() => import("./pages/environments/EnvironmentsPage"));
@@ -41,6 +43,7 @@ const PAGES: readonly ShowPage[] = [
   on(parseCompareUrl, (view) => <ComparePage view={view} />),
   on(parseEnvironmentsUrl, (view) => <EnvironmentsPage view={view} />),
   on(parseGroupsUrl, (view) => <SessionsPage view={view} />),
+  on(parseDiffUrl, (view) => <DiffPage view={view} />),
 ];
 
 /** The pages of the heading, also in the command palette. */

@@ -2,11 +2,12 @@ import { expect, test } from "vitest";
 
 import type { TraceInfo } from "../src/api/types";
 import { listFirstContext, listOtherMetadata, listTags } from "../src/model/context";
-import { toLine, tokenise, toText } from "../src/model/json";
+import { toLine, toText } from "../src/model/json";
 import { nextOrder, sortDirection } from "../src/model/order";
 import { refreshEveryMs } from "../src/model/refresh";
 import { findShortcut } from "../src/model/shortcuts";
-import { findExtent, listTicks, placeBar } from "../src/model/timeline";
+import { buildTree, listNodes } from "../src/model/spanTree";
+import { findExtent, listTicks, placeBar, readTimes, WHOLE } from "../src/model/timeline";
 import { buildTraceUrl, parseTraceUrl } from "../src/pages/trace/url";
 import { buildTracesUrl, parseTracesUrl } from "../src/pages/traces/url";
 import { makeSpan } from "./spans";
@@ -49,20 +50,27 @@ function makeInfo(values: Partial<TraceInfo>): TraceInfo {
   };
 }
 
+function timesOf(spans: Parameters<typeof buildTree>[0], nowNs: bigint | null = null) {
+  const extent = findExtent(spans, nowNs);
+  const nodes = listNodes(buildTree(spans));
+  const times = readTimes(nodes, extent);
+  return { extent, times: nodes.map((node) => times.get(node)) };
+}
+
 test("bars are exact where a plain number of nanoseconds would round", () => {
   const root = makeSpan("r", null, { start_time_ns: `${START}`, end_time_ns: `${START + 1000n}` });
   const child = makeSpan("c", "r", { start_time_ns: `${START + 1n}`, end_time_ns: `${START + 4n}` });
-  const extent = findExtent([root, child], null);
+  const { extent, times } = timesOf([root, child]);
   expect(extent).toEqual({ startNs: START, lengthNs: 1000 });
-  expect(placeBar(child, extent)).toEqual({ offsetNs: 1, durationNs: 3, left: 0.001, width: 0.003 });
+  expect(times[1]).toEqual({ start: 1, end: 4, isOpen: false });
+  expect(placeBar(1, 4, 1000, WHOLE)).toEqual({ left: 0.001, width: 0.003, isOut: false });
 });
 
 test("a running span reaches to now, and a skewed one stays inside", () => {
   const open = makeSpan("o", null, { start_time_ns: "1000", end_time_ns: null });
-  const extent = findExtent([open], 3000n);
-  expect(placeBar(open, extent)).toEqual({ offsetNs: 0, durationNs: null, left: 0, width: 1 });
+  expect(timesOf([open], 3000n).times[0]).toEqual({ start: 0, end: 2000, isOpen: true });
   const skewed = makeSpan("s", null, { start_time_ns: "2900", end_time_ns: "2000" });
-  expect(placeBar(skewed, extent).durationNs).toBe(0);
+  expect(timesOf([skewed]).times[0]).toEqual({ start: 0, end: 0, isOpen: false });
   expect(findExtent([], null).lengthNs).toBe(1);
 });
 
@@ -106,16 +114,6 @@ test("where a trace came from stands first, and each row finds its like", () => 
   expect(listTags(info)[0]?.condition).toBe("tags.team = 'blue'");
 });
 
-test("JSON split for colour is the same text again", () => {
-  const value = { "a\"b": [1, -2.5e-7, true, null], text: "say \"hi\": 3", empty: {} };
-  const tokens = tokenise(toText(value));
-  expect(tokens.map((token) => token.text).join("")).toBe(JSON.stringify(value, null, 2));
-  expect(tokens.filter((token) => token.kind === "key").length).toBe(3);
-  expect(tokens.filter((token) => token.kind === "number").map((token) => token.text)).toEqual(["1", "-2.5e-7"]);
-  expect(toText("as it is")).toBe("as it is");
-  expect(toLine("two\nlines here", 9)).toBe("two line…");
-});
-
 test("a click on a column sorts down, then up, then not", () => {
   expect(nextOrder([], "execution_time_ms")).toEqual(["execution_time_ms DESC"]);
   expect(nextOrder(["execution_time_ms DESC"], "execution_time_ms")).toEqual(["execution_time_ms ASC"]);
@@ -149,9 +147,15 @@ test("each page reads the address that it builds", () => {
   expect(parseTracesUrl({ path, search })).toMatchObject(list);
   expect(parseTracesUrl({ path: "/", search: "" })?.filter).toBe("");
   expect(buildTracesUrl({})).toBe("/traces");
-  const trace = { traceId: "odd id/%", spanId: "00ff", showsContext: true };
+  const trace = { traceId: "odd id/%", spanId: "00ff", tab: "io" as const, find: "a & b", onlyErrors: true, types: ["LLM", "TOOL"], chart: "flame" as const };
   const [tracePath = "", traceSearch = ""] = buildTraceUrl(trace).split("?");
   expect(parseTraceUrl({ path: tracePath, search: traceSearch })).toEqual(trace);
   expect(parseTraceUrl({ path: "/traces/%", search: "" })?.traceId).toBe("%");
   expect(parseTraceUrl({ path: "/traces/a/b", search: "" })).toBeNull();
+});
+
+test("a value stands on one line, or as the text that it is", () => {
+  expect(toText("as it is")).toBe("as it is");
+  expect(toText({ a: [1] })).toBe('{\n  "a": [\n    1\n  ]\n}');
+  expect(toLine("two\nlines here", 9)).toBe("two line…");
 });

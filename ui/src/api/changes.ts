@@ -1,7 +1,7 @@
 /** What the pages change about many traces at once, a few requests at a time. */
 
 import { getJson, sendJson } from "./client";
-import type { SavedView, Trace } from "./types";
+import type { Assessment, SavedView, Trace } from "./types";
 
 const AT_ONCE = 6;
 
@@ -40,11 +40,41 @@ export async function tagTraces(
   value: string,
   onStep: (done: number) => void,
 ): Promise<void> {
-  // A key may hold slashes; the server takes the rest of the path as the key.
-  const path = key.split("/").map(encodeURIComponent).join("/");
-  const set = (traceId: string): Promise<unknown> =>
-    sendJson("PUT", `${pathOf(traceId)}/tags/${path}`, { value });
-  await forEach(traceIds, set, onStep);
+  await forEach(traceIds, (traceId) => setTag(traceId, key, value), onStep);
+}
+
+/** A key may hold slashes; the server takes the rest of the path as the key. */
+function pathOfTag(traceId: string, key: string): string {
+  return `${pathOf(traceId)}/tags/${key.split("/").map(encodeURIComponent).join("/")}`;
+}
+
+export function setTag(traceId: string, key: string, value: string): Promise<unknown> {
+  return sendJson("PUT", pathOfTag(traceId, key), { value });
+}
+
+export function deleteTag(traceId: string, key: string): Promise<unknown> {
+  return sendJson("DELETE", pathOfTag(traceId, key));
+}
+
+/** Feedback or an expectation, in MLflow's JSON. */
+export function logAssessment(traceId: string, assessment: object): Promise<Assessment> {
+  return sendJson("POST", `${pathOf(traceId)}/assessments`, assessment);
+}
+
+function pathOfAssessment(traceId: string, assessmentId: string): string {
+  return `${pathOf(traceId)}/assessments/${encodeURIComponent(assessmentId)}`;
+}
+
+export function updateAssessment(
+  traceId: string,
+  assessmentId: string,
+  change: { assessment: object; update_mask: readonly string[] },
+): Promise<Assessment> {
+  return sendJson("PATCH", pathOfAssessment(traceId, assessmentId), change);
+}
+
+export function deleteAssessment(traceId: string, assessmentId: string): Promise<unknown> {
+  return sendJson("DELETE", pathOfAssessment(traceId, assessmentId));
 }
 
 export async function deleteTraces(traceIds: readonly string[]): Promise<number> {

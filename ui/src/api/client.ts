@@ -45,7 +45,7 @@ export async function getText(
 
 /** Change something; the body and the answer are JSON. */
 export async function sendJson<T>(
-  method: "POST" | "PUT" | "DELETE",
+  method: "POST" | "PUT" | "PATCH" | "DELETE",
   path: string,
   body?: unknown,
 ): Promise<T> {

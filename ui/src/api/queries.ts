@@ -11,6 +11,7 @@ import type {
   Field,
   SavedView,
   Trace,
+  TraceDiff,
   TraceGroups,
   TracePage,
   TraceSeries,
@@ -145,6 +146,23 @@ export function viewsQuery() {
     queryKey: ["views"],
     queryFn: ({ signal }) => getJson<{ views: SavedView[] }>("/api/v1/views", [], signal),
     staleTime: 15_000,
+  });
+}
+
+export function documentQuery(kind: string, hash: string) {
+  const path = `/api/v1/documents/${encodeURIComponent(kind)}/${encodeURIComponent(hash)}`;
+  return queryOptions({
+    queryKey: ["document", kind, hash],
+    queryFn: ({ signal }) => getJson<{ text: string }>(path, [], signal),
+    staleTime: Infinity,
+  });
+}
+
+export function traceDiffQuery(baseline: string, candidate: string) {
+  const path = `/api/v1/traces/${encodeURIComponent(baseline)}/diff/${encodeURIComponent(candidate)}`;
+  return queryOptions({
+    queryKey: ["diff", baseline, candidate],
+    queryFn: ({ signal }) => getJson<TraceDiff>(path, [], signal),
   });
 }
 

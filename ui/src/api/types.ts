@@ -73,3 +73,7 @@ export type Timeline = Schemas["Timeline"];
 export type EnvironmentOverview = Schemas["EnvironmentOverview"];
 export type EnvironmentRow = Schemas["EnvironmentRow"];
 export type StoredDocument = Schemas["StoredDocument"];
+
+export type TraceDiff = Schemas["TraceDiff"];
+export type SpanDiff = Schemas["SpanDiff"];
+export type ValueDiff = Schemas["ValueDiff"];

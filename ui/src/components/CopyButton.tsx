@@ -4,8 +4,11 @@ import styles from "./small.module.css";
 
 const SHOWN_MS = 1500;
 
+/** What is long to write is written when it is copied. */
+type Text = string | (() => string);
+
 /** Copies a text, and says so for a moment. */
-export function CopyButton({ text, label = "Copy" }: { text: string; label?: string }) {
+export function CopyButton({ text, label = "Copy" }: { text: Text; label?: string }) {
   const [said, setSaid] = useState<string | null>(null);
   useEffect(() => {
     if (said === null) return;
@@ -19,7 +22,7 @@ export function CopyButton({ text, label = "Copy" }: { text: string; label?: str
       setSaid("Not allowed here");
       return;
     }
-    clipboard.writeText(text).then(
+    clipboard.writeText(typeof text === "string" ? text : text()).then(
       () => setSaid("Copied"),
       () => setSaid("Not allowed"),
     );

@@ -2,6 +2,7 @@
 
 import type { TraceInfo } from "../api/types";
 import { equals, metadataEquals, tagEquals } from "./filter";
+import { findCommitPage } from "./repository";
 
 export interface ContextRow {
   label: string;
@@ -9,6 +10,8 @@ export interface ContextRow {
   /** The condition that finds traces with the same value; null where the language can't say it. */
   condition: string | null;
   note?: string;
+  /** What is copied, where `value` is cut for showing. */
+  whole?: string;
 }
 
 const ENVIRONMENT_KEY = "environment";
@@ -24,12 +27,24 @@ const FIRST_FIELDS = [
   ["session", "mlflow.trace.session"],
   ["user", "mlflow.trace.user"],
 ] as const;
-const FIRST_KEYS = new Set<string>(FIRST_FIELDS.map(([, key]) => key));
+const SOURCE_NAME_KEY = "mlflow.source.name";
+const SOURCE_TYPE_KEY = "mlflow.source.type";
+const FIRST_KEYS = new Set<string>([
+  ...FIRST_FIELDS.map(([, key]) => key),
+  SOURCE_NAME_KEY,
+  SOURCE_TYPE_KEY,
+]);
+const REPOSITORY_KEY = "mlflow.source.git.repoURL";
+const DIRTY_KEY = "whence.git.dirty";
+const DIRTY_HASH_KEY = "whence.git.dirty_hash";
 
-/** Environment, version, commit, branch, session, user: those that are known, in this order. */
+type Provenance = Readonly<Record<string, string | undefined>>;
+
+/** Environment, version, commit, branch, source, session, user: those that are known, in this order. */
 export function listFirstContext(info: TraceInfo): ContextRow[] {
   const rows: ContextRow[] = [];
   for (const [field, key] of FIRST_FIELDS) {
+    if (field === "session") rows.push(...listSource(info));
     const value = info[field];
     if (value === null) continue;
     const verbatim = info.trace_metadata[key];
@@ -38,6 +53,37 @@ export function listFirstContext(info: TraceInfo): ContextRow[] {
     rows.push(addNote(row, isChanged ? `recorded as ${verbatim}` : "", info.provenance[key]));
   }
   return rows;
+}
+
+/** What ran: the program's name, and the kind of thing it was started as. */
+function listSource(info: TraceInfo): ContextRow[] {
+  const name = info.trace_metadata[SOURCE_NAME_KEY];
+  const type = info.trace_metadata[SOURCE_TYPE_KEY];
+  const key = name === undefined ? SOURCE_TYPE_KEY : SOURCE_NAME_KEY;
+  const value = name ?? type;
+  if (value === undefined) return [];
+  const isShort = value.length <= LONGEST_CONDITION_VALUE;
+  const row = { label: "source", value, condition: isShort ? metadataEquals(key, value) : null };
+  const remark = name === undefined ? "" : (type ?? "");
+  return [addNote(row, remark, (info.provenance as Provenance)[key])];
+}
+
+export interface Code {
+  /** The commit at its repository host; null where either is unknown. */
+  commitPage: string | null;
+  isDirty: boolean;
+  dirtyHash: string | null;
+}
+
+/** What is known of the code beyond its names. */
+export function readCode(info: Pick<TraceInfo, "commit" | "trace_metadata">): Code {
+  const repository = info.trace_metadata[REPOSITORY_KEY];
+  const { commit } = info;
+  return {
+    commitPage: repository === undefined || commit === null ? null : findCommitPage(repository, commit),
+    isDirty: info.trace_metadata[DIRTY_KEY] === "true",
+    dirtyHash: info.trace_metadata[DIRTY_HASH_KEY] ?? null,
+  };
 }
 
 /** Say in small print what is particular about a value, and where it is from. */

@@ -14,6 +14,7 @@ export interface SpanNode {
   /** Null for a row that stands for a parent which was not recorded. */
   span: Span | null;
   spanId: string;
+  parent: SpanNode | null;
   children: SpanNode[];
   descendantCount: number;
   errorBelow: boolean;
@@ -60,12 +61,17 @@ export function buildTree(spans: readonly Span[]): SpanNode[] {
   for (const node of [...nodes, ...missing.values()]) {
     node.children = node.children.toSorted(byStart);
   }
+  setParents(nodes, missing.values());
   countDescendants(roots);
   return roots.toSorted(byStart);
 }
 
 function makeNode(key: string, spanId: string, span: Span | null): SpanNode {
-  return { key, spanId, span, children: [], descendantCount: 0, errorBelow: false };
+  return { key, spanId, span, parent: null, children: [], descendantCount: 0, errorBelow: false };
+}
+
+function setParents(nodes: readonly SpanNode[], missing: Iterable<SpanNode>): void {
+  for (const node of [...nodes, ...missing]) for (const child of node.children) child.parent = node;
 }
 
 function startOf(node: SpanNode): string {
@@ -113,12 +119,17 @@ function countDescendants(roots: readonly SpanNode[]): void {
   }
 }
 
-/** The rows in the order shown, without what lies under a collapsed node. */
-export function listRows(roots: readonly SpanNode[], collapsed: ReadonlySet<string>): SpanRow[] {
+/** The rows in the order shown, without what lies under a collapsed node or is not kept. */
+export function listRows(
+  roots: readonly SpanNode[],
+  collapsed: ReadonlySet<string>,
+  kept: ReadonlySet<SpanNode> | null = null,
+): SpanRow[] {
   const rows: SpanRow[] = [];
   const waiting = roots.map((node) => ({ node, depth: 0 })).toReversed();
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
     const { node, depth } = next;
+    if (kept !== null && !kept.has(node)) continue;
     const isCollapsed = collapsed.has(node.key);
     rows.push({ node, depth, isCollapsed });
     if (isCollapsed) continue;
@@ -134,13 +145,14 @@ export function listParents(roots: readonly SpanNode[]): string[] {
     .map((row) => row.node.key);
 }
 
-/** The keys of the nodes above a span, so that it can be brought into sight. */
-export function listAncestors(roots: readonly SpanNode[], spanId: string): string[] {
+/** Every node of the tree in the order shown. */
+export function listNodes(roots: readonly SpanNode[]): SpanNode[] {
+  return listRows(roots, new Set()).map((row) => row.node);
+}
+
+/** The keys of the nodes above one, so that it can be brought into sight. */
+export function listAncestors(node: SpanNode): string[] {
   const path: string[] = [];
-  for (const row of listRows(roots, new Set())) {
-    path.length = row.depth;
-    if (row.node.spanId === spanId && row.node.span !== null) return path;
-    path.push(row.node.key);
-  }
-  return [];
+  for (let one = node.parent; one !== null; one = one.parent) path.unshift(one.key);
+  return path;
 }

@@ -1,21 +1,27 @@
-/** Where a span's bar stands. Offsets are exact: the difference is taken before rounding. */
+/** Where a span's bar stands, and which part of the time is in sight. Offsets are exact: the
+ * difference is taken before rounding. */
 
 import type { Span } from "../api/types";
-import { compareNs } from "./spanTree";
+import { compareNs, type SpanNode } from "./spanTree";
 
 export interface Extent {
   startNs: bigint;
   lengthNs: number;
 }
 
-export interface Bar {
-  offsetNs: number;
-  /** Null while the span has not ended. */
-  durationNs: number | null;
-  /** Fractions of the extent, 0..1. */
-  left: number;
-  width: number;
+/** The part of the extent that is in sight, as fractions: 0 ≤ from < to ≤ 1. */
+export interface Sight {
+  from: number;
+  to: number;
 }
+
+export const WHOLE: Sight = { from: 0, to: 1 };
+
+/** No zoom goes closer than this part of the trace, or than ten nanoseconds. */
+const LEAST_SIGHT = 1e-7;
+const LEAST_NS = 10;
+/** A span that is fitted keeps this part of itself free on each side. */
+const MARGIN = 0.05;
 
 /** From the first start to the last end; a running span reaches to `nowNs`. */
 export function findExtent(spans: readonly Span[], nowNs: bigint | null): Extent {
@@ -34,22 +40,106 @@ export function findExtent(spans: readonly Span[], nowNs: bigint | null): Extent
   return { startNs, lengthNs: Math.max(1, Number(endNs - startNs)) };
 }
 
-export function placeBar(span: Span, extent: Extent): Bar {
-  const start = BigInt(span.start_time_ns);
-  const offsetNs = Number(start - extent.startNs);
-  const durationNs =
-    span.end_time_ns === null ? null : Math.max(0, Number(BigInt(span.end_time_ns) - start));
-  const left = Math.min(1, Math.max(0, offsetNs / extent.lengthNs));
-  const width = Math.min(1 - left, (durationNs ?? extent.lengthNs - offsetNs) / extent.lengthNs);
-  return { offsetNs, durationNs, left, width };
+/** When a span began and ended, in nanoseconds after the extent's start. */
+export interface Times {
+  start: number;
+  end: number;
+  isOpen: boolean;
 }
 
-/** Round offsets for the axis, in steps of 1, 2 or 5: at most `most` steps, 0 included. */
-export function listTicks(lengthNs: number, most: number): number[] {
-  const rough = lengthNs / Math.max(1, most);
+/** The times of every node. A running span ends with the extent; a missing one spans its children. */
+export function readTimes(nodes: readonly SpanNode[], extent: Extent): Map<SpanNode, Times> {
+  const times = new Map<SpanNode, Times>();
+  const missing: SpanNode[] = [];
+  for (const node of nodes) {
+    const { span } = node;
+    if (span === null) {
+      missing.push(node);
+      continue;
+    }
+    const start = Number(BigInt(span.start_time_ns) - extent.startNs);
+    const isOpen = span.end_time_ns === null;
+    const end = isOpen
+      ? extent.lengthNs
+      : Number(BigInt(span.end_time_ns ?? span.start_time_ns) - extent.startNs);
+    times.set(node, { start, end: Math.max(start, end), isOpen });
+  }
+  for (const node of missing) {
+    let [start, end] = [Infinity, 0];
+    for (const child of node.children) {
+      const known = times.get(child);
+      if (known === undefined) continue;
+      start = Math.min(start, known.start);
+      end = Math.max(end, known.end);
+    }
+    times.set(node, { start: Math.min(start, end), end, isOpen: false });
+  }
+  return times;
+}
+
+/** Fractions of the lane. `width` 0 with `isOut`: the bar lies wholly beside what is in sight. */
+export interface Bar {
+  left: number;
+  width: number;
+  isOut: boolean;
+}
+
+export function placeBar(start: number, end: number, lengthNs: number, sight: Sight): Bar {
+  const scale = lengthNs * (sight.to - sight.from);
+  const left = (start - sight.from * lengthNs) / scale;
+  const right = (end - sight.from * lengthNs) / scale;
+  const from = Math.min(1, Math.max(0, left));
+  const to = Math.min(1, Math.max(0, right));
+  return { left: from, width: to - from, isOut: right < 0 || left > 1 };
+}
+
+/** Round offsets for the axis, in steps of 1, 2 or 5: at most `most` steps. */
+export function listTicks(lengthNs: number, most: number, sight: Sight = WHOLE): number[] {
+  const [low, high] = [sight.from * lengthNs, sight.to * lengthNs];
+  const rough = Math.max(1e-3, (high - low) / Math.max(1, most));
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = power * ([1, 2, 5, 10].find((factor) => power * factor >= rough) ?? 10);
   const ticks: number[] = [];
-  for (let count = 0; count * step <= lengthNs; count += 1) ticks.push(count * step);
+  for (let count = Math.ceil(low / step); count * step <= high; count += 1) ticks.push(count * step);
   return ticks;
+}
+
+// --- Zoom ---------------------------------------------------------------------------------------
+
+function leastOf(lengthNs: number): number {
+  return Math.min(1, Math.max(LEAST_SIGHT, LEAST_NS / lengthNs));
+}
+
+/** Keep the width and move it inside 0..1; widen what is closer than the least. */
+export function clampSight({ from, to }: Sight, lengthNs: number): Sight {
+  const width = Math.min(1, Math.max(leastOf(lengthNs), to - from));
+  const middle = (from + to) / 2;
+  const start = to - from < width ? middle - width / 2 : from;
+  const begin = Math.min(1 - width, Math.max(0, start));
+  return width >= 1 ? WHOLE : { from: begin, to: begin + width };
+}
+
+/** Zoom by a factor (below 1: closer) so that what lies at `anchor` (0..1 of the lane) stays there. */
+export function zoom(sight: Sight, factor: number, anchor: number, lengthNs: number): Sight {
+  const width = sight.to - sight.from;
+  const point = sight.from + anchor * width;
+  const next = Math.min(1, Math.max(leastOf(lengthNs), width * factor));
+  return clampSight({ from: point - anchor * next, to: point + (1 - anchor) * next }, lengthNs);
+}
+
+/** Move by a part of what is in sight. */
+export function pan(sight: Sight, part: number): Sight {
+  const width = sight.to - sight.from;
+  const from = Math.min(1 - width, Math.max(0, sight.from + part * width));
+  return { from, to: from + width };
+}
+
+/** What is seen when a span fills the lane, with a little room beside it. */
+export function fit({ start, end }: Pick<Times, "start" | "end">, lengthNs: number): Sight {
+  const room = (end - start) * MARGIN;
+  return clampSight({ from: (start - room) / lengthNs, to: (end + room) / lengthNs }, lengthNs);
+}
+
+export function isWhole({ from, to }: Sight): boolean {
+  return from <= 0 && to >= 1;
 }

@@ -5,7 +5,7 @@ import { useState } from "react";
 
 import { traceQuery } from "../../api/queries";
 import type { Json } from "../../api/types";
-import { JsonBlock } from "../../components/JsonBlock";
+import { JsonViewer } from "../../components/JsonViewer";
 import { Problem } from "../../components/Problem";
 import { StateMark } from "../../components/StateMark";
 import { type Change, isLongPause, readSaid, type Turn } from "../../model/conversation";
@@ -102,8 +102,8 @@ function Whole({ traceId }: { traceId: string }) {
   const root = data.spans.find((span) => span.parent_id === null) ?? data.spans[0];
   return (
     <div className={styles.blocks}>
-      {root?.inputs === undefined ? null : <JsonBlock title="Inputs" value={root.inputs} />}
-      {root?.outputs === undefined ? null : <JsonBlock title="Outputs" value={root.outputs} />}
+      {root?.inputs === undefined ? null : <JsonViewer title="Inputs" value={root.inputs} />}
+      {root?.outputs === undefined ? null : <JsonViewer title="Outputs" value={root.outputs} />}
     </div>
   );
 }

@@ -1,20 +1,15 @@
-/** Where the trace came from: every piece of its metadata, and what contradicted it. */
+/** Where the trace came from: the card that answers it at a glance, then every piece of its metadata. */
 
-import type { Assessment, Conflict, Json, Trace } from "../../api/types";
-import { JsonBlock } from "../../components/JsonBlock";
-import {
-  type ContextRow,
-  listFirstContext,
-  listOtherMetadata,
-  listTags,
-} from "../../model/context";
+import type { Conflict, Trace } from "../../api/types";
+import { JsonViewer } from "../../components/JsonViewer";
+import { type ContextRow, listOtherMetadata } from "../../model/context";
 import { equals } from "../../model/filter";
 import { formatBytes } from "../../model/format";
-import { toLine } from "../../model/json";
+import { readTyped } from "../../model/assessments";
+import { ContextCard } from "./ContextCard";
 import { Rows } from "./Rows";
 import styles from "./Panel.module.css";
-
-const LONGEST_VERDICT = 300;
+import { Tags } from "./Tags";
 
 export function ContextPanel({ trace: { info, conflicts } }: { trace: Trace }) {
   const facts: ContextRow[] = [
@@ -28,26 +23,18 @@ export function ContextPanel({ trace: { info, conflicts } }: { trace: Trace }) {
       condition: equals("client_request_id", info.client_request_id),
     });
   }
-  const first = listFirstContext(info);
   return (
     <div className={styles.panel}>
       <Conflicts conflicts={conflicts} />
-      {first.length === 0 ? (
-        <p className={styles.faint}>
-          Nothing says which version or environment this trace came from.
-        </p>
-      ) : (
-        <Rows title="Where it came from" rows={first} />
-      )}
+      <ContextCard info={info} />
       {info.request_preview === null ? null : (
-        <JsonBlock title="Request" value={info.request_preview} />
+        <JsonViewer title="Request" value={readTyped(info.request_preview)} />
       )}
       {info.response_preview === null ? null : (
-        <JsonBlock title="Response" value={info.response_preview} />
+        <JsonViewer title="Response" value={readTyped(info.response_preview)} />
       )}
+      <Tags info={info} />
       <Rows title="Metadata" rows={listOtherMetadata(info)} />
-      <Rows title="Tags" rows={listTags(info)} />
-      <Rows title="Assessments" rows={info.assessments.map(describeAssessment)} />
       <Rows title="Record" rows={facts} />
     </div>
   );
@@ -70,17 +57,4 @@ function Conflicts({ conflicts }: { conflicts: readonly Conflict[] }) {
       </ul>
     </section>
   );
-}
-
-function describeAssessment(assessment: Assessment): ContextRow {
-  const judged = assessment.feedback ?? assessment.expectation;
-  const value = (judged?.value ?? judged?.serialized_value?.value ?? null) as Json;
-  const row: ContextRow = {
-    label: assessment.assessment_name,
-    value: toLine(value, LONGEST_VERDICT),
-    condition: null,
-  };
-  const source = assessment.source.source_id || assessment.source.source_type;
-  const note = [source, assessment.rationale].filter(Boolean).join(": ");
-  return note === "" ? row : { ...row, note };
 }

@@ -21,10 +21,10 @@ export function Rows({ title, rows, isFolded = false }: RowsProps) {
         <div key={row.label}>
           <dt title={row.label}>{row.label}</dt>
           <dd>
-            {row.value === "" ? <span className={styles.faint}>(empty)</span> : row.value}
+            {row.value === "" ? <span className={styles.faint}>(empty)</span> : <bdi>{row.value}</bdi>}
             {row.note === undefined ? null : <span className={styles.note}>{row.note}</span>}
           </dd>
-          <span className={styles.actions}>
+          <dd className={styles.actions}>
             {row.condition === null ? null : (
               <Link
                 href={buildTracesUrl({ filter: row.condition })}
@@ -33,8 +33,8 @@ export function Rows({ title, rows, isFolded = false }: RowsProps) {
                 Filter by this
               </Link>
             )}
-            <CopyButton text={row.value} />
-          </span>
+            <CopyButton text={row.whole ?? row.value} />
+          </dd>
         </div>
       ))}
     </dl>

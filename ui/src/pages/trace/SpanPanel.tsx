@@ -1,43 +1,45 @@
-/** One span: what went in, what came out, and everything recorded about it. */
+/** One span: what it is, what went wrong, and the tab that was chosen. */
 
-import type { Json, Span, SpanEvent } from "../../api/types";
+import { Fragment } from "react";
+
+import type { Span } from "../../api/types";
 import { CopyButton } from "../../components/CopyButton";
-import { JsonBlock } from "../../components/JsonBlock";
+import { JsonViewer } from "../../components/JsonViewer";
 import { SpanSign } from "../../components/SpanSign";
 import { StateMark } from "../../components/StateMark";
-import { equals, spanAttributeEquals } from "../../model/filter";
+import { equals } from "../../model/filter";
 import { formatBytes, formatCost, formatCount, formatDuration } from "../../model/format";
-import { toLine, toText } from "../../model/json";
+import { listSelfStretches, measureStretches } from "../../model/ownTime";
+import type { SpanNode } from "../../model/spanTree";
 import { Link } from "../../router";
 import { buildTracesUrl } from "../traces/url";
-import { Rows } from "./Rows";
+import { AttributesView } from "./AttributesView";
+import { ChatView } from "./ChatView";
+import { EventList, ExceptionBlock, isException } from "./Events";
 import styles from "./Panel.module.css";
-import { buildTraceUrl } from "./url";
+import { buildTraceUrl, type Tab } from "./url";
+import type { Tree } from "./useTree";
 
-const LONGEST_LINE = 4000;
-const LONGEST_CONDITION_VALUE = 300;
+const MOST_EXCEPTIONS = 5;
 
-export function SpanPanel({ span, traceStartNs }: { span: Span; traceStartNs: bigint }) {
-  const start = BigInt(span.start_time_ns);
-  const duration = span.end_time_ns === null ? null : Number(BigInt(span.end_time_ns) - start);
-  const facts: [string, string][] = [
-    ["Duration", duration === null ? "running" : formatDuration(duration)],
-    ["Started", `+${formatDuration(Number(start - traceStartNs))}`],
-  ];
-  if (span.model !== null) facts.push(["Model", [span.provider, span.model].filter(Boolean).join(" / ")]);
-  for (const [name, count] of Object.entries(span.usage ?? {})) {
-    facts.push([name.replaceAll("_", " "), formatCount(count)]);
-  }
-  const cost = span.cost?.["total_cost"];
-  if (cost !== undefined) facts.push(["Cost", formatCost(cost)]);
-  facts.push(["Kind", span.kind], ["Size", formatBytes(span.size_bytes)]);
-  const nameCondition = equals("span.name", span.name);
+interface SpanPanelProps {
+  node: SpanNode;
+  span: Span;
+  tree: Tree;
+  tab: Tab;
+}
+
+export function SpanPanel({ node, span, tree, tab }: SpanPanelProps) {
   const exceptions = span.events.filter(isException);
+  const said = exceptions.map((event) => event.attributes["exception.message"]);
+  const nameCondition = equals("span.name", span.name);
   return (
     <div className={styles.panel}>
       <div className={styles.title}>
         <SpanSign spanType={span.span_type} />
-        <h2>{span.name}</h2>
+        <h2>
+          <bdi>{span.name}</bdi>
+        </h2>
         <StateMark state={span.end_time_ns === null ? "IN_PROGRESS" : span.status} />
       </div>
       <p className={styles.under}>
@@ -46,88 +48,94 @@ export function SpanPanel({ span, traceStartNs }: { span: Span; traceStartNs: bi
           <Link href={buildTracesUrl({ filter: nameCondition })}>Traces with this span</Link>
         )}
       </p>
-      <dl className={styles.facts}>
-        {facts.map(([label, value]) => (
-          <div key={label}>
-            <dt>{label}</dt>
-            <dd>{value}</dd>
-          </div>
-        ))}
-      </dl>
-      {span.status_message === "" ? null : <p className={styles.error}>{span.status_message}</p>}
-      {exceptions.map((event, index) => (
-        // eslint-disable-next-line react/no-array-index-key -- events have no id and never move
-        <Exception key={index} event={event} />
-      ))}
-      {span.inputs === undefined ? null : <JsonBlock title="Inputs" value={span.inputs} />}
-      {span.outputs === undefined ? null : <JsonBlock title="Outputs" value={span.outputs} />}
-      <Rows title="Attributes" rows={listRowsOf(span.attributes, true)} />
-      {span.events.length > exceptions.length ? (
-        <JsonBlock
-          title="Events"
-          value={span.events
-            .filter((event) => !isException(event))
-            .map((event) => ({
-              name: event.name,
-              at: `+${formatDuration(Number(BigInt(event.time_ns) - start))}`,
-              attributes: event.attributes,
-            }))}
-        />
-      ) : null}
-      {span.links.length === 0 ? null : (
-        <section className={styles.section}>
-          <h3>Links</h3>
-          {span.links.map((link) => (
-            <Link
-              key={`${link.trace_id}/${link.span_id}`}
-              href={buildTraceUrl({ traceId: link.trace_id, spanId: link.span_id })}
-            >
-              <code>
-                {link.trace_id} / {link.span_id}
-              </code>
-            </Link>
-          ))}
-        </section>
+      <Facts node={node} span={span} tree={tree} />
+      {span.status_message === "" || said.includes(span.status_message) ? null : (
+        <p className={styles.error}>{span.status_message}</p>
       )}
-      <Rows title="Resource" rows={listRowsOf(span.resource, false)} isFolded />
+      {exceptions.slice(0, MOST_EXCEPTIONS).map((event, index) => (
+        // oxlint-disable-next-line react/no-array-index-key -- events have no id and never move
+        <ExceptionBlock key={index} event={event} />
+      ))}
+      {tab === "chat" ? <ChatView span={span} /> : null}
+      {tab === "io" ? <Payloads span={span} /> : null}
+      {tab === "attributes" ? <AttributesView span={span} /> : null}
+      {tab === "events" ? <EventList span={span} /> : null}
+      {tab === "links" ? <LinkList span={span} /> : null}
+      {tab === "raw" ? <JsonViewer title="The span as the server answers it" value={rawOf(span)} /> : null}
     </div>
   );
 }
 
-function isException(event: SpanEvent): boolean {
-  return event.name === "exception";
+function rawOf(span: Span) {
+  // A span is JSON as it came; its type says so only of its parts.
+  return span as unknown as { readonly [key: string]: never };
 }
 
-function Exception({ event }: { event: SpanEvent }) {
-  const read = (key: string): string => {
-    const value = event.attributes[key];
-    return value === undefined ? "" : toText(value);
-  };
-  const stack = read("exception.stacktrace");
+function Facts({ node, span, tree }: Omit<SpanPanelProps, "tab">) {
+  const times = tree.times.get(node);
+  const facts: [string, string, string?][] = [];
+  if (times !== undefined) {
+    const whole = times.end - times.start;
+    facts.push(
+      ["Duration", times.isOpen ? "running" : formatDuration(whole)],
+      ["Started", `+${formatDuration(times.start)}`],
+    );
+    if (node.children.length > 0) {
+      const own = measureStretches(listSelfStretches(node, tree.times));
+      facts.push(["Self time", formatDuration(own), "While none of its children ran"]);
+    }
+    const critical = measureStretches(tree.criticalPath.get(node) ?? []);
+    const share = Math.round((critical / tree.extent.lengthNs) * 100);
+    const waited = critical === 0 ? "not on it" : `${formatDuration(critical)} (${share} %)`;
+    facts.push(["Critical path", waited, "Its own time that the whole trace waited for"]);
+  }
+  if (span.model !== null) {
+    facts.push(["Model", [span.provider, span.model].filter(Boolean).join(" / ")]);
+  }
+  for (const [name, count] of Object.entries(span.usage ?? {})) {
+    facts.push([name.replaceAll("_", " "), formatCount(count)]);
+  }
+  const cost = span.cost?.["total_cost"];
+  if (cost !== undefined) facts.push(["Cost", formatCost(cost)]);
+  facts.push(["Kind", span.kind.toLowerCase()], ["Size", formatBytes(span.size_bytes)]);
   return (
-    <section className={styles.exception}>
-      <p>
-        <strong>{read("exception.type") || "Exception"}</strong> {read("exception.message")}
-      </p>
-      {stack === "" ? null : (
-        <details>
-          <summary>Stack trace</summary>
-          <pre>{stack}</pre>
-        </details>
-      )}
-    </section>
+    <dl className={styles.facts}>
+      {facts.map(([label, value, about]) => (
+        <div key={label} title={about}>
+          <dt>{label}</dt>
+          <dd>{value}</dd>
+        </div>
+      ))}
+    </dl>
   );
 }
 
-function listRowsOf(values: Record<string, Json>, isFilterable: boolean) {
-  return Object.entries(values)
-    .toSorted(([left], [right]) => (left < right ? -1 : 1))
-    .map(([key, value]) => ({
-      label: key,
-      value: toLine(value, LONGEST_LINE),
-      condition:
-        isFilterable && typeof value === "string" && value.length <= LONGEST_CONDITION_VALUE
-          ? spanAttributeEquals(key, value)
-          : null,
-    }));
+function Payloads({ span }: { span: Span }) {
+  return (
+    <>
+      {span.inputs === undefined ? null : <JsonViewer title="Inputs" value={span.inputs} />}
+      {span.outputs === undefined ? null : <JsonViewer title="Outputs" value={span.outputs} />}
+    </>
+  );
+}
+
+function LinkList({ span }: { span: Span }) {
+  return (
+    <section className={styles.section} aria-label="Links">
+      {span.links.map((link, index) => (
+        // oxlint-disable-next-line react/no-array-index-key -- links have no id and never move
+        <Fragment key={index}>
+          <p className={styles.link}>
+            <Link href={buildTraceUrl({ traceId: link.trace_id, spanId: link.span_id })}>
+              <code>{link.trace_id}</code>
+            </Link>{" "}
+            span <code>{link.span_id}</code>
+          </p>
+          {Object.keys(link.attributes).length === 0 ? null : (
+            <JsonViewer title="Attributes of the link" value={link.attributes} />
+          )}
+        </Fragment>
+      ))}
+    </section>
+  );
 }

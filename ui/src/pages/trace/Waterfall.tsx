@@ -1,99 +1,206 @@
 /** The tree and the bars in one list; only the rows in sight are in the page. */
 
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { type MouseEvent, useEffect, useRef } from "react";
+import { useCallback, useEffect, useRef } from "react";
 
-import type { Span } from "../../api/types";
-import { SpanSign } from "../../components/SpanSign";
-import { formatCount, formatDuration } from "../../model/format";
-import { isFailed, type SpanNode, type SpanRow } from "../../model/spanTree";
-import { lookOf } from "../../model/spanTypes";
-import { type Extent, listTicks, placeBar } from "../../model/timeline";
-import { Link } from "../../router";
+import { useKept } from "../../kept";
+import { formatDuration } from "../../model/format";
+import { listSelfStretches, type Stretch } from "../../model/ownTime";
+import type { SpanNode } from "../../model/spanTree";
+import { fit, listTicks, placeBar, type Sight, zoom } from "../../model/timeline";
+import { useMedia } from "../../useMedia";
+import { useLaneDrag } from "./useLaneDrag";
+import type { Shown, Tree } from "./useTree";
 import styles from "./Waterfall.module.css";
+import { type Emphasis, WaterfallRow } from "./WaterfallRow";
 
 const ROW_HEIGHT = 28;
-const INDENT = 16;
-const DEEPEST_INDENT = 16;
+const NARROW_ROW_HEIGHT = 46;
 const MOST_TICKS = 5;
-/** A bar that ends beyond this part of the axis has its label on its left. */
-const LABEL_TURN = 0.82;
-/** … unless less than this part of the axis is free there: then it stands on the bar. */
-const LEAST_ROOM = 0.45;
+const WHEEL_ZOOM = 0.002;
+const NAME_WIDTH = "whence.trace.names";
+const LEAST_NAMES = 140;
+const MOST_NAMES = 900;
+const NAME_STEP = 24;
+const NOTHING: readonly Stretch[] = [];
 
 interface WaterfallProps {
-  rows: readonly SpanRow[];
-  extent: Extent;
+  tree: Tree;
+  shown: Shown;
   /** Index of the selected row, or -1. */
   selected: number;
+  sight: Sight;
+  onSight: (sight: Sight) => void;
+  emphasis: Emphasis;
   hrefOf: (spanId: string) => string;
   onSelect: (spanId: string) => void;
   onToggle: (key: string) => void;
 }
 
-export function Waterfall({ rows, extent, selected, hrefOf, onSelect, onToggle }: WaterfallProps) {
+export function Waterfall(props: WaterfallProps) {
+  const { tree, shown, selected, sight, onSight, emphasis, hrefOf, onSelect, onToggle } = props;
+  const { rows, found, fits } = shown;
+  const { extent, times, criticalPath } = tree;
   const scroller = useRef<HTMLDivElement>(null);
+  const isNarrow = useMedia("(max-width: 480px)");
+  const height = isNarrow ? NARROW_ROW_HEIGHT : ROW_HEIGHT;
   const virtualizer = useVirtualizer({
     count: rows.length,
     getScrollElement: () => scroller.current,
-    estimateSize: () => ROW_HEIGHT,
-    overscan: 16,
+    estimateSize: () => height,
+    overscan: 12,
   });
+  useEffect(() => virtualizer.measure(), [height, virtualizer]);
   useEffect(() => {
     if (selected >= 0) virtualizer.scrollToIndex(selected, { align: "auto" });
   }, [selected, virtualizer]);
-  const ticks = listTicks(extent.lengthNs, MOST_TICKS);
+  const [keptWidth, keepWidth] = useKept(NAME_WIDTH);
+  const nameWidth = keptWidth === null ? null : clampNames(Number(keptWidth));
+  const drag = useLaneDrag(scroller, sight, extent.lengthNs, onSight);
+  useWheelZoom(scroller, sight, extent.lengthNs, onSight);
+  const onFit = useStable((node: SpanNode) => {
+    const at = times.get(node);
+    if (at !== undefined) onSight(fit(at, extent.lengthNs));
+  });
+  const select = useStable(onSelect);
+  const toggle = useStable(onToggle);
 
   return (
-    <div ref={scroller} className={styles.scroller}>
-      <div className={styles.axis} aria-hidden="true">
-        <div>Span</div>
-        <div className={styles.lane}>
-          {ticks.map((tick) => (
-            <span key={tick} style={{ left: `${(tick / extent.lengthNs) * 100}%` }}>
-              {formatDuration(tick)}
-            </span>
-          ))}
+    <div
+      ref={scroller}
+      className={styles.scroller}
+      style={nameWidth === null ? {} : { "--names": `${nameWidth}px` }}
+      {...drag.handlers}
+    >
+      <Axis lengthNs={extent.lengthNs} sight={sight} width={nameWidth} onWidth={keepWidth} />
+      {drag.marked === null ? null : (
+        <div className={styles.marked} aria-hidden="true">
+          <div className={styles.lane}>
+            <span style={{ left: `${drag.marked.from * 100}%`, right: `${(1 - drag.marked.to) * 100}%` }} />
+          </div>
         </div>
-      </div>
-      <div
-        role="tree"
-        aria-label="Spans"
-        className={styles.rows}
-        style={{ height: virtualizer.getTotalSize() }}
-      >
+      )}
+      <div role="tree" aria-label="Spans" className={styles.rows} style={{ height: virtualizer.getTotalSize() }}>
         {virtualizer.getVirtualItems().map((item) => {
           const row = rows[item.index];
           if (row === undefined) return null;
-          const { node, depth, isCollapsed } = row;
+          const { node } = row;
+          const isSelected = item.index === selected;
           return (
-            <div
+            <WaterfallRow
               key={node.key}
-              role="treeitem"
-              aria-level={depth + 1}
-              aria-selected={item.index === selected}
-              {...(node.children.length > 0 ? { "aria-expanded": !isCollapsed } : {})}
-              className={`${styles.row} ${item.index === selected ? styles.selected : ""}`}
-              style={{ transform: `translateY(${item.start}px)` }}
-            >
-              <div
-                className={styles.name}
-                style={{ paddingLeft: Math.min(depth, DEEPEST_INDENT) * INDENT + 8 }}
-              >
-                <Twisty row={row} onToggle={onToggle} />
-                {depth > DEEPEST_INDENT ? <span className={styles.depth}>{depth}</span> : null}
-                <Name node={node} href={hrefOf(node.spanId)} onSelect={onSelect} />
-                {isCollapsed ? (
-                  <span className={styles.hidden}>{formatCount(node.descendantCount)}</span>
-                ) : null}
-                {isCollapsed && node.errorBelow ? (
-                  <span className={styles.errorBelow} title="A span below has failed" />
-                ) : null}
-              </div>
-              <div className={styles.lane}>
-                {node.span === null ? null : <SpanBar span={node.span} extent={extent} />}
-              </div>
-            </div>
+              node={node}
+              depth={row.depth}
+              isCollapsed={row.isCollapsed}
+              isSelected={isSelected}
+              isFocusable={isSelected || (selected < 0 && item.index === 0)}
+              isDimmed={(found !== null && !found.has(node)) || (fits !== null && !fits.has(node))}
+              isFound={found?.has(node) === true}
+              times={times.get(node)}
+              lengthNs={extent.lengthNs}
+              sight={sight}
+              emphasis={emphasis}
+              stretches={stretchesOf(node, emphasis, tree, criticalPath)}
+              top={item.start}
+              height={height}
+              href={hrefOf(node.spanId)}
+              onSelect={select}
+              onToggle={toggle}
+              onFit={onFit}
+            />
+          );
+        })}
+      </div>
+      {rows.length === 0 ? <p className={styles.none}>No span fits the filter</p> : null}
+    </div>
+  );
+}
+
+const selfStretches = new WeakMap<SpanNode, readonly Stretch[]>();
+
+function stretchesOf(
+  node: SpanNode,
+  emphasis: Emphasis,
+  { times }: Tree,
+  criticalPath: Tree["criticalPath"],
+): readonly Stretch[] {
+  if (emphasis === "critical") return criticalPath.get(node) ?? NOTHING;
+  if (emphasis === "none") return NOTHING;
+  let known = selfStretches.get(node);
+  if (known === undefined) {
+    known = listSelfStretches(node, times);
+    selfStretches.set(node, known);
+  }
+  return known;
+}
+
+/** A function that keeps its identity, so that rows which did not change are not drawn again. */
+function useStable<A extends readonly unknown[]>(latest: (...args: A) => void): (...args: A) => void {
+  const held = useRef(latest);
+  useEffect(() => {
+    held.current = latest;
+  });
+  return useCallback((...args: A) => held.current(...args), []);
+}
+
+function clampNames(width: number): number {
+  return Math.min(MOST_NAMES, Math.max(LEAST_NAMES, Number.isFinite(width) ? width : LEAST_NAMES));
+}
+
+interface AxisProps {
+  lengthNs: number;
+  sight: Sight;
+  width: number | null;
+  onWidth: (width: string) => void;
+}
+
+function Axis({ lengthNs, sight, width, onWidth }: AxisProps) {
+  const names = useRef<HTMLDivElement>(null);
+  const step = (by: number): void => {
+    onWidth(String(clampNames((names.current?.offsetWidth ?? LEAST_NAMES) + by)));
+  };
+  const resize = (event: React.PointerEvent<HTMLDivElement>): void => {
+    event.preventDefault();
+    event.stopPropagation();
+    const handle = event.currentTarget;
+    handle.setPointerCapture(event.pointerId);
+    const left = names.current?.getBoundingClientRect().left ?? 0;
+    handle.addEventListener("pointermove", (move: PointerEvent): void => {
+      if (handle.hasPointerCapture(event.pointerId)) {
+        onWidth(String(Math.round(clampNames(move.clientX - left))));
+      }
+    });
+  };
+  return (
+    <div className={styles.axis}>
+      <div ref={names}>
+        Span
+        {/* oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- a separator that moves takes the focus */}
+        <div
+          role="separator"
+          aria-orientation="vertical"
+          aria-label="Width of the names"
+          aria-valuenow={width ?? LEAST_NAMES}
+          aria-valuemin={LEAST_NAMES}
+          aria-valuemax={MOST_NAMES}
+          tabIndex={0}
+          className={styles.handle}
+          onPointerDown={resize}
+          onKeyDown={(event) => {
+            if (event.key !== "ArrowLeft" && event.key !== "ArrowRight") return;
+            event.preventDefault();
+            event.stopPropagation();
+            step(event.key === "ArrowLeft" ? -NAME_STEP : NAME_STEP);
+          }}
+        />
+      </div>
+      <div className={styles.lane} data-lane="" aria-hidden="true">
+        {listTicks(lengthNs, MOST_TICKS, sight).map((tick) => {
+          const { left } = placeBar(tick, tick, lengthNs, sight);
+          return (
+            <span key={tick} style={{ left: `${left * 100}%` }} data-turned={left > 0.92 ? "" : undefined}>
+              {formatDuration(tick)}
+            </span>
           );
         })}
       </div>
@@ -101,85 +208,26 @@ export function Waterfall({ rows, extent, selected, hrefOf, onSelect, onToggle }
   );
 }
 
-function Twisty({ row, onToggle }: { row: SpanRow; onToggle: (key: string) => void }) {
-  const { node, isCollapsed } = row;
-  if (node.children.length === 0) return <span className={styles.twisty} />;
-  return (
-    <button
-      type="button"
-      tabIndex={-1}
-      className={styles.twisty}
-      aria-label={isCollapsed ? "Expand" : "Collapse"}
-      onClick={() => onToggle(node.key)}
-    >
-      <svg viewBox="0 0 10 10" width="10" height="10" aria-hidden="true">
-        <path d={isCollapsed ? "M3.5 2l3 3-3 3" : "M2 3.5l3 3 3-3"} />
-      </svg>
-    </button>
-  );
-}
-
-interface NameProps {
-  node: SpanNode;
-  href: string;
-  onSelect: (spanId: string) => void;
-}
-
-function Name({ node, href, onSelect }: NameProps) {
-  const { span } = node;
-  if (span === null) {
-    return (
-      <span className={styles.absent} title="Its children arrived; the span itself did not">
-        span {node.spanId} was not recorded
-      </span>
-    );
-  }
-  const select = (event: MouseEvent): void => {
-    if (event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey) return;
-    event.preventDefault();
-    onSelect(span.span_id);
-  };
-  return (
-    <>
-      <SpanSign spanType={span.span_type} />
-      <Link href={href} onClick={select} className={styles.link} title={span.name}>
-        {span.name}
-      </Link>
-      {isFailed(span) ? (
-        <span className={styles.failed} title={span.status_message || "Failed"}>
-          error
-        </span>
-      ) : null}
-    </>
-  );
-}
-
-function SpanBar({ span, extent }: { span: Span; extent: Extent }) {
-  const bar = placeBar(span, extent);
-  const colour = isFailed(span) ? "var(--error)" : lookOf(span.span_type).colour;
-  const tokens = span.usage?.["total_tokens"];
-  const details = [span.model, tokens === undefined ? null : `${formatCount(tokens)} tok`]
-    .filter((part) => part !== null)
-    .join(" · ");
-  const label = bar.durationNs === null ? "running" : formatDuration(bar.durationNs);
-  const isTurned = bar.left + bar.width > LABEL_TURN;
-  const side = isTurned
-    ? { right: `${(1 - bar.left) * 100}%` }
-    : { left: `${(bar.left + bar.width) * 100}%` };
-  const isInside = isTurned && bar.left < LEAST_ROOM;
-  return (
-    <>
-      <span
-        className={`${styles.bar} ${bar.durationNs === null ? styles.open : ""}`}
-        style={{ left: `${bar.left * 100}%`, width: `${bar.width * 100}%`, background: colour }}
-      />
-      <span
-        className={`${styles.label} ${isInside ? styles.inside : ""}`}
-        style={isInside ? { right: 0 } : side}
-      >
-        {label}
-        {details === "" ? null : <span>{details}</span>}
-      </span>
-    </>
-  );
+/** Ctrl (⌘) and the wheel: closer or farther, around the pointer. Shift and the wheel: sideways. */
+function useWheelZoom(
+  scroller: React.RefObject<HTMLDivElement | null>,
+  sight: Sight,
+  lengthNs: number,
+  onSight: (sight: Sight) => void,
+): void {
+  useEffect(() => {
+    const element = scroller.current;
+    if (element === null) return;
+    // Not passive: the browser's own zoom has to be stopped, which React's listeners can't.
+    const turn = (event: WheelEvent): void => {
+      if (!event.ctrlKey && !event.metaKey) return;
+      event.preventDefault();
+      const lane = element.querySelector("[data-lane]")?.getBoundingClientRect();
+      if (lane === undefined) return;
+      const anchor = Math.min(1, Math.max(0, (event.clientX - lane.left) / lane.width));
+      onSight(zoom(sight, Math.exp(event.deltaY * WHEEL_ZOOM), anchor, lengthNs));
+    };
+    element.addEventListener("wheel", turn, { passive: false });
+    return () => element.removeEventListener("wheel", turn);
+  }, [scroller, sight, lengthNs, onSight]);
 }

@@ -1,6 +1,6 @@
 /** The Traces tab: the filter, what it found, and how to get further. */
 
-import { useCallback, useMemo, useRef, useState } from "react";
+import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 
 import { useScope } from "../../api/scope";
 import type { TraceInfo } from "../../api/types";
@@ -19,6 +19,7 @@ import { Controls } from "./Controls";
 import { EmptyState } from "./EmptyState";
 import { FacetSidebar } from "./FacetSidebar";
 import { Histogram } from "./Histogram";
+import { keepLastList } from "./lastList";
 import { SelectionBar } from "./SelectionBar";
 import { TraceTable } from "./TraceTable";
 import styles from "./TracesPage.module.css";
@@ -46,6 +47,7 @@ export function TracesPage({ view }: { view: TracesView }) {
     view.filter === "" && view.experimentIds.length === 0 && view.time.kind === "all";
   const isEmpty = list.hasPages && traces.length === 0 && query.error === null;
 
+  useEffect(() => keepLastList(buildTracesUrl(view)), [view]);
   const run = (filter: string): void => {
     if (filter === view.filter) list.again();
     else navigate(buildTracesUrl({ ...view, filter }));
