@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = (ROOT / "docs" / "environments.md", ROOT / "docs" / "timeline.md")
+PAGES = tuple(ROOT / "docs" / f"{name}.md" for name in ("environments", "timeline", "bisect"))
 COMMANDS = "environments|timeline|bisect"
 SHOWN = re.compile(
     rf"(```console\n\$ (?P<command>whence (?:{COMMANDS})[^\n]*)\n```\n\n```text\n)"
@@ -120,7 +120,8 @@ def run_command(command: str, url: str) -> str:
 
 def main() -> None:
     """Renew the pages."""
-    with tempfile.TemporaryDirectory() as folder:
+    # The store's server ends by itself when it is idle, and may still write.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         store = Path(folder) / "store"
         record_traffic(store)
         for page in PAGES:

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
         override_feedback,
         update_assessment,
     )
+    from whence.sdk.reading.bisection import bisect
     from whence.sdk.reading.client import get_trace, search_traces
     from whence.sdk.reading.comparisons import compare, diff_traces
     from whence.sdk.reading.environments import environments
@@ -79,6 +80,7 @@ __all__ = [
     "MlflowException",
     "add_trace",
     "autolog",
+    "bisect",
     "clear_active_model",
     "client",
     "compare",
@@ -155,6 +157,7 @@ _LAZY = {
             "override_feedback",
             "update_assessment",
         ),
+        "whence.sdk.reading.bisection": ("bisect",),
         "whence.sdk.reading.client": ("get_trace", "search_traces"),
         "whence.sdk.reading.comparisons": ("compare", "diff_traces"),
         "whence.sdk.reading.environments": ("environments",),

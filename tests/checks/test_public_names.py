@@ -9,6 +9,7 @@ NAMES = [
     "MlflowException",
     "add_trace",
     "autolog",
+    "bisect",
     "clear_active_model",
     "client",
     "compare",

@@ -45,6 +45,27 @@ def test_a_page_shows_what_its_command_prints(traffic, page, command, output):
     assert SCRIPT.run_command(command, traffic) == output
 
 
+BISECT = ("bisect", "--environment", "production", "--good", "1.0.0")
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "said"),
+    [
+        (("--bad", "1.6.0", "--format", "json"), 0, '"first": "1.4.0"'),
+        (("--bad", "1.3.0", "--metric", "total_tokens"), 1, "did not move from 1.0.0 to 1.3.0"),
+        (("--bad", "1.6.0", "--metric", "error_rate"), 2, "can't be told"),
+        (("--bad", "9.9.9"), 3, "names '9.9.9'"),
+        (("--bad", "1.6.0", "--margin", "duration"), 3, "can't be read"),
+        (("--bad",), 3, "--bad"),
+        ((), 3, "--bad"),
+    ],
+)
+def test_the_exit_code_of_a_bisection_tells_its_outcome(whence, traffic, options, code, said):
+    done = whence(*BISECT, "--url", traffic, *options)
+    assert done.code == code, done.err
+    assert said in done.out + done.err
+
+
 def test_every_page_has_a_command():
     assert {page for page, _, _ in SHOWN} == {page.name for page in SCRIPT.PAGES}
 

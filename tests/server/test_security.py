@@ -109,6 +109,7 @@ ROUTES = [
     ("GET", "/api/v1/versions/diff"),
     ("GET", "/api/v1/environments"),
     ("GET", "/api/v1/timeline"),
+    ("GET", "/api/v1/bisect"),
     ("GET", "/api/v1/compare"),
     ("GET", "/api/v1/compare/distribution"),
     ("POST", "/api/v1/compare"),

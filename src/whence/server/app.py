@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 
 from whence.server.api.assessments import assessments_router
+from whence.server.api.bisect import bisect_router
 from whence.server.api.compare import compare_router, trace_diff_router
 from whence.server.api.documents import documents_router
 from whence.server.api.environments import environments_router
@@ -58,6 +59,7 @@ ROUTERS = (
     versions_router,
     environments_router,
     timeline_router,
+    bisect_router,
     compare_router,
     trace_diff_router,
     findings_router,

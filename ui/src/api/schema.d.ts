@@ -8,6 +8,71 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * Bisection
+         * @description Which version moved a metric between a good and a bad one.
+         *
+         *         `outcome`: `found` (one version holds `level` of the probability), `narrowed` (several, in
+         *         `candidates`, hold it), `not moved` (the bad version is equivalent to the good one), or
+         *         `inconclusive` (whether it moved can't be told, `reason` says why). `effect` with `low` and
+         *         `high` and `verdict` are the comparison's of the bad version against the good one.
+         *         `first` is the most likely version, with `confidence`; `before` is the version before it.
+         *         `untraced` are commits between the two that no trace names, the newest first.
+         */
+        readonly Bisection: {
+            readonly outcome: string;
+            readonly metric: string;
+            readonly unit: string;
+            readonly scale: string;
+            readonly better: string;
+            readonly margin: number;
+            readonly by: string;
+            readonly good: string;
+            readonly bad: string;
+            readonly environment: string | null;
+            readonly filter_string: string;
+            readonly verdict: string;
+            readonly reason: string;
+            readonly effect: number | null;
+            readonly low: number | null;
+            readonly high: number | null;
+            readonly first: string | null;
+            readonly before: string | null;
+            readonly confidence: number | null;
+            readonly level: number;
+            readonly candidates: readonly string[];
+            readonly versions: readonly components["schemas"]["BisectedVersion"][];
+            readonly untraced: readonly string[];
+            readonly untraced_count: number;
+            readonly notes: readonly string[];
+            readonly summary: string;
+            readonly elapsed_ms: number;
+        };
+        /**
+         * BisectedVersion
+         * @description A version (or commit) between the good and the bad one, both included, in their order.
+         *
+         *         `effect` is against the good version, with an interval of 95 % for this version alone.
+         *         `first` is the probability that it is the first to have moved, `moved` that it has.
+         *         `state` is good, bad, unsure (too few traces to tell), or untold (so few that nothing is known).
+         *         `needed` is about how many units would tell, `record` a command that records them.
+         */
+        readonly BisectedVersion: {
+            readonly name: string;
+            readonly commit: string | null;
+            readonly traces: number;
+            readonly units: number;
+            readonly value: number | null;
+            readonly effect: number | null;
+            readonly low: number | null;
+            readonly high: number | null;
+            readonly first: number;
+            readonly moved: number;
+            readonly state: string;
+            readonly needed: number | null;
+            readonly record: string | null;
+            readonly filter_string: string;
+        };
+        /**
          * Comparison
          * @description A candidate against its baseline. `str(comparison)` and `to_markdown()` make it readable.
          *

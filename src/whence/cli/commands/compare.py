@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from whence.cli.frame import Experiments, Url, command, experiment_ids, writing
-from whence.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from whence.entities.comparison import Comparison
@@ -120,6 +119,7 @@ def run(
     metric that decides has its verdict), or at the limit with what is known by then.
     """
     from whence.cli.comparison_output import write_comparison
+    from whence.cli.margins import read_margins
     from whence.sdk.reading.client import Client
     from whence.sdk.reading.comparisons import ask_comparison, read_window
     from whence.sdk.reading.waiting import read_limit, wait_for_verdict
@@ -135,7 +135,7 @@ def run(
         "since_ms": since_ms,
         "until_ms": until_ms,
         "metrics": metric or None,
-        "margins": _read_margins(margin or []),
+        "margins": read_margins(margin),
         "by": None if by is None else [one.strip() for one in by.split(",") if one.strip()],
         "explain": explain,
     }
@@ -166,16 +166,3 @@ def _tell_look(found: Comparison) -> None:
             f"next look at {watching.next_units}",
             err=True,
         )
-
-
-def _read_margins(given: list[str]) -> dict[str, float] | None:
-    margins = {}
-    for pair in given:
-        name, equals, value = pair.partition("=")
-        try:
-            margins[name.strip()] = float(value if equals else "nothing")
-        except ValueError:
-            raise InvalidInputError(
-                f"the margin {pair!r} can't be read; write NAME=NUMBER, such as duration=0.2"
-            ) from None
-    return margins or None
