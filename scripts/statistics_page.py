@@ -44,7 +44,7 @@ effect that would be found and how many units are needed.
 | did p50, p95, p99 move? | weighted order statistics (Woodruff), both arms joined by variance recovery | Woodruff 1952; Zou, Donner 2008 |
 | did a rate move? | Mantel–Haenszel difference, score interval; mid-p exact at few events | Miettinen, Nurminen 1985; Lancaster 1961 |
 | did tokens or cost move? | ratio of means, delta method; raw and winsorised | Deng, Knoblich, Lu 2018 |
-| same inputs in both? | Tango's score interval, McNemar; Wilcoxon's signed ranks | Tango 1998; Wilcoxon 1945 |
+| same inputs in both? | Tango's score interval, McNemar; the mean of the differences, Student's t | Tango 1998; Student 1908 |
 | new error signatures? | conditional exact test of two Poisson rates, q-values | Przyborowski, Wilenski 1940 |
 | several guards, many slices? | Holm; Benjamini–Hochberg | Holm 1979; Benjamini, Hochberg 1995 |
 | watched while it rolls out? | confidence sequences of means; looks at α_k = 6α/(π²k²) | Waudby-Smith et al. 2024 |

@@ -86,7 +86,7 @@ def _first_of_each(codes: Codes) -> NDArray[np.bool_]:
 
 
 def estimate_pairs(pairs: Pairs, *, is_boolean: bool) -> Estimate:
-    """Return the difference of shares (Tango), or the centre of differences (Wilcoxon)."""
+    """Return the difference of shares (Tango), or the mean of differences (t)."""
     if is_boolean:
         return estimate_paired_rate(pairs.baseline, pairs.candidate)
     return estimate_paired_values(pairs.baseline, pairs.candidate)

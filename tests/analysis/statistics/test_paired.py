@@ -9,7 +9,6 @@ from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 
 from whence.analysis.statistics.comparisons import compare_paired_rate, compare_paired_score
 from whence.analysis.statistics.paired import (
-    SignedRank,
     Tango,
     estimate_paired_rate,
     estimate_paired_values,
@@ -50,21 +49,24 @@ def test_tangos_interval_holds_the_differences_that_the_score_test_keeps():
     )
 
 
-def test_the_signed_rank_score_is_wilcoxons():
-    x = RANDOM.normal(0.3, 1, 60).round(1)
-    oracle = stats.wilcoxon(x, method="asymptotic", correction=False)
-    assert 2 * stats.norm.sf(abs(SignedRank(np.sort(x)).z(0.0))) == pytest.approx(
-        oracle.pvalue, rel=1e-10
-    )
-
-
-def test_the_centre_is_the_median_of_walsh_averages():
+def test_the_mean_difference_is_the_paired_t_test():
     b = RANDOM.normal(size=41)
     c = b + RANDOM.normal(0.2, 0.5, 41)
     estimate = estimate_paired_values(b, c)
-    x = c - b
-    i, j = np.triu_indices(41)
-    assert estimate.effect == pytest.approx(float(np.median((x[i] + x[j]) / 2)), abs=1e-9)
+    oracle = stats.ttest_rel(c, b)
+    assert estimate.effect == pytest.approx(float((c - b).mean()), rel=1e-12)
+    assert estimate.limits.interval(0.05) == pytest.approx(
+        tuple(oracle.confidence_interval(0.95)), rel=1e-9
+    )
+    assert 2 * min(estimate.limits.tails(0.0)) == pytest.approx(oracle.pvalue, rel=1e-9)
+
+
+def test_a_loss_on_few_inputs_is_not_hidden_by_the_many_that_keep_their_score():
+    score = RANDOM.choice([0.2, 0.4, 0.6, 0.8, 1.0], 1000)
+    lost = np.where(np.arange(1000) % 20 < 3, 0.4, 0.0)  # 15 % of inputs lose 0.4
+    result = compare_paired_score(score, score - lost)
+    assert result.verdict == "regressed"
+    assert result.effect == pytest.approx(-0.06)
 
 
 def test_pairs_of_one_session_are_averaged():

@@ -7,7 +7,7 @@
 | error rate, tool-call rate, yes/no feedback | `compare_rate` | difference of rates |
 | numeric feedback | `compare_score` | difference of means |
 | yes/no feedback on the same inputs | `compare_paired_rate` | paired difference of shares |
-| numeric feedback on the same inputs | `compare_paired_score` | centre of paired differences |
+| numeric feedback on the same inputs | `compare_paired_score` | mean of paired differences |
 
 Each takes a `Pair` (`match` of two samples; metrics of the same traces can share one by
 `with_values`) and a `Rule`, and returns frozen results. Guards decided together take the estimates
