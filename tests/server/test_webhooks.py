@@ -145,6 +145,10 @@ def test_what_can_not_be_a_webhook_is_refused(hooked, body, message):
         "0.0.0.0",
         "100.64.0.1",
         "224.0.0.1",
+        "[64:ff9b::a00:1]",
+        "[2002:a00:1::1]",
+        "[::10.0.0.1]",
+        "[fec0::1]",
     ],
 )
 def test_private_addresses_are_refused_unless_that_is_set(host):
@@ -164,7 +168,7 @@ def test_a_name_that_means_a_private_address_is_refused_when_it_is_used(monkeypa
         ]
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
-    with pytest.raises(NotSentError, match=r"hooks.example.org means 127.0.0.1"):
+    with pytest.raises(NotSentError, match=r"hooks.example.org means an address of this machine"):
         send("http://hooks.example.org/", private=False)
 
 

@@ -31,6 +31,11 @@ SECRET_PREFIX = "whsec_"  # noqa: S105 - how a secret begins
 TIMEOUT_S = 10.0  # of each step
 WHOLE_S = 20.0  # of all steps together
 PORTS = {"http": 80, "https": 443}
+# IPv6 addresses that stand for IPv4 ones (NAT64, 6to4, Teredo, compatible), and those of a site.
+EMBEDDING = [
+    ipaddress.ip_network(one)
+    for one in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32", "::/96", "fec0::/10")
+]
 
 
 class NotSentError(Exception):
@@ -79,6 +84,8 @@ def _is_public(address: str) -> bool:
     mapped = getattr(found, "ipv4_mapped", None)
     if mapped is not None:
         found = mapped
+    elif any(found in network for network in EMBEDDING):
+        return False
     return found.is_global and not found.is_multicast
 
 
@@ -142,7 +149,7 @@ def _resolve(parts: SplitResult, *, private: bool) -> Address:
     for one in addresses:
         if not private and not _is_public(one.host):
             raise NotSentError(
-                f"{host} means {one.host}, of this machine or of a private network; the server "
+                f"{host} means an address of this machine or of a private network; the server "
                 "sends there only with WHENCE_WEBHOOK_PRIVATE=on"
             )
     if not addresses:
