@@ -184,7 +184,7 @@ class Watch:
             )
         if row.verdict == REGRESSED:
             self._tell(SEEN, one.episode, row, "the traffic since the last check shows it too")
-        elif _is_below(row, one.least):
+        elif _is_gone(row, one.least):
             units = row.units_candidate
             reason = f"the last {units} independent traces show a smaller change than was found"
             self._tell(RESOLVED, one.episode, row, reason)
@@ -297,6 +297,9 @@ def _least(row: MetricComparison) -> float:
     return row.margin if sides is None else sides[0]
 
 
-def _is_below(row: MetricComparison, least: float) -> bool:
+def _is_gone(row: MetricComparison, least: float) -> bool:
+    """Tell whether there is surely less than was found, and nothing shown or within the margin."""
     sides = _sides(row)
-    return sides is not None and sides[1] < least
+    if sides is None or sides[1] >= least:
+        return False
+    return sides[0] <= 0 or sides[1] <= row.margin

@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from whence.query.compile import SETTINGS, Parameters
 from whence.query.version_source import select
-from whence.query.version_table import read_versions
+from whence.query.version_table import MAX_MAX_VERSIONS, read_versions
 
 if TYPE_CHECKING:
     from whence.entities.version import VersionRow
     from whence.store.connection import Store
 
 HOUR_MS = 3_600_000
-MAX_VERSIONS = 200
 _SELECT = """\
 SELECT experiment_id, sum(one_traces) AS traces, max(one_last_seen_ms) AS last_seen_ms
 FROM
@@ -49,7 +48,7 @@ def list_named_versions(
         store,
         select(experiment_ids=[experiment_id], since_ms=since_ms),
         by_environment=True,
-        max_versions=MAX_VERSIONS,
+        max_versions=MAX_MAX_VERSIONS,
     )
     found: dict[str | None, list[VersionRow]] = {}
     for row in table.versions:

@@ -47,7 +47,11 @@ if TYPE_CHECKING:
     from whence.store.watchers import Leadership
 
 DAY_MS = 86_400_000
-NEW_FOR_MS, LIVE_FOR_MS, HISTORY_MS = 14 * DAY_MS, DAY_MS, 14 * DAY_MS
+NEW_FOR_MS, LIVE_FOR_MS, HISTORY_MS = (
+    14 * DAY_MS,
+    4 * DAY_MS,
+    14 * DAY_MS,
+)  # a long weekend is no end
 MOST_WATCHED = 5  # versions of an environment, the newest
 LEAST_TRACES = 25  # as many as units must be (`analysis.looking`), known without loading numpy
 BESIDE = 0.5  # of the candidate's traces: the baseline had as many at the same time
@@ -55,6 +59,7 @@ TICK_S = 2.0
 REST = 20.0
 POLL_S = 30.0  # for traffic that other servers take in
 RETRY_S = 30.0
+AGAIN_S = 600.0  # until a version that could not be looked at is looked at again
 SWEEP_S = 600.0
 THREADS = 1  # of the engine's, for each statement
 WORK_S = 3600.0  # for all that is due, rests included
@@ -81,7 +86,7 @@ class Watcher:
         self._query_seconds = query_seconds
         self._progress: dict[str, Progress] = {}
         self._seen: dict[str, Traffic] = {}
-        self._not_below: dict[str, int] = {}  # traces before a watch that failed is tried again
+        self._not_before: dict[str, float] = {}  # when a watch that failed is tried again
         self._swept_at = float("-inf")
         self._news, self._closing = threading.Event(), threading.Event()
         self._news.set()  # what arrived before
@@ -171,7 +176,7 @@ class Watcher:
 
         name = _name(row)
         watch_id = watch_id_of(experiment_id, environment, name.kind, name.text)
-        if row.traces < self._not_below.get(watch_id, 0):
+        if time.monotonic() < self._not_before.get(watch_id, 0.0):
             return
         target = Target(
             experiment_id=experiment_id,
@@ -189,10 +194,12 @@ class Watcher:
         try:
             with limit_time(self._query_seconds, threads=THREADS):
                 after, events = watch.look()
-        except WhenceError as error:
+        except Exception as error:  # noqa: BLE001 - other versions are watched all the same
             if not self._closing.is_set():
-                _log.warning("%s was not looked at: %s", name.text, error.message)
-            self._not_below[watch_id] = int(row.traces * 1.5)
+                is_bug = not isinstance(error, WhenceError)
+                _log.warning("%s was not looked at: %s", name.text, error, exc_info=is_bug)
+            self._not_before[watch_id] = time.monotonic() + AGAIN_S
+            self._rest(started)
             return
         if events:
             write_events(self._store, self._outbox, target, progress, events, _now_ms())
@@ -228,7 +235,7 @@ class Watcher:
     # --- Findings of versions that have none any more ---------------------------------------------
 
     def _sweep(self, now_ms: int) -> None:
-        """Resolve findings of versions without traffic for a day."""
+        """Resolve findings of versions without traffic for four days."""
         found = list_findings(self._store, state=OPEN, max_findings=MAX_MAX_FINDINGS).findings
         by_experiment: dict[str, list[Finding]] = {}
         for one in found:
@@ -250,7 +257,7 @@ class Watcher:
         place = (finding.experiment_id, finding.environment)
         watch_id = watch_id_of(*place, finding.candidate_kind, finding.candidate)
         progress = self._progress.get(watch_id) or read_progress(self._store, watch_id)
-        resolve_finding(self._store, self._outbox, finding, "no traffic for a day", now_ms)
+        resolve_finding(self._store, self._outbox, finding, "no traffic for four days", now_ms)
         known = None if progress is None else progress.metrics.get(finding.metric)
         if progress is None or known is None:
             return
