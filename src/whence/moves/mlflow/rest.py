@@ -20,7 +20,6 @@ from whence.errors import (
     InvalidInputError,
     NotFoundError,
     UnauthenticatedError,
-    UnavailableError,
     WhenceError,
 )
 from whence.moves.mlflow.database import (
@@ -31,7 +30,14 @@ from whence.moves.mlflow.database import (
     Experiment,
 )
 from whence.moves.mlflow.judgements import STATES
-from whence.moves.mlflow.server import V2, V3, MlflowServer, NoAnswerError
+from whence.moves.mlflow.server import (
+    ENDING,
+    V2,
+    V3,
+    MlflowServer,
+    NoAnswerError,
+    RedirectError,
+)
 from whence.moves.mlflow.spans import read_each, read_file, read_wire
 from whence.moves.trace import OVERHEAD_BYTES, Found, MovedTrace, Unreadable, digits_of
 from whence.otlp.records import SpanRecord
@@ -217,7 +223,7 @@ class ServerReader:
                 found[trace_id] = _read_forms(one.get("spans") or [], trace_id)
         except NoAnswerError:
             return (self._read_halves(ids) if len(ids) > 1 else {}), False
-        except UnavailableError:
+        except ENDING:
             raise
         except _UNREADABLE:
             found.clear()
@@ -239,11 +245,11 @@ class ServerReader:
                 return ask(trace_id)
             except NoAnswerError as error:  # noqa: PERF203 - it was a long wait
                 problem = _say(error)
-            except UnavailableError:
+            except ENDING:
                 raise
             except _UNREADABLE as error:
                 return [], [f"its spans: {_say(error)}"]
-        with suppress(NotFoundError, UnauthenticatedError):
+        with suppress(NotFoundError, RedirectError, UnauthenticatedError):
             self._server.fetch("GET", "/health")  # raises where nobody is there any more
         return [], [f"its spans: {problem}"]
 

@@ -4,7 +4,8 @@ It is greeted with MLflow's own credentials (`MLFLOW_TRACKING_USERNAME` and `…
 `…_TOKEN`; or a user and a password in the address), never with the key of a Whence server. What it
 can't take now is sent again, with longer pauses each time.
 
-Limits: no redirects, no proxies. May be used by several threads: each has a connection of its own.
+Limits: no proxies; redirects are not followed, but named as errors. May be used by several threads:
+each has a connection of its own.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
 TIMEOUT_S = 120.0
 V2, V3 = "/api/2.0/mlflow", "/api/3.0/mlflow"
-FIRST_ERROR = 400
+SUCCESS, REDIRECTS = range(200, 300), range(300, 400)
 BUSY = (408, 429, 502, 503, 504)
 SCHEMES = ("http", "https")
 TOO_LATE = (408, 502, 504)  # also of a proxy whose patience ended
@@ -55,6 +56,13 @@ ERRORS: dict[int, type[WhenceError]] = {
 
 class NoAnswerError(UnavailableError):
     """The server took the request and did not answer in time: too much was asked, perhaps."""
+
+
+class RedirectError(WhenceError):
+    """What was asked for lies elsewhere: redirects are not followed, nor is a key sent there."""
+
+
+ENDING = (UnavailableError, RedirectError)  # with these, no other request will do better
 
 
 class MlflowServer:
@@ -173,8 +181,12 @@ class MlflowServer:
                 is_late = is_sent and not self._stop.is_set()
                 kind = NoAnswerError if is_late else UnavailableError
                 raise kind(f"no server answers at {self.address} ({reason})") from None
-        if status < FIRST_ERROR:
+        if status in SUCCESS:
             return answer
+        if status in REDIRECTS:
+            path = target.removeprefix(self._prefix).partition("?")[0]
+            location = response.headers.get("Location") or ""
+            raise _read_redirect(status, location, self.address, path)
         raise _read_error(status, answer, response.headers.get("Retry-After"), target)
 
     def _connect(self) -> http.client.HTTPConnection:
@@ -188,6 +200,14 @@ class MlflowServer:
 
 def _bracket(host: str) -> str:
     return f"[{host}]" if ":" in host else host
+
+
+def _read_redirect(status: int, location: str, address: str, path: str) -> RedirectError:
+    place = hide_password(location.partition("?")[0])
+    if place.endswith(path):  # the same of another server
+        place = place.removesuffix(path)
+    advice = f"to {place}: use that address" if place else "that names no other place"
+    return RedirectError(f"{address}{path} answers with a redirect ({status}) {advice}")
 
 
 def _read_error(status: int, answer: bytes, pause: str | None, target: str) -> WhenceError:

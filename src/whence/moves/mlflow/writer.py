@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 from whence import semconv
 from whence.entities.rest import span_from_api
 from whence.entities.timestamp import format_timestamp
-from whence.errors import InvalidInputError, NotFoundError, UnavailableError, WhenceError
-from whence.moves.mlflow.server import V2, V3, MlflowServer
+from whence.errors import InvalidInputError, NotFoundError, WhenceError
+from whence.moves.mlflow.server import ENDING, V2, V3, MlflowServer
 from whence.moves.trace import TRACE_ID_PREFIX, clamp_ns, digits_of
 from whence.otlp.json import PROTOBUF_TYPE
 from whence.otlp.protobuf import encode_request
@@ -142,7 +142,7 @@ class Writer:
         headers = {semconv.EXPERIMENT_HEADER: experiment_id, "Content-Type": PROTOBUF_TYPE}
         try:
             self._server.fetch("POST", "/v1/traces", body=body, headers=headers)
-        except UnavailableError:
+        except ENDING:
             raise
         except WhenceError as error:
             return error.message
@@ -159,7 +159,7 @@ class Writer:
         try:
             body = {"trace": {"trace_info": head}}
             self._server.ask("POST", f"{V3}/traces", body=body)
-        except UnavailableError:
+        except ENDING:
             raise
         except WhenceError as error:
             self._report.lose(info["trace_id"], error.message)
@@ -175,7 +175,7 @@ class Writer:
         path = f"{V3}/traces{path_of(trace_id, 'assessments')}"
         try:
             self._server.ask("POST", path, body={"assessment": assessment})
-        except UnavailableError:
+        except ENDING:
             raise
         except WhenceError as error:
             self._report.lose(f"{trace_id} {assessment['assessment_id']}", error.message)
