@@ -75,6 +75,26 @@ def test_importing_again_changes_nothing(whence, server, traces):
     assert [read(server.url, trace_id) for trace_id in traces] == before
 
 
+def test_importing_again_leaves_what_was_judged_since_as_it_is(whence, server, traces):
+    path = f"{server.url}/api/v1/traces/{traces[0]}/assessments"
+    for name in ("kept", "changed", "deleted"):
+        judged = {"assessment_id": f"a-{name}", "assessment_name": name, "feedback": {"value": 1}}
+        httpx.post(path, json=judged).raise_for_status()
+    whence("export", "traces.jsonl", *IN_500)
+    new = {"assessment": {"feedback": {"value": 2}}, "update_mask": ["feedback"]}
+    httpx.patch(f"{path}/a-changed", json=new).raise_for_status()
+    httpx.delete(f"{path}/a-deleted").raise_for_status()
+    before = read(server.url, traces[0])
+    for command in (("import",), ("import", "otlp")):
+        done = whence(*command, "traces.jsonl")
+        assert done.code == 0, done.err
+        assert read(server.url, traces[0]) == before
+    values = {
+        one["assessment_name"]: one["feedback"]["value"] for one in before["info"]["assessments"]
+    }
+    assert values["kept"] == 1 and values["changed"] == 2 and "deleted" not in values
+
+
 def test_an_export_is_otlp_that_any_receiver_reads(whence, traces):
     lines = whence("export", "-", *IN_500).out.splitlines()
     assert len(lines) == 3
@@ -150,3 +170,18 @@ def test_a_store_directory_is_read_without_a_server_of_ones_own(whence, tmp_path
     done = whence("search", "-f", "csv", "--columns", "trace_id", "--url", str(store))
     assert done.out.split() == ["trace_id", f"tr-{trace_id}"]
     os.kill(json.loads((store / "server.json").read_text())["pid"], signal.SIGTERM)
+
+
+def test_a_deleted_trace_is_named_and_stays_deleted(whence, server, traces):
+    """The last test: the traces are those of the module."""
+    path = f"{server.url}/api/v1/traces/{traces[1]}"
+    judged = {"assessment_name": "j", "feedback": {"value": 1}}
+    httpx.post(f"{path}/assessments", json=judged).raise_for_status()
+    whence("export", "traces.jsonl", *IN_500)
+    deleted = {"trace_ids": traces[:2]}
+    httpx.post(f"{server.url}/api/v1/traces/delete", json=deleted).raise_for_status()
+    done = whence("import", "traces.jsonl")
+    assert done.code == 3 and "not moved: 2\n" in done.err, done.err
+    assert "2 × it was deleted here, and stays so" in done.err
+    assert traces[0] in done.err and traces[1] in done.err and traces[2] not in done.err
+    assert httpx.get(path).status_code == 404

@@ -18,7 +18,7 @@ import msgspec
 
 from whence.errors import InvalidInputError, MalformedPayloadError
 from whence.moves.rows import load, open_file
-from whence.moves.trace import Unreadable
+from whence.moves.trace import TRACE_ID_BYTES, TRACE_ID_PREFIX, Unreadable, is_hex
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -53,7 +53,22 @@ class _Line(msgspec.Struct, rename={"resource_spans": "resourceSpans", "extra": 
     extra: Extra = msgspec.field(default_factory=Extra)
 
 
+class _Span(msgspec.Struct, rename="camel"):
+    trace_id: str = ""
+
+
+class _ScopeSpans(msgspec.Struct):
+    spans: list[_Span] = []
+
+
+class _Group(msgspec.Struct, rename="camel"):
+    """What of a group names its traces."""
+
+    scope_spans: list[_ScopeSpans] = []
+
+
 _decoder = msgspec.json.Decoder(_Line)
+_group_decoder = msgspec.json.Decoder(_Group)
 
 
 def read_units(
@@ -187,6 +202,16 @@ def _read_varint(content: bytes, place: int) -> tuple[int, int]:
         if byte < 0x80 or shift > 35:  # noqa: PLR2004 - seven bits a byte
             break
     return number, place
+
+
+def list_trace_ids(group: msgspec.Raw) -> list[str]:
+    """Return the trace of each span of a group; nothing where it is written in an odd way."""
+    try:
+        read = _group_decoder.decode(group)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return []
+    ids = [span.trace_id.lower() for scope in read.scope_spans for span in scope.spans]
+    return [TRACE_ID_PREFIX + one for one in ids if is_hex(one, TRACE_ID_BYTES)]
 
 
 def split_group(group: msgspec.Raw) -> list[msgspec.Raw]:
