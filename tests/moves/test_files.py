@@ -243,6 +243,21 @@ def test_what_is_wrong_in_a_langfuse_export_is_named_and_the_rest_arrives(whence
     assert len(moved["other"]["data"]["spans"]) == 2
 
 
+LONG = {"metadata": {"plan": "x" * 20_000, "k" * 300: "v", "full": "x" * 8000}}
+
+
+def test_metadata_and_labels_that_are_cut_are_named(whence, server, tmp_path):
+    long = {**LANGFUSE, **LONG, "id": "long", "tags": ["t" * 300]}
+    name = write(tmp_path, "long.jsonl", long, {**LANGFUSE, "id": "short"})
+    done = whence("import", "langfuse", name, "-e", "cut")
+    assert done.code == 3 and "imported 2 traces" in done.err, done.err
+    assert "not moved: 3\n" in done.err and done.err.count("(long)") == 3, done.err
+    assert "1 × metadata 'plan' was cut to 8000 characters (long)" in done.err
+    assert "the key of metadata 'kkk" in done.err and "the key of tag 'ttt" in done.err
+    info = read_experiment(server.url, "cut")["long"]["info"]
+    assert info["trace_metadata"]["plan"] == "x" * 8000 and info["tags"]["t" * 250] == "true"
+
+
 PHOENIX = [
     {
         "name": "agent",
@@ -358,6 +373,14 @@ def test_phoenix_spans_and_annotations_arrive(whence, server, tmp_path, form):
     (judged,) = info["assessments"]
     assert judged["source"]["source_type"] == "LLM_JUDGE" and judged["feedback"]["value"] == 0.75
     assert judged["span_id"] == "00f067aa0ba902b8" and judged["metadata"] == {"label": "good"}
+
+
+def test_metadata_of_phoenix_that_is_cut_is_named(whence, tmp_path):
+    trace_id = new_trace_id()
+    row = {**of_trace(trace_id, PHOENIX[0]), "attributes.metadata": LONG["metadata"]}
+    done = whence("import", "phoenix", write(tmp_path, "spans.jsonl", row))
+    assert done.code == 3 and "not moved: 2\n" in done.err, done.err
+    assert f"metadata 'plan' was cut to 8000 characters (tr-{trace_id})" in done.err
 
 
 def test_a_phoenix_annotation_without_its_span_and_a_row_without_ids_are_named(whence, tmp_path):

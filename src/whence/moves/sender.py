@@ -16,6 +16,7 @@ import threading
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -25,9 +26,16 @@ from whence.errors import InvalidInputError, PayloadTooLargeError, WhenceError
 from whence.moves.asking import ask_again
 from whence.moves.report import Loss
 from whence.moves.trace import MovedTrace, Unreadable, digits_of
+from whence.moves.values import read_text
 from whence.otlp.json import encode_request
 from whence.otlp.records import Resource, ResourceSpans
-from whence.semconv import EXPERIMENT_ID
+from whence.semconv import (
+    EXPERIMENT_ID,
+    LABEL_SOURCES,
+    MAX_KEY_CHARS,
+    MAX_VALUE_CHARS,
+    METADATA_SOURCE_OBJECTS,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -40,6 +48,7 @@ BATCH_TRACES = 250
 BATCH_BYTES = 4_000_000
 SENDERS = 2
 UNDER_WAY = 3
+SHOWN_CHARS = 100  # of a key
 
 
 class _Batch(msgspec.Struct):
@@ -129,7 +138,7 @@ class Sender:
             {one.trace_id: one.is_part for one in stored},
             spans=answer["spans"],
             assessments=judged - sum(not one["whole"] for one in answer["refused"]),
-            losses=_read_losses(answer, traces),
+            losses=[*_read_losses(answer, traces), *chain.from_iterable(map(_list_cuts, stored))],
         )
 
     def _send_less(self, traces: list[MovedTrace], error: WhenceError) -> _Outcome:
@@ -195,6 +204,30 @@ def _batches(found: Iterable[MovedTrace | Unreadable]) -> Iterable[_Batch]:
             batch = _Batch()
     if batch.read:
         yield batch
+
+
+def _list_cuts(trace: MovedTrace) -> list[Loss]:
+    """Return what the server will cut: it keeps so much of a key and of a value."""
+    found = []
+    said: list[tuple[str, dict[str, Any]]] = [("metadata", trace.metadata), ("tag", trace.tags)]
+    for span in trace.spans:
+        objects = (span.attributes.get(name) for name in METADATA_SOURCE_OBJECTS)
+        said += [("metadata", one) for one in objects if isinstance(one, dict)]
+        labels = (span.attributes.get(name) for name in LABEL_SOURCES)
+        said += [
+            ("tag", dict.fromkeys(map(str, one), ""))
+            for one in labels
+            if isinstance(one, list | tuple)
+        ]
+    for what, texts in said:
+        for key, given in texts.items():
+            value = read_text(given) or ""
+            name = key if len(key) <= SHOWN_CHARS else key[:SHOWN_CHARS] + "…"
+            if len(key) > MAX_KEY_CHARS:
+                found.append(f"the key of {what} {name!r} was cut to {MAX_KEY_CHARS} characters")
+            if len(value) > MAX_VALUE_CHARS:
+                found.append(f"{what} {name!r} was cut to {MAX_VALUE_CHARS} characters")
+    return [Loss(trace.trace_id, reason) for reason in found]
 
 
 def _read_losses(answer: dict[str, Any], traces: list[MovedTrace]) -> list[Loss]:
