@@ -389,6 +389,11 @@ ABSENT = [
     ("PUT", "/api/2.0/mlflow-artifacts/artifacts/0/run/artifacts/model.pkl", None),
     ("GET", "/api/2.0/mlflow-artifacts/artifacts", None),
     ("POST", "/api/2.0/mlflow-artifacts/mpu/create/x", None),
+    ("GET", "/get-artifact?path=a&run_uuid=1", "files of runs"),
+    ("GET", "/model-versions/get-artifact?path=a&name=m&version=1", "a model or prompt registry"),
+    ("GET", "/gateway/supported-providers", "a gateway"),
+    ("POST", "/gateway/mlflow/v1/chat/completions", "a gateway"),
+    ("DELETE", "/gateway", "a gateway"),
 ]
 
 

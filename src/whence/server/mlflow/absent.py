@@ -33,6 +33,10 @@ NOUNS: tuple[tuple[str, str], ...] = (
 )
 
 
+# Outside of `/api`: the files of runs and models, and the gateway.
+PLAIN = ("/get-artifact", "/model-versions/get-artifact", "/gateway", "/gateway/{path:path}")
+
+
 def add_absent(routes: Routes) -> None:
     """Answer all that no endpoint before took."""
 
@@ -41,6 +45,13 @@ def add_absent(routes: Routes) -> None:
 
     for area in ("mlflow", "mlflow-artifacts"):
         routes.add(ALL_METHODS, "/{rest:path}", refuse, area=area)
+
+    async def refuse_plain(request: Request) -> Response:
+        path = request.url.path
+        _refuse(request.method, path.lstrip("/"), path)
+
+    for path in PLAIN:
+        routes.add_plain(ALL_METHODS, path, refuse_plain)
 
 
 def _refuse(method: str, rest: str, path: str) -> NoReturn:
