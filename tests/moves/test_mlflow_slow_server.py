@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from mlflow_stand_in import mlflow_stand_in
 from running import read_all
@@ -9,7 +11,9 @@ from running import read_all
 from whence.entities import experiment_id_of
 from whence.errors import WhenceError
 from whence.moves.mlflow.connection import connect
+from whence.moves.mlflow.rest import READERS, ServerReader
 from whence.moves.mlflow.server import MlflowServer
+from whence.moves.selection import Selection
 from whence.sdk.reading.client import Client
 
 SLOW = experiment_id_of("slow")
@@ -35,6 +39,18 @@ def test_less_is_asked_at_once_where_no_answer_comes_in_time(whence, server, sou
     assert all(len(one["data"]["spans"]) == 1 for one in read_moved(server, source).values())
     late = [size for size in source.batches if size > source.most]
     assert len(late) < 20  # what was too much once is not asked again and again
+
+
+def test_a_few_batches_are_asked_for_before_they_are_needed(source):
+    for number in range(200):
+        source.add(3000 + number)
+    reader = ServerReader(MlflowServer(source.url), Selection())
+    traces = reader.read({})
+    next(traces)
+    time.sleep(0.2)  # for what would be asked without a bound
+    assert len(source.batches) <= READERS
+    assert len(list(traces)) == 199 and len(source.batches) == 10
+    reader.close()
 
 
 def test_a_trace_whose_answer_never_comes_is_named_and_all_others_arrive(whence, server, source):

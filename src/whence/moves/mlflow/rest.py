@@ -10,7 +10,8 @@ Needs a server of MLflow 3.0 or later.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
 PAGE, LEAST_PAGE = 200, 10
 BATCH = 20  # traces of one `batchGet`
 LONE_ATTEMPTS = 2  # for one trace whose answer does not come in time
-READERS = 4
+READERS = 4  # and as many batches are in memory
 EXPERIMENT_PAGE = 1000
 NS_PER_S = 1_000_000_000
 _UNREADABLE = (AttributeError, KeyError, TypeError, ValueError, WhenceError)
@@ -83,19 +84,30 @@ class ServerReader:
         try:
             for experiment in self.experiments:
                 for page in self._pages(experiment, places.get(experiment.id)):
-                    batches = _split(page, BATCH)
-                    for batch, spans in zip(
-                        batches, pool.map(self._read_spans, batches), strict=True
-                    ):
-                        for info in batch:
-                            yield self._make(experiment, info, *spans[info["trace_id"]])
+                    yield from self._read_page(pool, experiment, page)
         finally:
             self._server.stop()
             pool.shutdown(wait=True, cancel_futures=True)
 
+    def _read_page(
+        self, pool: ThreadPoolExecutor, experiment: Experiment, page: list[dict[str, Any]]
+    ) -> Iterator[Found]:
+        """Yield the traces of a page; `READERS` batches of it are in memory at most."""
+        under_way: deque[tuple[list[dict[str, Any]], Future[dict[str, _Read]]]] = deque()
+        waiting = deque(_split(page, BATCH))
+        while waiting or under_way:
+            while waiting and len(under_way) < READERS:
+                batch = waiting.popleft()
+                under_way.append((batch, pool.submit(self._read_spans, batch)))
+            batch, asked = under_way.popleft()
+            spans = asked.result()
+            del asked
+            for info in batch:
+                yield self._make(experiment, info, *spans.pop(info["trace_id"]))
+
     def close(self) -> None:
-        """Close this thread's connection."""
-        self._server.close()
+        """Close the connections; reading must have ended."""
+        self._server.close_all()
 
     def _read_experiments(self) -> Iterator[Experiment]:
         token: str | None = None

@@ -156,6 +156,12 @@ class MlflowServer:
             connection.close()
             self._local.connection = None
 
+    def close_all(self) -> None:
+        """Close the connections of all threads, which must have ended."""
+        self.close()
+        while self._connections:
+            self._connections.pop().close()
+
     def _once(
         self, method: str, target: str, payload: bytes | None, headers: dict[str, str]
     ) -> bytes:
