@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
+from contextlib import closing
 
 import httpx
 import pytest
@@ -166,6 +167,22 @@ def test_what_can_not_be_read_is_named_and_nothing_else_is_lost(whence, recorded
     assert len(moved[first]["data"]["spans"]) == len(recorded[1][first]["data"]["spans"]) - 1
     assert moved[second]["data"]["spans"] == []
     assert plain(moved[third])["spans"] == plain(recorded[1][third])["spans"]
+
+
+def test_spans_that_mlflow_archived_are_named(recorded, tmp_path):
+    database = tmp_path / "archived.db"
+    shutil.copy(recorded[0], database)
+    one = min(recorded[1])
+    with sqlite3.connect(database) as archived:
+        archived.execute("UPDATE spans SET content = '' WHERE trace_id = ?", (one,))
+    archived.close()
+    with closing(connect(f"sqlite:///{database}")) as connection:
+        found = list(DatabaseReader(connection, Selection(), Artifacts(None)).read({}))
+    (named,) = (trace for trace in found if trace.problems)
+    count = len(recorded[1][one]["data"]["spans"])
+    words = "MLflow has archived them: import from the MLflow server instead"
+    assert named.trace_id == one and named.spans == []
+    assert named.problems == [f"{count} of its spans: {words}"]
 
 
 @pytest.mark.parametrize(

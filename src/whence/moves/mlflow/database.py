@@ -70,6 +70,7 @@ SPANS_LOCATION, ARTIFACT_LOCATION = "mlflow.trace.spansLocation", "mlflow.artifa
 IN_STORE = "TRACKING_STORE"
 ATTACHMENT = "mlflow-attachment://"
 ATTACHMENTS_STAY = "its attachments stay where they are; their references were moved"
+ARCHIVED = "MLflow has archived them: import from the MLflow server instead"
 _Rows = dict[str, list[dict[str, Any]]]
 
 
@@ -169,7 +170,12 @@ class DatabaseReader:
     def _add_spans(self, trace: MovedTrace, rows: list[dict[str, Any]]) -> None:
         digits = digits_of(trace.trace_id)
         spans, size_bytes, has_files = [], OVERHEAD_BYTES, False
+        archived = [row for row in rows if not row["content"]]
+        if archived:
+            trace.problems.append(f"{len(archived)} of its spans: {ARCHIVED}")
         for row in rows:
+            if not row["content"]:
+                continue
             try:
                 spans.append(read_text(row["content"], digits))
             except InvalidInputError as error:
