@@ -3,7 +3,8 @@
 Spans go as OTLP/protobuf with the experiment's header (from OTLP/JSON, MLflow 3.17 loses links),
 then a head for each trace by `POST /api/3.0/mlflow/traces`, with its tags and assessments, which
 keep their ids and times. An assessment that overrides another is posted by itself, which is how
-MLflow makes the other invalid. Writing the same again changes nothing.
+MLflow makes the other invalid. Writing the same again doubles nothing, but overwrites what was
+edited there of heads.
 
 What MLflow has no place for: resources of spans, and spans of a trace whose id is not `tr-` and 32
 hex digits; the latter are named in the report. Conflicts, provenance and stored documents stay.
