@@ -177,3 +177,21 @@ def test_a_second_header_that_names_the_experiment_of_the_spans_is_taken(http):
     trace = read(http, trace_id)
     assert trace["info"]["experiment_id"] == "703"
     assert (trace["info"]["trace_metadata"]["tenant"], trace["conflicts"]) == ("acme", [])
+
+
+def test_a_second_header_changes_nothing_of_what_a_client_of_mlflow_recorded(http):
+    """The client's first header may outrank its spans; whoever sends the next one may not."""
+    trace_id = new_trace_id()
+    own = agreeing(trace_id, trace_metadata={"mlflow.user": "ana"})
+    http.post(TRACES, json=own).raise_for_status()
+    resource = {"service.version": "1.4", "deployment.environment.name": "production"}
+    send(http, trace_id, attributes=OF_MLFLOW, **resource)
+    before = read(http, trace_id)
+    changed = {"app_version": "9", "environment": "dev"}
+    for _ in range(2):
+        refused = http.post(TRACES, json=agreeing(trace_id, trace_metadata=changed))
+        assert refused.status_code == 409, refused.text
+        assert http.post(TRACES, json=own).status_code == 200
+    after = read(http, trace_id)
+    assert after["info"] == before["info"]
+    assert [one["key"] for one in after["conflicts"]] == ["app_version", "environment"]

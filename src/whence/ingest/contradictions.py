@@ -1,7 +1,8 @@
 """What a header may still say of a trace whose spans are known: what is missing, and nothing else.
 
 The header of an MLflow client and its own spans are one delivery in two parts: they may come in any
-order, and the header outranks the spans (`claims`). Another program's root speaks for its trace
+order, and the header outranks the spans (`claims`), once: after a header in a final state, they
+count as said for all later ones. Another program's root speaks for its trace
 itself: what it and its spans said before a header came is present, and stays. So such a header is
 sifted before it is stored: what repeats the spans adds nothing, what differs is a `Refusal`, and
 the rest fills the trace. Among these rules:
@@ -41,10 +42,11 @@ def sift_header(
     What the header `before` says is left to `merge_headers`.
     """
     refusals: list[Refusal] = []
+    may_outrank = before is None or before.state not in FINAL_STATES
     if before is not None and before.state == IN_PROGRESS:
         before = msgspec.structs.replace(drop_running(before), state=None)
     dropped = _find_experiment(header, spans, before, default_experiment_id, refusals)
-    if any(not (span.parent_id or span.by_mlflow) for span in spans):
+    if any(not (span.parent_id or (may_outrank and span.by_mlflow)) for span in spans):
         ranks = claims.rank_spans(spans)
         dropped |= _compare_fields(header, before, assemble.read_fields(ranks, spans), refusals)
         dropped["trace_metadata"] = _compare_metadata(header, before, ranks, refusals)
