@@ -85,7 +85,9 @@ def test_what_was_said_of_a_trace_stays(chdb_ingestor, chdb_store, experiment_id
         database=None,
         suppress_health_check=[HealthCheck.function_scoped_fixture],
     )
-    @example([("header", "c", "OK"), ("root", OF_MLFLOW, "a", False), ("header", "b", "OK")])
+    @example([("header", "c", "OK"), ("root", OF_MLFLOW, "a", False), ("import", "b", "OK")])
+    @example([("header", "a", "IN_PROGRESS"), ("root", 3, "a", False), ("import", "b", "OK")])
+    @example([("header", "a", "IN_PROGRESS"), ("root", 3, "a", False), ("header", "c", "OK")])
     @given(st.lists(ROOTS | HEADERS, min_size=2, max_size=6))
     def check(steps):
         trace_hex = new_trace_hex()

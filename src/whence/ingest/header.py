@@ -109,8 +109,8 @@ def merge_headers(first: Header, second: Header) -> tuple[Header, list[Refusal]]
             key = EXPERIMENT_ID if field == "experiment_id" else field
             refusals.append(Refusal(key, str(new), "header", of_trace=True))
     if first.state not in FINAL_STATES:
-        states = (second.state, first.state)
-        merged.state = next((one for one in states if one != IN_PROGRESS), IN_PROGRESS)
+        # A header without a state ends nothing: what a running trace said stays not final.
+        merged.state = second.state if second.state in FINAL_STATES else first.state
     elif second.state in FINAL_STATES and second.state != first.state:
         refusals.append(Refusal("state", second.state, "header", of_trace=True))
     return merged, refusals
