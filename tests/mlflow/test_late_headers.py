@@ -195,3 +195,28 @@ def test_a_second_header_changes_nothing_of_what_a_client_of_mlflow_recorded(htt
     after = read(http, trace_id)
     assert after["info"] == before["info"]
     assert [one["key"] for one in after["conflicts"]] == ["app_version", "environment"]
+
+
+def test_of_many_refused_values_the_first_hundred_are_kept_and_each_is_cut(http):
+    trace_id = new_trace_id()
+    send(http, trace_id, **{"service.version": "1.0"})
+    before = read(http, trace_id)["info"]
+    for number in range(103):
+        changed = {"app_version": f"{number:03}" + "x" * 9_000}
+        refused = http.post(TRACES, json=agreeing(trace_id, trace_metadata=changed))
+        assert refused.status_code == 409
+        assert f"{number:03}xx" in refused.json()["message"]
+    after = read(http, trace_id)
+    assert after["info"]["trace_metadata"] == before["trace_metadata"]
+    assert [one["refused"][:3] for one in after["conflicts"]] == [f"{n:03}" for n in range(100)]
+    assert {len(one["refused"]) for one in after["conflicts"]} == {8_000}
+
+
+def test_a_field_that_differs_beyond_what_is_kept_of_it_is_no_contradiction(http):
+    trace_id = new_trace_id()
+    for tail in "ab":
+        said = agreeing(trace_id, client_request_id="x" * 8_000 + tail)
+        assert http.post(TRACES, json=said).status_code == 200
+    assert http.post(TRACES, json=agreeing(trace_id, client_request_id="y" * 9_000)).is_error
+    (conflict,) = read(http, trace_id)["conflicts"]
+    assert (conflict["key"], conflict["refused"]) == ("client_request_id", "y" * 8_000)

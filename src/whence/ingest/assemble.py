@@ -16,7 +16,14 @@ from typing import TYPE_CHECKING, Any
 from whence import semconv
 from whence.ingest import claims
 from whence.ingest.cost import TOTAL_COST, parse_cost, sum_cost
-from whence.ingest.header import FINAL_STATES, IN_PROGRESS, Header, Refusal, drop_running
+from whence.ingest.header import (
+    FINAL_STATES,
+    IN_PROGRESS,
+    Header,
+    Refusal,
+    cut_value,
+    drop_running,
+)
 from whence.ingest.jsontext import to_json
 from whence.ingest.provenance import COUNTED, encode_sources
 from whence.ingest.tokens import INPUT, OUTPUT, TOTAL, parse_usage, sum_usage
@@ -135,7 +142,7 @@ def _list_conflicts(
         key = refusal.key
         value = kept.get(key)
         if refusal.of_trace:
-            value = fields.get(key) or str(getattr(row, key))
+            value = cut_value(fields.get(key) or getattr(row, key))
         if value != refusal.refused:
             rows.setdefault(
                 (key, refusal.refused),

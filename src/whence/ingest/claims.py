@@ -4,8 +4,9 @@ Header over true roots, over local roots, over the other spans by (start, span i
 roots the one acknowledged first is the trace's: a late one changes nothing. Within a span:
 `explicit`, then `derived`, then `resource`. A missing key is filled from below, but from no
 resource that contradicts the root's: that is another service's. Where two explicit values differ,
-the higher rank wins and the other becomes a conflict. Keys longer than 250 and values longer than
-8,000 characters are cut, and the cut keys are listed under `whence.truncated`.
+the higher rank wins and the other becomes a conflict, up to 100 in a trace. Keys longer than 250
+and values longer than 8,000 characters are cut, and the cut keys are listed under
+`whence.truncated`.
 
 Unknown means absent: an empty value is no claim under MLflow's source and git keys, where clients
 send '' for what they couldn't find. `sources` says of each key what told it.
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from whence import semconv
-from whence.ingest.header import Header, Refusal, is_absent
+from whence.ingest.header import MAX_CONFLICTS, Header, Refusal, cut_value, is_absent
 from whence.ingest.provenance import EXPLICIT, HEADER
 from whence.ingest.tree import find_circle
 
@@ -108,7 +109,11 @@ class Claims(msgspec.Struct):
                 if len(key) < len(full_key) or len(value) < len(full_value):
                     self.cut.add(key)
             elif otherwise and kept != value and key in self.explicit and not is_absent(key, value):
-                self.conflicts.setdefault((key, value), rank)
+                self._lose(key, value, rank)
+
+    def _lose(self, key: str, value: str, rank: str) -> None:
+        if len(self.conflicts) < MAX_CONFLICTS:
+            self.conflicts.setdefault((key, value), rank)
 
 
 def rank_spans(spans: Collection[SpanFacts]) -> Ranks:
@@ -197,8 +202,8 @@ def claim_experiment(
         return default, []
     first, *late = sorted(named, key=lambda experiment_id: (*named[experiment_id], experiment_id))
     return first, [
-        Refusal(semconv.EXPERIMENT_ID, experiment_id, "span", of_trace=True)
-        for experiment_id in late
+        Refusal(semconv.EXPERIMENT_ID, cut_value(experiment_id), "span", of_trace=True)
+        for experiment_id in late[:MAX_CONFLICTS]
     ]
 
 

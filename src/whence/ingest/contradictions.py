@@ -22,7 +22,14 @@ import msgspec
 
 from whence import semconv
 from whence.ingest import assemble, claims
-from whence.ingest.header import FINAL_STATES, IN_PROGRESS, Refusal, drop_running, is_absent
+from whence.ingest.header import (
+    FINAL_STATES,
+    IN_PROGRESS,
+    Refusal,
+    cut_value,
+    drop_running,
+    is_absent,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -66,7 +73,7 @@ def _find_experiment(
     named, _ = claims.claim_experiment(None, spans, default_id)
     if named in (wanted, default_id):
         return {}
-    refusals.append(Refusal(semconv.EXPERIMENT_ID, wanted or "", "header", of_trace=True))
+    refusals.append(Refusal(semconv.EXPERIMENT_ID, cut_value(wanted), "header", of_trace=True))
     return {"experiment_id": None}
 
 
@@ -83,14 +90,14 @@ def _compare_fields(
             continue
         dropped[field] = None
         if field not in _PREVIEWS and not _is_same(field, kept, new):
-            refusals.append(Refusal(field, str(new), "header", of_trace=True))
+            refusals.append(Refusal(field, cut_value(new), "header", of_trace=True))
     return dropped
 
 
 def _is_same(field: str, kept: Any, new: Any) -> bool:
     if field == "duration_ns":
         return bool(abs(kept - new) <= _NS_PER_MS)
-    return bool(kept == new)
+    return cut_value(kept) == cut_value(new)
 
 
 def _compare_metadata(

@@ -40,11 +40,11 @@ class StoreSpans:
 
     def __init__(self, prepared: Prepared) -> None:
         self._prepared = prepared
-        self._refused: list[tuple[str, str, str]] = []  # trace_id, key, value
+        self._refused: dict[str, list[Refusal]] = {}  # by trace id
 
     def apply(self, group: Group) -> None:
         """Take every span that is new, and the final record in place of a pending one."""
-        self._refused = []
+        self._refused = {}
         prepared = self._prepared
         for experiment_id, name in prepared.experiments.items():
             group.learn_experiment(experiment_id, name)
@@ -69,17 +69,24 @@ class StoreSpans:
     def finish(self, group: Group) -> IngestResult:
         """Say what was refused: explicit values of this request that did not become the trace's."""
         prepared = self._prepared
-        refused = list(self._refused)
         states = [group.state(trace_id) for trace_id in prepared.trace_ids]
+        found: dict[tuple[str, str, str], str | None] = {}  # trace id, key, value → kept
+        for trace_id, refusals in self._refused.items():
+            standing = group.list_standing(group.state(trace_id), refusals)
+            found.update({(trace_id, *identity): kept for identity, kept in standing.items()})
         if any(state.conflicts for state in states):
-            refused += [
-                (states[place].trace_id, key[:MAX_KEY_CHARS], value[:MAX_VALUE_CHARS])
+            said = [
+                (states[place], (key[:MAX_KEY_CHARS], value[:MAX_VALUE_CHARS]))
                 for place, facts in zip(prepared.places, prepared.facts, strict=True)
                 if states[place].conflicts
                 for key, value in facts.explicit.items()
             ]
+            for state, identity in said:
+                if identity in state.conflicts:
+                    key, value = identity
+                    found[state.trace_id, key, value] = state.conflicts[identity]
         messages = [prepared.message] if prepared.message else []
-        messages += _name_refusals(group, refused)
+        messages += _name_refusals(found)
         gone = {place for place, state in enumerate(states) if state.deleted}
         lost = sum(place in gone for place in prepared.places) if gone else 0
         return IngestResult(len(prepared.facts), "; ".join(messages), deleted_spans=lost)
@@ -104,7 +111,7 @@ class StoreSpans:
             if known is not None:
                 if known.end_time_ns:
                     if facts.end_time_ns:
-                        self._refuse_second(state, known, facts)
+                        self._refuse_second(group, state, known, facts)
                     continue
                 if known.received_at_us == now_us:
                     replaced.add(id(known))
@@ -115,7 +122,9 @@ class StoreSpans:
             return [number for number, facts in taken.items() if id(facts) not in replaced]
         return list(taken)
 
-    def _refuse_second(self, state: TraceState, known: SpanFacts, facts: SpanFacts) -> None:
+    def _refuse_second(
+        self, group: Group, state: TraceState, known: SpanFacts, facts: SpanFacts
+    ) -> None:
         """Keep what a second final record of a span would have changed, as conflicts."""
         for full_key, full_value in facts.explicit.items():
             if known.explicit.get(full_key) == full_value:
@@ -124,21 +133,17 @@ class StoreSpans:
             if is_absent(key, value):
                 continue
             refusal = Refusal(key, value, "span" if facts.parent_id else "root")
-            if refusal not in state.refusals:
-                state.refusals.append(refusal)
-            self._refused.append((state.trace_id, key, value))
+            group.refuse(state, [refusal])
+            self._refused.setdefault(state.trace_id, []).append(refusal)
 
 
-def _name_refusals(group: Group, refused: list[tuple[str, str, str]]) -> list[str]:
-    messages = []
-    for trace_id, key, value in dict.fromkeys(refused):
-        conflicts = group.state(trace_id).conflicts
-        if (key, value) in conflicts:
-            messages.append(
-                f"trace {trace_id}: {_explain(key, conflicts[key, value])}; "
-                f"{value[:200]!r} was refused"
-            )
-    return shorten(messages)
+def _name_refusals(found: dict[tuple[str, str, str], str | None]) -> list[str]:
+    return shorten(
+        [
+            f"trace {trace_id}: {_explain(key, kept)}; {value[:200]!r} was refused"
+            for (trace_id, key, value), kept in found.items()
+        ]
+    )
 
 
 def _explain(key: str, kept: str | None) -> str:
@@ -178,9 +183,9 @@ class StoreHeader:
             merged, more = merge_headers(before, sifted)
             refusals += more
         self._refusals = refusals
-        state.refusals.extend(one for one in refusals if one not in state.refusals)
+        group.refuse(state, refusals)
         group.touch(state)
-        is_refused = bool(refusals) and not self._partly and group.stands(state, refusals)
+        is_refused = not self._partly and bool(group.list_standing(state, refusals))
         if merged == before or is_refused:
             return
         if merged.experiment_id:
@@ -208,7 +213,7 @@ class StoreHeader:
 
     def list_refused(self, group: Group) -> list[str]:
         """Return what contradicted the trace, once it is folded: a sentence for each value."""
-        conflicts = group.state(self._header.trace_id).conflicts
+        conflicts = group.list_standing(group.state(self._header.trace_id), self._refusals)
         found = [
             f"{one.key!r} is {(conflicts[one.key, one.refused] or '')[:200]!r} and stays; "
             f"{one.refused[:200]!r} contradicts it"

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from whence.ingest.assemble import assemble, is_complete
 from whence.ingest.assessments import INITIAL_VERSION
-from whence.ingest.memory import Place, kept_by
+from whence.ingest.header import MAX_CONFLICTS
+from whence.ingest.memory import FACTS_PER_REFUSAL, Place, kept_by
 from whence.semconv import ANCESTORS_DOCUMENT, LINKED_RUNS_TAG
 from whence.store.rows import (
     AncestorsRow,
@@ -29,14 +30,14 @@ from whence.store.rows import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from pyarrow import RecordBatch
 
     from whence.ingest.clock import Clock
     from whence.ingest.experiments import ExperimentCache
     from whence.ingest.header import Refusal
-    from whence.ingest.memory import TraceMemory, TraceState
+    from whence.ingest.memory import Conflicts, TraceMemory, TraceState
     from whence.store.connection import Store
 
 
@@ -161,10 +162,21 @@ class Group:
         """Return the trace's row as it would be now."""
         return self._assemble(state)[0]
 
-    def stands(self, state: TraceState, refusals: Iterable[Refusal]) -> bool:
-        """Tell whether any of the trace's refusals differs from what the trace has in its place."""
+    def refuse(self, state: TraceState, refusals: Iterable[Refusal]) -> None:
+        """Keep what was refused, to be stored as conflicts; of many the first ones."""
+        for refusal in refusals:
+            if len(state.refusals) < MAX_CONFLICTS and refusal not in state.refusals:
+                state.refusals.append(refusal)
+                self.grown += FACTS_PER_REFUSAL
+
+    def list_standing(self, state: TraceState, refusals: Sequence[Refusal]) -> Conflicts:
+        """Return those that differ from what the trace has in their place, kept or not."""
+        if not refusals or not state.exists:
+            return {}
         wanted = {(one.key, one.refused) for one in refusals}
-        return any((row.key, row.refused) in wanted for row in self._assemble(state)[1])
+        rows = self._assemble(state, refusals)[1]
+        found = {(row.key, row.refused): kept_by(row) for row in rows}
+        return {identity: kept for identity, kept in found.items() if identity in wanted}
 
     # --- Folding and inserting ------------------------------------------------------------------
 
@@ -223,12 +235,14 @@ class Group:
         """The ids of the traces deleted by this group."""
         return [row.trace_id for row in self._deletions]
 
-    def _assemble(self, state: TraceState) -> tuple[TraceRow, list[ConflictRow]]:
+    def _assemble(
+        self, state: TraceState, refusals: Sequence[Refusal] | None = None
+    ) -> tuple[TraceRow, list[ConflictRow]]:
         return assemble(
             state.trace_id,
             state.facts.values(),
             state.header,
-            refusals=state.refusals,
+            refusals=state.refusals if refusals is None else refusals,
             default_experiment_id=self.default_id,
             environment_aliases=self._environment_aliases,
             version=0 if state.row is None else state.row.version,  # so that an equal row is equal

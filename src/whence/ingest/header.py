@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 State = Literal["OK", "ERROR", "IN_PROGRESS"]
 IN_PROGRESS: Final = "IN_PROGRESS"
 FINAL_STATES = ("OK", "ERROR")
+MAX_CONFLICTS = 100  # kept of a trace: of what its spans say, and of what was not stored
 COUNTED_KEYS = (SIZE_BYTES, SIZE_STATS, TOKEN_USAGE, COST)
 _RUNNING_FIELDS = ("request_time_ms", "duration_ns", "request_preview", "response_preview")
 _SCALARS = ("experiment_id", *_RUNNING_FIELDS, "client_request_id")
@@ -64,6 +65,8 @@ class Header(TraceHead, kw_only=True, omit_defaults=True):
 class Refusal(msgspec.Struct, frozen=True):
     """A value that came too late for its key; `source` says what carried it.
 
+    Key and value are cut as those of metadata are.
+
     `of_trace`: the key is a field of the trace (`state`, `duration_ns`, …), else one of metadata.
     """
 
@@ -71,6 +74,11 @@ class Refusal(msgspec.Struct, frozen=True):
     refused: str
     source: str
     of_trace: bool = False
+
+
+def cut_value(value: object) -> str:
+    """Return a value as the text that is kept where it is refused."""
+    return str(value)[:MAX_VALUE_CHARS]
 
 
 def is_absent(key: str, value: str) -> bool:
@@ -105,9 +113,9 @@ def merge_headers(first: Header, second: Header) -> tuple[Header, list[Refusal]]
         kept, new = getattr(first, field), getattr(second, field)
         if kept is None:
             setattr(merged, field, new)
-        elif new is not None and new != kept:
+        elif new is not None and cut_value(new) != cut_value(kept):
             key = EXPERIMENT_ID if field == "experiment_id" else field
-            refusals.append(Refusal(key, str(new), "header", of_trace=True))
+            refusals.append(Refusal(key, cut_value(new), "header", of_trace=True))
     if first.state not in FINAL_STATES:
         # A header without a state ends nothing: what a running trace said stays not final.
         merged.state = second.state if second.state in FINAL_STATES else first.state

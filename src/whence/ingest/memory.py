@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from whence.store.rows import ConflictRow, TraceRow
 
 MAX_FACTS = 250_000  # some 500 bytes each
+FACTS_PER_REFUSAL = 16  # a value of the greatest length, measured in facts
 KEPT_SHARE = 0.75  # after shrinking, so that it is not done for every group
 Conflicts = dict[tuple[str, str], str | None]  # (key, refused) → kept, None: nothing is
 
@@ -78,6 +79,11 @@ class TraceState:
     def exists(self) -> bool:
         """Tell whether anything of the trace is here and not deleted."""
         return not self.deleted and (bool(self.facts) or self.header is not None)
+
+    @property
+    def weight(self) -> int:
+        """What it takes in memory, in facts."""
+        return len(self.facts) + 1 + FACTS_PER_REFUSAL * len(self.refusals)
 
     def clear(self) -> None:
         """Forget everything but the tombstone."""
@@ -150,12 +156,12 @@ class TraceMemory:
         self._grown += grown
         if self._grown <= self._max_facts:
             return
-        total = sum(len(state.facts) + 1 for state in self._states.values())
+        total = sum(state.weight for state in self._states.values())
         while total > self._max_facts * KEPT_SHARE and self._states:
             oldest = next(iter(self._states))
             if oldest in keep:
                 break
-            total -= len(self._states.pop(oldest).facts) + 1
+            total -= self._states.pop(oldest).weight
         self._grown = total
 
     def _read(self, known: set[str]) -> None:
