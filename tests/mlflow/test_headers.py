@@ -76,7 +76,7 @@ def test_every_answer_says_where_the_spans_lie(http):
 def test_a_contradiction_is_refused_and_what_is_new_is_kept(http):
     trace_id = f"tr-{new_trace_id()}"
     assert http.post(TRACES, json=header(trace_id)).status_code == 200
-    changed = header(trace_id, trace_metadata={"app_version": "HACKED"})
+    changed = header(trace_id, trace_metadata={"app_version": "HACKED", "region": "eu"})
     refused = http.post(TRACES, json=changed)
     assert refused.status_code == 409
     assert refused.json()["error_code"] == "RESOURCE_CONFLICT"
@@ -92,6 +92,7 @@ def test_a_contradiction_is_refused_and_what_is_new_is_kept(http):
     )
     assert info["trace_metadata"]["app_version"] == "1.4"
     assert info["trace_metadata"]["tenant"] == "acme"
+    assert info["trace_metadata"]["region"] == "eu"
 
 
 def test_a_header_for_a_deleted_trace_is_accepted_and_not_stored(http):

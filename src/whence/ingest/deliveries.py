@@ -156,8 +156,8 @@ def _explain(key: str, kept: str | None) -> str:
 class StoreHeader:
     """Store what is said of a trace from outside: what is missing is filled, what is there stays.
 
-    A header that contradicts what is stored is refused whole (ConflictError), or `partly`: what
-    contradicts is left out, and `list_refused` tells it.
+    What contradicts is left out; where there is any, that is a ConflictError once the rest is
+    stored, or `partly` no error: `list_refused` tells it.
     """
 
     def __init__(self, header: Header, *, partly: bool = False) -> None:
@@ -185,8 +185,7 @@ class StoreHeader:
         self._refusals = refusals
         group.refuse(state, refusals)
         group.touch(state)
-        is_refused = not self._partly and bool(group.list_standing(state, refusals))
-        if merged == before or is_refused:
+        if merged == before:
             return
         if merged.experiment_id:
             group.learn_experiment(merged.experiment_id, "")
@@ -203,7 +202,7 @@ class StoreHeader:
             group.add_assessment(row)
 
     def finish(self, group: Group) -> IngestResult:
-        """Name what was refused, where that refuses the whole."""
+        """Name what was refused, where that is an error."""
         refused = [] if self._partly else self.list_refused(group)
         if refused:
             raise ConflictError(
