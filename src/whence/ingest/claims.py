@@ -21,6 +21,7 @@ import msgspec
 from whence import semconv
 from whence.ingest.header import MAX_CONFLICTS, Header, Refusal, cut_value, is_absent
 from whence.ingest.provenance import EXPLICIT, HEADER
+from whence.ingest.tags import cut_tag
 from whence.ingest.tree import find_circle
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 Texts = dict[str, str]
 
-MAX_TAG_VALUE_CHARS = 8000
 _RESERVED_TAGS = frozenset((*semconv.SERVER_TAGS, semconv.TRACE_NAME_TAG))
 
 
@@ -179,7 +179,7 @@ def claim_tags(header: Header | None, ranks: Ranks) -> dict[str, str]:
     for offered in (header.tags if header is not None else {}, *(span.tags for span in ranks)):
         for key, value in offered.items():
             if key and key not in _RESERVED_TAGS:
-                tags.setdefault(key[: semconv.MAX_KEY_CHARS], value[:MAX_TAG_VALUE_CHARS])
+                tags.setdefault(key[: semconv.MAX_KEY_CHARS], cut_tag(key, value))
     return tags
 
 

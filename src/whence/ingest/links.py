@@ -23,7 +23,7 @@ class ExtendTag:
     """Add items to the list that a tag of some traces holds; those already there are not repeated.
 
     All of the traces, or none: raises NotFoundError for the first that isn't there, and
-    InvalidInputError where a list grows longer than a tag may be.
+    InvalidInputError where a list grows longer than a tag may be, or a tag holds no list.
     """
 
     def __init__(
@@ -71,5 +71,10 @@ class ExtendTag:
             text = group.read_row(state).tags.get(self._key, "")
         else:
             text = "" if tag.deleted else tag.value
-        listed = from_json(text)
-        return listed if isinstance(listed, list) else []
+        listed = from_json(text or "[]")
+        if not isinstance(listed, list):
+            raise InvalidInputError(
+                f"tag '{self._key}' of trace {state.trace_id} holds no JSON list of links, and is "
+                "not overwritten: delete or set the tag first"
+            )
+        return listed

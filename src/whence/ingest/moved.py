@@ -16,6 +16,7 @@ import msgspec
 from whence.errors import WhenceError
 from whence.ingest.assessments import name_assessment, read_assessment
 from whence.ingest.deliveries import StoreHeader
+from whence.ingest.tags import cut_tag
 from whence.semconv import SERVER_TAGS
 from whence.store.rows import AssessmentRow, TagRow
 from whence.store.tags import read_tags
@@ -102,10 +103,11 @@ class StoreMoved:
         now_ms = group.clock.tick() // US_PER_MS  # less than any version of an API call's
         for header in self._headers:
             trace_id, before = header.trace_id, known.get(header.trace_id)
-            for key, value in header.tags.items() if before is not None else ():
+            for key, full_value in header.tags.items() if before is not None else ():
+                value = cut_tag(key, full_value)
                 row = group.newest_tag(trace_id, key, stored.get((trace_id, key)))
                 is_ours = row is not None and (row.deleted or row.version > now_ms)
-                old = (before or {}).get(key, value) if row is None else row.value
+                old = row.value if row else cut_tag(key, (before or {}).get(key, value))
                 if old != value and not is_ours and key not in SERVER_TAGS:
                     group.add_tag(TagRow(trace_id=trace_id, key=key, value=value, version=now_ms))
                     group.mention(trace_id)

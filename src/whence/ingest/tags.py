@@ -8,21 +8,41 @@ from typing import TYPE_CHECKING
 from whence import semconv
 from whence.entities.surrogates import clean
 from whence.errors import ConflictError, InvalidInputError
+from whence.ingest.jsontext import from_json, to_json
 from whence.semconv import MAX_KEY_CHARS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MAX_TAG_VALUE_CHARS = 8000
+_LINKS = (semconv.LINKED_RUNS_TAG, semconv.LINKED_PROMPTS_TAG)
 _KEY = re.compile(r"[\w\-.:/ ]+")
 
 
 def check_tags(tags: Mapping[str, str]) -> dict[str, str]:
     """Return the tags as they are stored: a long value is cut; raise where a key may not be set."""
     return {
-        check_tag_key(key): clean(_check_value(key, value))[:MAX_TAG_VALUE_CHARS]
+        check_tag_key(key): cut_tag(key, clean(_check_value(key, value)))
         for key, value in tags.items()
     }
+
+
+def cut_tag(key: str, value: str) -> str:
+    """Return a tag's value as it is stored: cut where it is long, a list of links at an item."""
+    if len(value) <= MAX_TAG_VALUE_CHARS:
+        return value
+    listed = from_json(value) if key in _LINKS else None
+    if not isinstance(listed, list):
+        return value[:MAX_TAG_VALUE_CHARS]
+    texts: list[str] = []
+    chars = 1  # a bracket; each item has one more, or a comma
+    for item in listed:
+        text = to_json(item)
+        chars += len(text) + 1
+        if chars > MAX_TAG_VALUE_CHARS:
+            break
+        texts.append(text)
+    return f"[{','.join(texts)}]"
 
 
 def check_experiment_tags(tags: Mapping[str, str | None]) -> dict[str, str | None]:
