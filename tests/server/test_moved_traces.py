@@ -235,6 +235,16 @@ def test_an_id_that_no_path_can_hold_is_refused(client, trace_id):
     assert refused["whole"] and "must be a single path component" in refused["reason"]
 
 
+@pytest.mark.parametrize("experiment_id", ["", "abc", "-1", "1.0", "٣", "9" * 21])
+def test_an_experiment_that_is_no_integer_is_refused_and_not_made(client, experiment_id):
+    trace_id, other = new_trace_id(), new_trace_id()
+    answer = move(client, head(trace_id, experiment_id=experiment_id), head(other))
+    (refused,) = answer["refused"]
+    assert (answer["traces"], refused["trace_id"]) == (1, f"tr-{trace_id}")
+    assert refused["whole"] and "experiment_id must be an integer" in refused["reason"]
+    assert client.get(f"/api/v1/traces/tr-{trace_id}").status_code == 404
+
+
 def test_judgements_on_a_root_belong_to_the_id_that_its_digits_stand_for(client):
     digits = new_trace_id()
     trace_id = f"request {digits}"

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from whence.store.connection import Store
 
 ACTIVE, DELETED = "active", "deleted"
+MAX_EXPERIMENT_DIGITS = 20
 
 
 class ExperimentCache:
@@ -80,6 +81,11 @@ class ExperimentCache:
         if known is not None and known.name == name:
             return known
         return next((row for row in self._known.values() if row.name == name), None)
+
+
+def is_experiment_id(text: str) -> bool:
+    """Tell whether an experiment may have this id, which is a decimal number."""
+    return text.isascii() and text.isdigit() and len(text) <= MAX_EXPERIMENT_DIGITS
 
 
 def check_active(experiments: ExperimentCache, experiment_id: str) -> None:

@@ -39,7 +39,7 @@ from whence.ingest.experiment_edits import (
     TagExperiment,
     check_name,
 )
-from whence.ingest.experiments import ExperimentCache
+from whence.ingest.experiments import ExperimentCache, is_experiment_id
 from whence.ingest.header import drop_absent, encode_header
 from whence.ingest.jobs import ROW_OVERHEAD_BYTES, IngestResult, Job, Refold
 from whence.ingest.known import KnownTraces
@@ -167,6 +167,7 @@ class Ingestor:
         taken, refused = [], []
         for header in headers:
             try:
+                _check_experiment(header)
                 taken.append(_check_header(header))
             except WhenceError as error:  # noqa: PERF203 - free where nothing is raised
                 refused.append(Refused(header.trace_id, error.message, whole=True))
@@ -326,6 +327,12 @@ def _check_trace_id(trace_id: str) -> None:
             f"Invalid value {trace_id[:200]!r} for parameter 'trace_id' supplied: "
             "must be a single path component"
         )
+
+
+def _check_experiment(header: Header) -> None:
+    given = header.experiment_id
+    if given is not None and not is_experiment_id(given):
+        raise InvalidInputError(f"experiment_id must be an integer, got {given[:200]!r}")
 
 
 def _check_times(header: Header) -> None:

@@ -22,6 +22,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from whence.errors import InvalidInputError, UnsupportedMediaError, WhenceError
+from whence.ingest.experiments import is_experiment_id
 from whence.ingest.prepare import CONTENT_TYPES, Envelope
 from whence.otlp import json as otlp_json
 from whence.otlp.json import JSON_TYPE, PROTOBUF_TYPE
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 
 RPC_CODES = {400: 3, 401: 16, 404: 5, 409: 6, 413: 8, 415: 3, 429: 8, 503: 14}
 RPC_INTERNAL = 13
-MAX_EXPERIMENT_DIGITS = 20
 
 
 class OtlpStatus(msgspec.Struct, omit_defaults=True, kw_only=True):
@@ -93,7 +93,7 @@ def read_experiment_header(request: Request) -> str | None:
     if given is None:
         return None
     text = given.strip()
-    if not (text.isascii() and text.isdigit() and len(text) <= MAX_EXPERIMENT_DIGITS):
+    if not is_experiment_id(text):
         raise InvalidInputError(f"{EXPERIMENT_HEADER} must be an integer, got {given!r}")
     return text
 
