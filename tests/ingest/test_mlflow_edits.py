@@ -140,8 +140,9 @@ def test_links_are_added_to_those_before_and_never_repeated(ingestor, store, tra
     ingestor.link_traces([trace_id, trace_id], "links", ["b", "a"])
     assert [tag.value for tag in read_tags(store, [trace_id])] == ['["a","b"]']
     ingestor.set_tags(trace_id, {"links": "no list"})
-    ingestor.link_traces([trace_id], "links", ["c"])
-    assert [tag.value for tag in read_tags(store, [trace_id])] == ['["c"]']
+    with pytest.raises(InvalidInputError, match="holds no JSON list of links"):
+        ingestor.link_traces([trace_id], "links", ["c"])
+    assert [tag.value for tag in read_tags(store, [trace_id])] == ["no list"]
 
 
 def test_links_of_several_traces_are_made_for_all_or_for_none(ingestor, store, trace_id):

@@ -24,8 +24,9 @@ FROM numbers({count:UInt64})
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory):
-    with open_store(tmp_path_factory.mktemp("population") / "store") as opened:
+def store(clickhouse_server_url):
+    """A store of these traces alone (a process holds one embedded store, which is the session's)."""
+    with open_store(f"{clickhouse_server_url}/population") as opened:
         for version, count in COUNTS.items():
             opened.command(_FILL, {"version": version, "count": count})
         yield opened
