@@ -196,3 +196,17 @@ def test_files_may_name_their_trace_by_its_bare_digits(http):
     assert len(read(http, trace_id)["spans"]) == 1
     for name in (digits, trace_id):
         assert http.get(place(name, "attachments/early")).content == b"early"
+
+
+def test_a_trace_id_that_is_too_long_is_refused_whatever_is_said_of_it(http):
+    long = "i" * 251
+    for refused in (
+        http.post(TRACES, json=header(long)),
+        http.post(TRACES, json=header("i" * 100_000)),
+        http.put(place(long, "picture.png"), content=b"x"),
+    ):
+        said = refused.json()
+        assert (refused.status_code, said["error_code"]) == (400, "INVALID_PARAMETER_VALUE")
+        assert "characters are too long, 250 is the limit" in said["message"]
+        assert len(said["message"]) < 500
+    assert http.post(TRACES, json=header("i" * 250)).status_code == 200

@@ -383,6 +383,15 @@ def test_metadata_of_phoenix_that_is_cut_is_named(whence, tmp_path):
     assert f"metadata 'plan' was cut to 8000 characters (tr-{trace_id})" in done.err
 
 
+def test_an_id_that_is_too_long_is_named_and_the_rest_arrives(whence, server, tmp_path):
+    long = "i" * 100_000
+    rows = [{**LANGFUSE, "id": one} for one in ("before", long, "after", "i" * 250)]
+    done = whence("import", "langfuse", write(tmp_path, "ids.jsonl", *rows), "-e", "ids")
+    assert done.code == 3 and "imported 3 traces" in done.err and len(done.err) < 3_000, done.err
+    assert "100000 characters are too long, 250 is the limit" in done.err
+    assert set(read_experiment(server.url, "ids")) == {"before", "after", "i" * 250}
+
+
 def test_a_phoenix_annotation_without_its_span_and_a_row_without_ids_are_named(whence, tmp_path):
     lost = {**ANNOTATION, "span_id": "ffffffffffffffff"}
     row = of_trace(new_trace_id(), PHOENIX[0])

@@ -235,6 +235,19 @@ def test_an_id_that_no_path_can_hold_is_refused(client, trace_id):
     assert refused["whole"] and "must be a single path component" in refused["reason"]
 
 
+def test_an_id_may_have_250_characters_and_no_more(client):
+    digits = new_trace_id()
+    allowed, long = f"{digits:x<250}", f"{digits:x<100000}"
+    answer = move(client, {"trace_id": allowed}, {"trace_id": long})
+    assert (answer["traces"], [one["whole"] for one in answer["refused"]]) == (1, [True])
+    assert "100000 characters are too long, 250 is the limit" in answer["refused"][0]["reason"]
+    assert client.get(f"/api/v1/traces/{allowed}").status_code == 200
+    form = {"traces": [], "spans": request(root(digits)), "trace_ids": {digits: long}}
+    refused = client.post("/api/v1/traces/import", json=form)
+    assert refused.status_code == 400 and len(refused.text) < 1_000
+    assert "parameter 'trace_ids'" in refused.text and "250 is the limit" in refused.text
+
+
 @pytest.mark.parametrize("experiment_id", ["", "abc", "-1", "1.0", "٣", "9" * 21])
 def test_an_experiment_that_is_no_integer_is_refused_and_not_made(client, experiment_id):
     trace_id, other = new_trace_id(), new_trace_id()

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 
+from whence.errors import InvalidInputError
 from whence.ingest.assessments import name_assessment
 from whence.semconv import (
     ABSENT_WHERE_EMPTY,
@@ -38,6 +39,9 @@ MAX_CONFLICTS = 100  # kept of a trace: of what its spans say, and of what was n
 COUNTED_KEYS = (SIZE_BYTES, SIZE_STATS, TOKEN_USAGE, COST)
 _RUNNING_FIELDS = ("request_time_ms", "duration_ns", "request_preview", "response_preview")
 _SCALARS = ("experiment_id", *_RUNNING_FIELDS, "client_request_id")
+FIELDS_OF_TRACE = frozenset({EXPERIMENT_ID, "state", *_SCALARS[1:]})  # that may be refused
+MAX_TRACE_ID_CHARS = 250  # MLflow's tables have room for 50
+SHOWN_CHARS = 100
 
 
 class TraceHead(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -79,6 +83,18 @@ class Refusal(msgspec.Struct, frozen=True):
 def cut_value(value: object) -> str:
     """Return a value as the text that is kept where it is refused."""
     return str(value)[:MAX_VALUE_CHARS]
+
+
+def check_trace_id(trace_id: str, name: str = "trace_id") -> None:
+    """Raise InvalidInputError where a trace can't be stored under this id."""
+    if trace_id in ("", ".", "..") or "/" in trace_id:
+        why = "must be a single path component"
+    elif len(trace_id) > MAX_TRACE_ID_CHARS:
+        why = f"{len(trace_id)} characters are too long, {MAX_TRACE_ID_CHARS} is the limit"
+    else:
+        return
+    shown = repr(trace_id if len(trace_id) <= SHOWN_CHARS else trace_id[:SHOWN_CHARS] + "…")
+    raise InvalidInputError(f"Invalid value {shown} for parameter '{name}' supplied: {why}")
 
 
 def is_absent(key: str, value: str) -> bool:

@@ -40,7 +40,7 @@ from whence.ingest.experiment_edits import (
     check_name,
 )
 from whence.ingest.experiments import ExperimentCache, is_experiment_id
-from whence.ingest.header import drop_absent, encode_header
+from whence.ingest.header import check_trace_id, drop_absent, encode_header
 from whence.ingest.jobs import ROW_OVERHEAD_BYTES, IngestResult, Job, Refold
 from whence.ingest.known import KnownTraces
 from whence.ingest.links import ExtendTag
@@ -253,7 +253,8 @@ class Ingestor:
         self._do(TagExperiment(experiment_id, check_experiment_tags(tags)), [])
 
     def store_artifact(self, artifact: ArtifactRow) -> None:
-        """Store a file of a trace, which may not be there yet."""
+        """Store a file of a trace, which may not be there yet. Raises InvalidInputError."""
+        check_trace_id(artifact.trace_id)
         self._do(StoreArtifact(artifact), [artifact.trace_id])
 
     # --- The rest -------------------------------------------------------------------------------
@@ -308,7 +309,7 @@ class Ingestor:
 
 def _check_header(header: Header) -> Header:
     """Return the header as it is stored, or raise InvalidInputError."""
-    _check_trace_id(header.trace_id)
+    check_trace_id(header.trace_id)
     _check_times(header)
     metadata = drop_absent(header.trace_metadata)
     for name in REPOSITORY_NAMES.intersection(metadata):
@@ -319,14 +320,6 @@ def _check_header(header: Header) -> Header:
 def _weigh(header: Header) -> int:
     """Return about what a header takes in memory: itself, and the text that is stored of it."""
     return 2 * len(encode_header(header)) + ROW_OVERHEAD_BYTES
-
-
-def _check_trace_id(trace_id: str) -> None:
-    if trace_id in ("", ".", "..") or "/" in trace_id:
-        raise InvalidInputError(
-            f"Invalid value {trace_id[:200]!r} for parameter 'trace_id' supplied: "
-            "must be a single path component"
-        )
 
 
 def _check_experiment(header: Header) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 MAX_KEPT = 10_000
 SHOWN_PLACES, SHOWN_REASONS = 3, 20
+SHOWN_CHARS = 200  # of a place
 
 
 class Loss(msgspec.Struct, frozen=True):
@@ -87,8 +88,9 @@ class Report:
         for loss in self.losses:
             by_reason.setdefault(loss.reason, []).append(loss.where)
         for reason, places in list(by_reason.items())[:SHOWN_REASONS]:
-            shown = ", ".join(places[:SHOWN_PLACES]) + (", …" * (len(places) > SHOWN_PLACES))
-            yield f"{len(places)} × {reason} ({shown})"
+            shown = ", ".join(one[:SHOWN_CHARS] for one in places[:SHOWN_PLACES])
+            more = ", …" * (len(places) > SHOWN_PLACES)
+            yield f"{len(places)} × {reason} ({shown}{more})"
         if len(by_reason) > SHOWN_REASONS or self.lost > len(self.losses):
             yield "and more: --report FILE names all of them"
 

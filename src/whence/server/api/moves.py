@@ -15,7 +15,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from whence.errors import InvalidInputError
-from whence.ingest.header import Header, TraceHead
+from whence.ingest.header import Header, TraceHead, check_trace_id
 from whence.ingest.moved import Refused  # noqa: TC001 - msgspec reads the annotation
 from whence.ingest.prepare import Envelope
 from whence.server.api.payloads import read_struct
@@ -89,7 +89,4 @@ def _check_ids(trace_ids: dict[str, str]) -> None:
                 f"trace_ids: {digits[:64]!r} is not 32 lowercase hex digits, which stand for "
                 f"{trace_id[:200]!r} in the spans"
             )
-        if trace_id in ("", ".", "..") or "/" in trace_id:
-            raise InvalidInputError(
-                f"trace_ids: {trace_id[:200]!r} is no trace id: it must be a single path component"
-            )
+        check_trace_id(trace_id, "trace_ids")
