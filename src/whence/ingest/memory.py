@@ -2,7 +2,8 @@
 
 Bounded by the number of spans remembered; the least recently touched traces go first. What is not
 remembered is read back: one query tells which ids of a group are known at all, and only for those
-that are, spans, headers and places are read. Several servers on one store can't trust their memory
+that are, spans, headers, conflicts and places are read. So what a trace refuses is the same whether
+it is remembered or not, also after a restart. Several servers on one store can't trust their memory
 (another one may have written meanwhile): they forget after every group.
 """
 
@@ -13,7 +14,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from whence.ingest.assemble import assemble
 from whence.ingest.facts import facts_of
-from whence.ingest.header import decode_header
+from whence.ingest.header import FIELDS_OF_TRACE, Refusal, cut_value, decode_header
+from whence.semconv import EXPERIMENT_ID
+from whence.store.conflicts import read_conflicts
 from whence.store.deletions import read_deleted
 from whence.store.headers import read_headers
 from whence.store.spans import read_span_facts
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from whence.ingest.facts import SpanFacts
-    from whence.ingest.header import Header, Refusal
+    from whence.ingest.header import Header
     from whence.ingest.known import KnownTraces
     from whence.store.connection import Store
     from whence.store.rows import ConflictRow, TraceRow
@@ -178,14 +181,35 @@ class TraceMemory:
         # Deleted traces too: a crash may have left their rows.
         for trace_id, place in locate_traces(self._store, known).items():
             states[trace_id].place = Place(*place)
+        conflicts: dict[str, list[ConflictRow]] = {}
+        for conflict in read_conflicts(self._store, living):
+            conflicts.setdefault(conflict.trace_id, []).append(conflict)
         for trace_id, state in states.items():
             state.deleted = trace_id in deleted
-            if state.exists:
-                _, conflicts = assemble(
-                    trace_id,
-                    state.facts.values(),
-                    state.header,
-                    default_experiment_id=self._default_experiment_id,
-                )
-                state.conflicts = {(row.key, row.refused): kept_by(row) for row in conflicts}
+            if trace_id in conflicts and state.exists:
+                self._read_refusals(state, conflicts[trace_id])
             self._states[trace_id] = state
+
+    def _read_refusals(self, state: TraceState, stored: list[ConflictRow]) -> None:
+        """Take the conflicts that are stored; what the spans don't say was turned away."""
+        row, said = assemble(
+            state.trace_id,
+            state.facts.values(),
+            state.header,
+            default_experiment_id=self._default_experiment_id,
+        )
+        state.conflicts = {(one.key, one.refused): kept_by(one) for one in stored}
+        known = {(one.key, one.refused) for one in said}
+        state.refusals = [
+            Refusal(one.key, one.refused, one.source, of_trace=_is_of_trace(one, row))
+            for one in stored
+            if (one.key, one.refused) not in known
+        ]
+
+
+def _is_of_trace(conflict: ConflictRow, row: TraceRow) -> bool:
+    """Tell whether a conflict is about a field of the trace, rather than its metadata."""
+    if conflict.key not in FIELDS_OF_TRACE:
+        return False
+    name = "experiment_id" if conflict.key == EXPERIMENT_ID else conflict.key
+    return conflict.kept == cut_value(getattr(row, name))
