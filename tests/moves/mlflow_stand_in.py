@@ -32,6 +32,7 @@ class Asked:
     is_held: threading.Event = field(default_factory=threading.Event)
     go_on: threading.Event = field(default_factory=threading.Event)
     batches: list[int] = field(default_factory=list)
+    span_bytes: int = 0  # that the name of each span has more
     url: str = ""
 
     def add(self, number: int, **more: Any) -> str:
@@ -51,11 +52,11 @@ class Asked:
         return trace_id
 
 
-def make_span(trace_id: str) -> dict[str, Any]:
+def make_span(trace_id: str, more_bytes: int = 0) -> dict[str, Any]:
     return {
         "trace_id": trace_id,
         "span_id": BASE64_SPAN_ID,
-        "name": "answer",
+        "name": "answer" + "!" * more_bytes,
         "start_time_unix_nano": 1_795_410_007_000_000_000,
         "end_time_unix_nano": 1_795_410_008_000_000_000,
         "status": {"code": "STATUS_CODE_OK"},
@@ -77,7 +78,10 @@ class Handler(BaseHTTPRequestHandler):
             self.asked.batches.append(len(ids))
             self.hold(self.asked.held_spans in ids)
             is_late = len(ids) > self.asked.most or not self.asked.never.isdisjoint(ids)
-            traces = [{"trace_info": {"trace_id": one}, "spans": [make_span(one)]} for one in ids]
+            more = self.asked.span_bytes
+            traces = [
+                {"trace_info": {"trace_id": one}, "spans": [make_span(one, more)]} for one in ids
+            ]
             self.answer({"traces": traces}, is_late=is_late)
         else:
             (trace_id,) = given["trace_id"]

@@ -11,7 +11,7 @@ from running import read_all
 from whence.entities import experiment_id_of
 from whence.errors import WhenceError
 from whence.moves.mlflow.connection import connect
-from whence.moves.mlflow.rest import READERS, ServerReader
+from whence.moves.mlflow.rest import ANSWER_BYTES, BATCH, FIRST_BATCH, READERS, ServerReader
 from whence.moves.mlflow.server import MlflowServer
 from whence.moves.selection import Selection
 from whence.sdk.reading.client import Client
@@ -49,7 +49,17 @@ def test_a_few_batches_are_asked_for_before_they_are_needed(source):
     next(traces)
     time.sleep(0.2)  # for what would be asked without a bound
     assert len(source.batches) <= READERS
-    assert len(list(traces)) == 199 and len(source.batches) == 10
+    assert len(list(traces)) == 199 and len(source.batches) <= 20 and max(source.batches) == BATCH
+    reader.close()
+
+
+def test_of_large_traces_few_are_asked_for_at_once(source):
+    for number in range(24):
+        source.add(4000 + number)
+    source.span_bytes = ANSWER_BYTES // 2
+    reader = ServerReader(MlflowServer(source.url), Selection())
+    assert len(list(reader.read({}))) == 24
+    assert max(source.batches) == FIRST_BATCH and set(source.batches[READERS + 1 :]) <= {1, 2, 3}
     reader.close()
 
 

@@ -5,6 +5,9 @@ Heads come from the search, in pages by time; spans of traces that lie in the se
 from its artifacts, wherever they lie. Spans that one request in many fails over are asked for
 alone. Reading goes on at any time of request, also while traces arrive.
 
+Memory: `READERS` batches of about `ANSWER_BYTES`. How large traces are is learned from the answers:
+the first batches are small, and where traces grow suddenly, one batch of each reader is too large.
+
 Needs a server of MLflow 3.0 or later.
 """
 
@@ -50,7 +53,8 @@ if TYPE_CHECKING:
     from whence.moves.selection import Selection
 
 PAGE, LEAST_PAGE = 200, 10
-BATCH = 20  # traces of one `batchGet`
+BATCH, FIRST_BATCH = 20, 5  # traces of one `batchGet`
+ANSWER_BYTES = 4_000_000  # of one, as JSON
 LONE_ATTEMPTS = 2  # for one trace whose answer does not come in time
 READERS = 4  # and as many batches are in memory
 EXPERIMENT_PAGE = 1000
@@ -67,7 +71,9 @@ class ServerReader:
         self._server = server
         self._selection = selection
         self._since_ms = selection.since_ms
-        self._page, self._batch = PAGE, BATCH
+        self._page = PAGE
+        self._in_time = BATCH  # the most traces that were answered for in time
+        self._light = FIRST_BATCH  # the most that weigh no more than `ANSWER_BYTES`
         self.left_out: list[str] = []
         try:
             self.experiments = sorted(self._read_experiments(), key=lambda one: int(one.id))
@@ -94,10 +100,10 @@ class ServerReader:
     ) -> Iterator[Found]:
         """Yield the traces of a page; `READERS` batches of it are in memory at most."""
         under_way: deque[tuple[list[dict[str, Any]], Future[dict[str, _Read]]]] = deque()
-        waiting = deque(_split(page, BATCH))
+        waiting = deque(page)
         while waiting or under_way:
             while waiting and len(under_way) < READERS:
-                batch = waiting.popleft()
+                batch = [waiting.popleft() for _ in range(min(len(waiting), self._light))]
                 under_way.append((batch, pool.submit(self._read_spans, batch)))
             batch, asked = under_way.popleft()
             spans = asked.result()
@@ -211,7 +217,7 @@ class ServerReader:
         found: dict[str, _Read] = {}
         stored = [info["trace_id"] for info in batch if _is_stored(info)]
         while stored:
-            some, stored = stored[: self._batch], stored[self._batch :]
+            some, stored = stored[: self._in_time], stored[self._in_time :]
             found.update(self._read_stored(some)[0])
         for info in batch:
             trace_id = info["trace_id"]
@@ -227,10 +233,11 @@ class ServerReader:
         """
         found: dict[str, _Read] = {}
         try:
-            answer = self._server.ask(
-                "GET", f"{V3}/traces/batchGet", query={"trace_ids": ids}, unless=NoAnswerError
-            )
-            for one in answer.get("traces") or ():
+            path = f"{V3}/traces/batchGet"
+            answer = self._server.fetch("GET", path, query={"trace_ids": ids}, unless=NoAnswerError)
+            fitting = ANSWER_BYTES * len(ids) // (len(answer) + 1)
+            self._light = max(1, min(BATCH, 2 * self._light, fitting))
+            for one in self._server.decode(answer, path).get("traces") or ():
                 trace_id = one["trace_info"]["trace_id"]
                 found[trace_id] = _read_forms(one.get("spans") or [], trace_id)
         except NoAnswerError:
@@ -246,7 +253,7 @@ class ServerReader:
         first, is_first_in_time = self._read_stored(ids[:half])
         second, is_second_in_time = self._read_stored(ids[half:])
         if is_first_in_time and is_second_in_time:  # it was too much, and not one bad trace
-            self._batch = min(self._batch, half)
+            self._in_time = min(self._in_time, half)
         return {**first, **second}
 
     def _read_alone(self, ask: Callable[[str], _Read], trace_id: str) -> _Read:
@@ -309,10 +316,6 @@ def _read_forms(forms: list[dict[str, Any]], trace_id: str) -> _Read:
 
 def _is_stored(info: dict[str, Any]) -> bool:
     return bool((info.get("tags") or {}).get(SPANS_LOCATION) == IN_STORE)
-
-
-def _split(page: list[dict[str, Any]], size: int) -> list[list[dict[str, Any]]]:
-    return [page[start : start + size] for start in range(0, len(page), size)]
 
 
 def _say(error: Exception) -> str:

@@ -105,6 +105,10 @@ class MlflowServer:
         It is asked again where it is busy, but not after an error of the kind `unless`.
         """
         answer = self.fetch(method, path, query=query, body=body, headers=headers, unless=unless)
+        return self.decode(answer, path)
+
+    def decode(self, answer: bytes, path: str) -> Any:
+        """Return the JSON of an answer; WhenceError where it is none."""
         try:
             return msgspec.json.decode(answer or b"{}")
         except (msgspec.DecodeError, UnicodeDecodeError):
