@@ -169,9 +169,11 @@ METADATA_SOURCE_PREFIXES = (
 )
 # An object, or the JSON text of one: every key of it becomes a metadata key.
 METADATA_SOURCE_OBJECTS = ("metadata", "langfuse.trace.metadata")
-# A list of labels: each becomes a tag of that name with the value `true`.
+MAX_OBJECT_CHARS, MAX_OBJECT_KEYS = 65_536, 256  # of a larger one nothing does
+# A list of labels: each of the first ones becomes a tag of that name with the value `true`.
 LABEL_SOURCES = ("tag.tags", "langfuse.trace.tags")
 LABEL_VALUE = "true"
+MAX_LABELS = 100
 
 # Where a client knows nothing, MLflow's sends '': under these keys '' counts as absent.
 ABSENT_WHERE_EMPTY = "mlflow.source."

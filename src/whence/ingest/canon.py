@@ -27,10 +27,6 @@ REPOSITORY_NAMES = frozenset(
     (semconv.GIT_REPO_URL, *semconv.METADATA_SOURCES[semconv.GIT_REPO_URL])
 )
 
-MAX_OBJECT_CHARS = 65_536
-MAX_OBJECT_KEYS = 256
-MAX_LABELS = 100
-
 _NONE: Texts = {}
 _NAMES = semconv.METADATA_KEY_OF.keys()
 _OBJECTS = frozenset(semconv.METADATA_SOURCE_OBJECTS)
@@ -129,7 +125,7 @@ def _is_branch(attributes: Mapping[str, str]) -> bool:
 def _read_objects(attributes: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
     for name in semconv.METADATA_SOURCE_OBJECTS:
         text = attributes.get(name, "")
-        if 2 < len(text) <= MAX_OBJECT_CHARS:  # noqa: PLR2004 - `{}` and `""` say nothing
+        if 2 < len(text) <= semconv.MAX_OBJECT_CHARS:  # noqa: PLR2004 - `{}` and `""` say nothing
             for key, value in _parse_object(text).items():
                 yield key, value, name
 
@@ -138,7 +134,7 @@ def _read_objects(attributes: Mapping[str, str]) -> Iterator[tuple[str, str, str
 def _parse_object(text: str) -> Texts:
     """Return the texts of an object, or of the JSON text of one; {} for anything else."""
     said = _unpack(text)
-    if not isinstance(said, dict) or len(said) > MAX_OBJECT_KEYS:
+    if not isinstance(said, dict) or len(said) > semconv.MAX_OBJECT_KEYS:
         return _NONE
     texts = {
         key: value if isinstance(value, str) else to_json(value) for key, value in said.items()
@@ -151,9 +147,9 @@ def _parse_object(text: str) -> Texts:
 def _read_labels(attributes: Mapping[str, str]) -> Iterator[str]:
     for name in semconv.LABEL_SOURCES:
         text = attributes.get(name, "")
-        labels = _unpack(text) if 0 < len(text) <= MAX_OBJECT_CHARS else None
+        labels = _unpack(text) if 0 < len(text) <= semconv.MAX_OBJECT_CHARS else None
         if isinstance(labels, list):
-            yield from (one for one in labels[:MAX_LABELS] if isinstance(one, str) and one)
+            yield from (one for one in labels[: semconv.MAX_LABELS] if isinstance(one, str) and one)
 
 
 def _unpack(text: str) -> Any:

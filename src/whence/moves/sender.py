@@ -16,7 +16,6 @@ import threading
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -24,18 +23,12 @@ import msgspec
 from whence.entities.surrogates import clean
 from whence.errors import InvalidInputError, PayloadTooLargeError, WhenceError
 from whence.moves.asking import ask_again
+from whence.moves.cuts import list_cuts
 from whence.moves.report import Loss
 from whence.moves.trace import MovedTrace, Unreadable, digits_of
-from whence.moves.values import read_text
 from whence.otlp.json import encode_request
 from whence.otlp.records import Resource, ResourceSpans
-from whence.semconv import (
-    EXPERIMENT_ID,
-    LABEL_SOURCES,
-    MAX_KEY_CHARS,
-    MAX_VALUE_CHARS,
-    METADATA_SOURCE_OBJECTS,
-)
+from whence.semconv import EXPERIMENT_ID
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -48,7 +41,6 @@ BATCH_TRACES = 250
 BATCH_BYTES = 4_000_000
 SENDERS = 2
 UNDER_WAY = 3
-SHOWN_CHARS = 100  # of a key
 
 
 class _Batch(msgspec.Struct):
@@ -134,11 +126,12 @@ class Sender:
         refused = {one["trace_id"] for one in answer["refused"] if one["whole"]}
         stored = [one for one in traces if clean(one.trace_id) not in refused]
         judged = sum(len(one.assessments) for one in stored)
+        cuts = [Loss(one.trace_id, reason) for one in stored for reason in list_cuts(one)]
         return _Outcome(
             {one.trace_id: one.is_part for one in stored},
             spans=answer["spans"],
             assessments=judged - sum(not one["whole"] for one in answer["refused"]),
-            losses=[*_read_losses(answer, traces), *chain.from_iterable(map(_list_cuts, stored))],
+            losses=[*_read_losses(answer, traces), *cuts],
         )
 
     def _send_less(self, traces: list[MovedTrace], error: WhenceError) -> _Outcome:
@@ -204,30 +197,6 @@ def _batches(found: Iterable[MovedTrace | Unreadable]) -> Iterable[_Batch]:
             batch = _Batch()
     if batch.read:
         yield batch
-
-
-def _list_cuts(trace: MovedTrace) -> list[Loss]:
-    """Return what the server will cut: it keeps so much of a key and of a value."""
-    found = []
-    said: list[tuple[str, dict[str, Any]]] = [("metadata", trace.metadata), ("tag", trace.tags)]
-    for span in trace.spans:
-        objects = (span.attributes.get(name) for name in METADATA_SOURCE_OBJECTS)
-        said += [("metadata", one) for one in objects if isinstance(one, dict)]
-        labels = (span.attributes.get(name) for name in LABEL_SOURCES)
-        said += [
-            ("tag", dict.fromkeys(map(str, one), ""))
-            for one in labels
-            if isinstance(one, list | tuple)
-        ]
-    for what, texts in said:
-        for key, given in texts.items():
-            value = read_text(given) or ""
-            name = key if len(key) <= SHOWN_CHARS else key[:SHOWN_CHARS] + "…"
-            if len(key) > MAX_KEY_CHARS:
-                found.append(f"the key of {what} {name!r} was cut to {MAX_KEY_CHARS} characters")
-            if len(value) > MAX_VALUE_CHARS:
-                found.append(f"{what} {name!r} was cut to {MAX_VALUE_CHARS} characters")
-    return [Loss(trace.trace_id, reason) for reason in found]
 
 
 def _read_losses(answer: dict[str, Any], traces: list[MovedTrace]) -> list[Loss]:
