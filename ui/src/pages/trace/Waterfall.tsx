@@ -3,6 +3,7 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { useCallback, useEffect, useRef } from "react";
 
+import { useSlots } from "../../components/useSlots";
 import { useKept } from "../../kept";
 import { formatDuration } from "../../model/format";
 import { listSelfStretches, type Stretch } from "../../model/ownTime";
@@ -16,6 +17,8 @@ import { type Emphasis, WaterfallRow } from "./WaterfallRow";
 
 const ROW_HEIGHT = 28;
 const NARROW_ROW_HEIGHT = 46;
+/** Rows beyond the edges: what one notch of a wheel brings in. */
+const OVERSCAN = 5;
 const MOST_TICKS = 5;
 const WHEEL_ZOOM = 0.002;
 const NAME_WIDTH = "whence.trace.names";
@@ -48,7 +51,8 @@ export function Waterfall(props: WaterfallProps) {
     count: rows.length,
     getScrollElement: () => scroller.current,
     estimateSize: () => height,
-    overscan: 12,
+    getItemKey: useCallback((index: number) => rows[index]?.node.key ?? index, [rows]),
+    overscan: OVERSCAN,
   });
   useEffect(() => virtualizer.measure(), [height, virtualizer]);
   useEffect(() => {
@@ -64,6 +68,9 @@ export function Waterfall(props: WaterfallProps) {
   });
   const select = useStable(onSelect);
   const toggle = useStable(onToggle);
+
+  const items = virtualizer.getVirtualItems();
+  const slots = useSlots(items.map(({ key }) => key), scroller);
 
   return (
     <div
@@ -81,14 +88,15 @@ export function Waterfall(props: WaterfallProps) {
         </div>
       )}
       <div role="tree" aria-label="Spans" className={styles.rows} style={{ height: virtualizer.getTotalSize() }}>
-        {virtualizer.getVirtualItems().map((item) => {
+        {items.map((item) => {
           const row = rows[item.index];
           if (row === undefined) return null;
           const { node } = row;
           const isSelected = item.index === selected;
           return (
             <WaterfallRow
-              key={node.key}
+              key={slots.get(item.key) ?? -1}
+              slot={slots.get(item.key) ?? -1}
               node={node}
               depth={row.depth}
               isCollapsed={row.isCollapsed}

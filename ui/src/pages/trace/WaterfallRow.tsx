@@ -23,6 +23,8 @@ const LEAST_GAP = 1 / 2000;
 export type Emphasis = "none" | "self" | "critical";
 
 export interface RowProps {
+  /** Which element of the list this is; its node changes while the list is scrolled. */
+  slot: number;
   node: SpanNode;
   depth: number;
   isCollapsed: boolean;
@@ -60,8 +62,9 @@ export const WaterfallRow = memo(function WaterfallRow(props: RowProps) {
       aria-selected={isSelected}
       tabIndex={-1}
       {...(node.children.length > 0 ? { "aria-expanded": !isCollapsed } : {})}
+      data-slot={props.slot}
       className={looks.join(" ")}
-      style={{ transform: `translateY(${top}px)`, height }}
+      style={{ top, height }}
       onDoubleClick={() => props.onFit(node)}
     >
       <div className={styles.name} style={{ paddingLeft: indent + 8 }}>

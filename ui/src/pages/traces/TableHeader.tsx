@@ -1,6 +1,6 @@
 /** The list's heading: a click on a title sorts, its right edge resizes. */
 
-import { type KeyboardEvent, type PointerEvent, useRef } from "react";
+import { type KeyboardEvent, memo, type PointerEvent, useRef } from "react";
 
 import { type ColumnChoice, resetWidth, resizeColumn } from "../../model/columns";
 import { nextOrder, sortDirection } from "../../model/order";
@@ -21,7 +21,7 @@ interface HeaderProps {
   onSelectAll: (() => void) | null;
 }
 
-export function Header(props: HeaderProps) {
+export const Header = memo(function Header(props: HeaderProps) {
   const { view, columns, tracks, choice, onChoice, selected, onSelectAll } = props;
   return (
     <div role="row" aria-rowindex={1} className={styles.head} style={{ gridTemplateColumns: tracks }}>
@@ -47,7 +47,7 @@ export function Header(props: HeaderProps) {
       ))}
     </div>
   );
-}
+});
 
 interface TitleProps {
   column: Column;

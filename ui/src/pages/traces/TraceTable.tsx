@@ -1,9 +1,11 @@
 /** The list of traces: only the rows in sight are in the page. */
 
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { type MouseEvent, type ReactNode, useEffect, useRef } from "react";
+import { memo, type MouseEvent, type ReactNode, useCallback, useEffect, useMemo, useRef } from "react";
 
 import type { TraceInfo } from "../../api/types";
+import { Isolated } from "../../components/Isolated";
+import { useSlots } from "../../components/useSlots";
 import type { ColumnChoice } from "../../model/columns";
 import { formatCount, formatNumberOf, formatTime } from "../../model/format";
 import type { ListRow, SessionGroup } from "../../model/sessions";
@@ -17,6 +19,8 @@ import { buildGroupsUrl } from "../sessions/url";
 import { buildTracesUrl, type TracesView } from "./url";
 
 const ROW_HEIGHT = 32;
+/** Rows beyond the edges: what one notch of a wheel brings in. */
+const OVERSCAN = 5;
 const LOAD_AHEAD = 15;
 
 /** Where each list was scrolled to, so that "back" comes back to the same row. */
@@ -51,8 +55,9 @@ export function TraceTable(props: TraceTableProps) {
     count: rows.length,
     getScrollElement: () => scroller.current,
     estimateSize: () => ROW_HEIGHT,
-    getItemKey: (index) => keyOf(rows[index], index),
-    overscan: 12,
+    // One function for one list, or every scroll event would measure all rows anew.
+    getItemKey: useCallback((index: number) => keyOf(rows[index], index), [rows]),
+    overscan: OVERSCAN,
     initialOffset: offsets.get(key) ?? 0,
   });
   useEffect(() => {
@@ -65,7 +70,8 @@ export function TraceTable(props: TraceTableProps) {
     if (last >= rows.length - LOAD_AHEAD) onNearEnd();
   }, [last, rows.length, onNearEnd]);
 
-  const { columns, tracks, leastPx } = layOut(choice);
+  const slots = useSlots(items.map(({ key: row }) => row), scroller);
+  const { columns, tracks, leastPx } = useMemo(() => layOut(choice), [choice]);
   const hold = (): void => onHold(isOver.current || (scroller.current?.scrollTop ?? 0) > 0);
   return (
     <div
@@ -90,7 +96,15 @@ export function TraceTable(props: TraceTableProps) {
         style={{ minWidth: leastPx }}
       >
         <div role="rowgroup" className={styles.headGroup}>
-          <Header {...props} columns={columns} tracks={tracks} />
+          <Header
+            view={view}
+            columns={columns}
+            tracks={tracks}
+            choice={choice}
+            onChoice={props.onChoice}
+            selected={props.selected}
+            onSelectAll={props.onSelectAll}
+          />
         </div>
         <div
           role="rowgroup"
@@ -108,12 +122,13 @@ export function TraceTable(props: TraceTableProps) {
           {items.map((item) => {
             const row = rows[item.index];
             if (row === undefined) return null;
-            const place = { index: item.index, top: item.start };
+            const slot = slots.get(item.key) ?? -1;
+            const place = { index: item.index, top: item.start, slot };
             return row.kind === "session" ? (
-              <SessionRow key={item.key} group={row.group} view={view} {...place} />
+              <SessionRow key={slot} group={row.group} view={view} {...place} />
             ) : (
               <Row
-                key={item.key}
+                key={slot}
                 info={row.info}
                 columns={columns}
                 tracks={tracks}
@@ -145,6 +160,7 @@ interface RowProps {
   tracks: string;
   index: number;
   top: number;
+  slot: number;
   isActive: boolean;
   isSelected: boolean;
   isFresh: boolean;
@@ -152,8 +168,8 @@ interface RowProps {
   nowMs: number;
 }
 
-function Row(props: RowProps) {
-  const { info, columns, tracks, index, top, isActive, isSelected, isFresh, nowMs } = props;
+const Row = memo(function Row(props: RowProps) {
+  const { info, columns, tracks, index, top, slot, isActive, isSelected, isFresh, nowMs } = props;
   const linked = columns.some(({ id }) => id === "name") ? "name" : columns[0]?.id;
   const looks = [
     styles.row,
@@ -167,8 +183,9 @@ function Row(props: RowProps) {
     <div
       role="row"
       aria-rowindex={index + 2}
+      data-slot={slot}
       className={looks.join(" ")}
-      style={{ gridTemplateColumns: tracks, transform: `translateY(${top}px)` }}
+      style={{ gridTemplateColumns: tracks, top }}
     >
       <div role="cell" className={styles.mark}>
         <input
@@ -181,7 +198,8 @@ function Row(props: RowProps) {
         />
       </div>
       {columns.map((column) => {
-        const shown = column.show(info, nowMs);
+        const found = column.show(info, nowMs);
+        const shown = typeof found === "string" ? <Isolated>{found}</Isolated> : found;
         const soft = column.isSoft === true ? styles.soft : "";
         const number = column.isNumber === true ? styles.number : "";
         return (
@@ -192,11 +210,7 @@ function Row(props: RowProps) {
             title={column.tooltip?.(info, nowMs) ?? undefined}
           >
             {column.id === linked ? (
-              <Link href={buildTraceUrl({ traceId: info.trace_id })}>
-                <bdi>{shown}</bdi>
-              </Link>
-            ) : typeof shown === "string" ? (
-              <bdi>{shown}</bdi>
+              <Link href={buildTraceUrl({ traceId: info.trace_id })}>{shown}</Link>
             ) : (
               shown
             )}
@@ -205,17 +219,18 @@ function Row(props: RowProps) {
       })}
     </div>
   );
-}
+});
 
 interface SessionRowProps {
   group: SessionGroup;
   view: TracesView;
   index: number;
   top: number;
+  slot: number;
 }
 
 /** A session's heading over those of its traces that are in the list. */
-function SessionRow({ group, view, index, top }: SessionRowProps) {
+function SessionRow({ group, view, index, top, slot }: SessionRowProps) {
   const { session, traces, firstMs, lastMs, errors, tokens } = group;
   const condition = session === null ? "session IS NULL" : equals("session", session);
   const name = session ?? "No session";
@@ -223,8 +238,9 @@ function SessionRow({ group, view, index, top }: SessionRowProps) {
     <div
       role="row"
       aria-rowindex={index + 2}
+      data-slot={slot}
       className={`${styles.row} ${styles.session}`}
-      style={{ transform: `translateY(${top}px)` }}
+      style={{ top }}
     >
       <div role="cell">
         {condition === null ? (
