@@ -6,7 +6,11 @@ import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 
 import { isWorthRetrying } from "./api/client";
+import { tracesQuery } from "./api/queries";
+import { findScope } from "./api/scope";
 import { App } from "./App";
+import { parseTracesUrl } from "./pages/traces/url";
+import { readAddress } from "./router";
 import { applyTheme, readTheme } from "./theme";
 
 applyTheme(readTheme());
@@ -21,6 +25,13 @@ const queryClient = new QueryClient({
     },
   },
 });
+
+// The rows are asked for before the page is drawn: both take a while, and then at the same time.
+const view = parseTracesUrl(readAddress());
+if (view !== null) {
+  const { orderBy } = view;
+  void queryClient.prefetchInfiniteQuery(tracesQuery({ ...findScope(view), orderBy }));
+}
 
 const root = document.getElementById("root");
 if (root === null) throw new Error("index.html has no #root");

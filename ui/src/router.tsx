@@ -32,6 +32,10 @@ function readHref(): string {
   return window.location.pathname + window.location.search;
 }
 
+export function readAddress(): Address {
+  return splitHref(readHref());
+}
+
 export function useAddress(): Address {
   const href = useSyncExternalStore(subscribe, readHref);
   return useMemo(() => {

@@ -26,14 +26,19 @@ interface Asked {
   experimentIds: readonly string[];
 }
 
+/** What a view is about; its end is not older than the reader's last "ask again". */
+export function findScope({ filter, time, experimentIds }: Asked, askedAtMs = 0): Scope {
+  return { filter, bounds: findBounds(time, anchorOf(time, askedAtMs)), experimentIds };
+}
+
 /** The scope of a view, and a way to move its end to now. */
 export function useScope(view: Asked): { scope: Scope; restart: () => void } {
   const [askedAtMs, setAskedAtMs] = useState(0);
   const { filter, time } = view;
   const ids = view.experimentIds.join("\n");
   const scope = useMemo((): Scope => {
-    const bounds = findBounds(time, anchorOf(time, askedAtMs));
-    return { filter, bounds, experimentIds: ids === "" ? [] : ids.split("\n") };
+    const experimentIds = ids === "" ? [] : ids.split("\n");
+    return findScope({ filter, time, experimentIds }, askedAtMs);
   }, [filter, time, ids, askedAtMs]);
   const restart = useCallback(() => {
     setAskedAtMs(Date.now());

@@ -1,17 +1,22 @@
 /** The filter in the one language: Enter runs it, and an error points at its place. */
 
-import { useQueryClient } from "@tanstack/react-query";
-import { type FormEvent, lazy, type RefObject, Suspense, useEffect, useState } from "react";
+import { type QueryClient, useQueryClient } from "@tanstack/react-query";
+import { type ComponentType, createElement, type FormEvent, type RefObject, useEffect, useState } from "react";
 
 import { ApiError } from "../../api/client";
 import { keep, readKept } from "../../kept";
 import { textBeforeColumn } from "../../model/filter";
 import { addRecent, readTexts } from "../../model/kept";
 import styles from "./FilterBar.module.css";
+import type { FilterEditorProps } from "./FilterEditor";
 import { type FilterFieldHandle, FilterInput } from "./FilterInput";
 
-const FilterEditor = lazy(() => import("./FilterEditor"));
 const RECENT = "whence.recent_filters";
+/** A page that has a question has asked it by then. */
+const ASKED_WITHIN_MS = 100;
+
+/** Loaded apart from the page, once. */
+let loadedEditor: ComponentType<FilterEditorProps> | null = null;
 
 interface FilterBarProps {
   /** Where its draft is kept: a name for each page that has a filter. */
@@ -31,6 +36,7 @@ export function FilterBar(props: FilterBarProps) {
   const [scroll, setScroll] = useState(0);
   const [hasFocus, setHasFocus] = useState(false);
   const queries = useQueryClient();
+  const editor = useEditor(queries, hasFocus);
   if (ran !== filter) {
     // The address changed (back, a facet, a link): the bar shows what it says. A draft that was
     // never run stays among the recent filters.
@@ -54,32 +60,30 @@ export function FilterBar(props: FilterBarProps) {
   return (
     <form className={styles.form} onSubmit={submit}>
       <div className={`${styles.bar} ${isWrong ? styles.wrong : ""}`}>
-        <Suspense
-          fallback={
-            <FilterInput
-              handle={handle}
-              value={draft}
-              isWrong={isWrong}
-              onChange={setDraft}
-              onFocusChange={setHasFocus}
-              onScroll={setScroll}
-            />
-          }
-        >
-          <FilterEditor
+        {editor === null ? (
+          <FilterInput
             handle={handle}
             value={draft}
             isWrong={isWrong}
-            hasFocus={hasFocus}
-            suggest={async (text, caret) => {
-              const { suggest } = await import("./suggest");
-              return suggest(queries, experimentIds, readTexts(readKept(RECENT)), text, caret);
-            }}
             onChange={setDraft}
-            onRun={run}
+            onFocusChange={setHasFocus}
             onScroll={setScroll}
           />
-        </Suspense>
+        ) : (
+          createElement(editor, {
+            handle,
+            value: draft,
+            isWrong,
+            hasFocus,
+            suggest: async (text, caret) => {
+              const { suggest } = await import("./suggest");
+              return suggest(queries, experimentIds, readTexts(readKept(RECENT)), text, caret);
+            },
+            onChange: setDraft,
+            onRun: run,
+            onScroll: setScroll,
+          })
+        )}
         {draft === "" ? (
           <kbd title="Press / to filter">/</kbd>
         ) : (
@@ -112,6 +116,43 @@ export function FilterBar(props: FilterBarProps) {
       ) : null}
     </form>
   );
+}
+
+/**
+ * The editor, or null while it is not there: it is loaded when the page's first answer has come, so
+ * that it delays none, or when the field is entered. Without it the plain field stays.
+ */
+function useEditor(queries: QueryClient, hasFocus: boolean): typeof loadedEditor {
+  const [editor, setEditor] = useState<typeof loadedEditor>(() => loadedEditor);
+  const [isWanted, setWanted] = useState(false);
+  if (hasFocus && !isWanted) setWanted(true);
+  useEffect(() => {
+    if (isWanted) return;
+    const look = (): void => {
+      if (queries.isFetching() === 0) setWanted(true);
+    };
+    const timer = setTimeout(look, ASKED_WITHIN_MS);
+    const stop = queries.getQueryCache().subscribe(({ type }) => {
+      if (type === "updated") look();
+    });
+    return () => {
+      clearTimeout(timer);
+      stop();
+    };
+  }, [isWanted, queries]);
+  useEffect(() => {
+    if (!isWanted || editor !== null) return;
+    let isLeft = false;
+    const load = async (): Promise<void> => {
+      loadedEditor = (await import("./FilterEditor")).default;
+      if (!isLeft) setEditor(() => loadedEditor);
+    };
+    void load().catch(() => undefined);
+    return () => {
+      isLeft = true;
+    };
+  }, [isWanted, editor]);
+  return editor;
 }
 
 function remember(filter: string): void {

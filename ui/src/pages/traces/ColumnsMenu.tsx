@@ -14,7 +14,16 @@ interface ColumnsMenuProps {
   onChange: (choice: ColumnChoice) => void;
 }
 
-export function ColumnsMenu({ choice, experimentIds, onChange }: ColumnsMenuProps) {
+export function ColumnsMenu(props: ColumnsMenuProps) {
+  return (
+    <Menu title="Columns" label="Columns" align="end">
+      <Choices {...props} />
+    </Menu>
+  );
+}
+
+/** In the page only while the menu is open; so is its question. */
+function Choices({ choice, experimentIds, onChange }: ColumnsMenuProps) {
   const { data } = useQuery(fieldsQuery(experimentIds));
   const hidden = COLUMNS.filter(({ id }) => !choice.ids.includes(id));
   const keyed =
@@ -22,7 +31,7 @@ export function ColumnsMenu({ choice, experimentIds, onChange }: ColumnsMenuProp
       ({ name }) => readKeyedColumn(name) !== null && !choice.ids.includes(name),
     ) ?? [];
   return (
-    <Menu title="Columns" label="Columns" align="end">
+    <>
       <ul className={styles.list}>
         {choice.ids.map((id, index) => {
           const { title } = findColumn(id);
@@ -94,6 +103,6 @@ export function ColumnsMenu({ choice, experimentIds, onChange }: ColumnsMenuProp
           Back to the defaults
         </button>
       </div>
-    </Menu>
+    </>
   );
 }

@@ -35,9 +35,11 @@ const SHORT_COMMIT = 12;
 interface SidebarProps {
   view: TracesView;
   scope: Scope;
+  /** Counts are asked for; on a first view, after the rows. */
+  isWanted: boolean;
 }
 
-export function FacetSidebar({ view, scope }: SidebarProps) {
+export function FacetSidebar({ view, scope, isWanted }: SidebarProps) {
   const [keptOpen, keepOpen] = useKept("whence.facets_open");
   const [keptAdded, keepAdded] = useKept("whence.facets_added");
   const open = keptOpen === null ? OPEN_AT_FIRST : readTexts(keptOpen);
@@ -46,7 +48,7 @@ export function FacetSidebar({ view, scope }: SidebarProps) {
   const asked = fields.filter((field) => open.includes(field)).slice(0, 20);
   const query = useQuery({
     ...facetsQuery(scope, asked, SHOWN),
-    enabled: asked.length > 0,
+    enabled: isWanted && asked.length > 0,
     placeholderData: keepPreviousData,
   });
   const answer = useLastAnswer(query.data);
@@ -85,7 +87,12 @@ export function FacetSidebar({ view, scope }: SidebarProps) {
       {answer?.sampled === true ? (
         <p className={styles.note}>Counts with ≈ are extrapolated from a sample of hours.</p>
       ) : null}
-      <AddFacet shown={fields} experimentIds={view.experimentIds} onAdd={add} />
+      <AddFacet
+        shown={fields}
+        experimentIds={view.experimentIds}
+        isWanted={isWanted}
+        onAdd={add}
+      />
     </div>
   );
 }
@@ -280,11 +287,12 @@ function Waiting() {
 interface AddProps {
   shown: readonly string[];
   experimentIds: readonly string[];
+  isWanted: boolean;
   onAdd: (field: string) => void;
 }
 
-function AddFacet({ shown, experimentIds, onAdd }: AddProps) {
-  const { data } = useQuery(fieldsQuery(experimentIds));
+function AddFacet({ shown, experimentIds, isWanted, onAdd }: AddProps) {
+  const { data } = useQuery({ ...fieldsQuery(experimentIds), enabled: isWanted });
   const known = new Set(shown.map(nameField));
   const offered =
     data?.fields.filter(

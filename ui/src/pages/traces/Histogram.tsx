@@ -33,8 +33,15 @@ const SPLIT_NAMES: Readonly<Record<Split, string>> = {
   branch: "branch",
 };
 
-export function Histogram({ view, scope }: { view: TracesView; scope: Scope }) {
-  const query = useQuery(seriesQuery(scope, view.split, BUCKETS));
+interface HistogramProps {
+  view: TracesView;
+  scope: Scope;
+  /** Its counts are asked for; on a first view, after the rows. */
+  isWanted: boolean;
+}
+
+export function Histogram({ view, scope, isWanted }: HistogramProps) {
+  const query = useQuery({ ...seriesQuery(scope, view.split, BUCKETS), enabled: isWanted });
   const series = useLastAnswer(query.data);
   return (
     <section className={styles.histogram} aria-label="Traces over time" aria-busy={query.isFetching}>

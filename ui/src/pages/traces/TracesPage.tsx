@@ -110,11 +110,11 @@ export function TracesPage({ view }: { view: TracesView }) {
         <div className={styles.body}>
           {isSidebarOpen ? (
             <aside className={styles.sidebar} aria-label="Fields">
-              <FacetSidebar view={view} scope={scope} />
+              <FacetSidebar view={view} scope={scope} isWanted={list.isAnswered} />
             </aside>
           ) : null}
           <div className={styles.main}>
-            <Histogram view={view} scope={scope} />
+            <Histogram view={view} scope={scope} isWanted={list.isAnswered} />
             <SelectionBar
               selected={selection.ids}
               onClear={selection.clear}

@@ -20,6 +20,8 @@ export interface TraceList {
   fresh: ReadonlySet<string>;
   query: ReturnType<typeof useListQuery>;
   hasPages: boolean;
+  /** The rows have come, or why they can't: what stands around them may be asked for now. */
+  isAnswered: boolean;
   isFilterWrong: boolean;
   total: { count: number; isSampled: boolean } | null;
   live: { status: LiveStatus; waiting: number; perSecond: number };
@@ -35,7 +37,8 @@ function useListQuery(view: TracesView, scope: Scope) {
 export function useTraceList(view: TracesView, scope: Scope, restart: () => void): TraceList {
   const queries = useQueryClient();
   const query = useListQuery(view, scope);
-  const counts = useQuery(facetsQuery(scope, ["state"], 3));
+  const isAnswered = query.data !== undefined || query.error !== null;
+  const counts = useQuery({ ...facetsQuery(scope, ["state"], 3), enabled: isAnswered });
   // A filter that the server refuses leaves the rows that were there.
   const pages = useLastAnswer(query.data)?.pages;
   const listed = useMemo(
@@ -83,6 +86,7 @@ export function useTraceList(view: TracesView, scope: Scope, restart: () => void
     fresh,
     query,
     hasPages: pages !== undefined,
+    isAnswered,
     isFilterWrong,
     total:
       counts.data === undefined || counts.isPlaceholderData
