@@ -59,6 +59,19 @@ def test_files_with_a_hash_in_their_name_are_kept_for_ever(pages):
     assert "javascript" in answer.headers["content-type"]
 
 
+def test_large_files_are_sent_compressed_to_whom_that_suits(pages, static):
+    text = "const answer = 42;\n" * 5_000
+    (static / "assets" / "large-abc.js").write_text(text)
+    sizes = {}
+    for encoding in ("gzip, br", "identity"):
+        answer = pages.get("/assets/large-abc.js", headers={"accept-encoding": encoding})
+        assert answer.text == text and answer.headers["vary"] == "accept-encoding"
+        sizes[answer.headers.get("content-encoding")] = int(answer.headers["content-length"])
+    assert sizes[None] == len(text) and sizes["gzip"] < len(text) / 50
+    (static / "assets" / "large-abc.js").write_text("new")
+    assert pages.get("/assets/large-abc.js").text == "new"
+
+
 @pytest.mark.parametrize(
     "path",
     ["/assets/other.js", "/assets/%2e%2e/index.html", "/assets/%2e%2e/%2e%2e/%2e%2e/etc/passwd"],
