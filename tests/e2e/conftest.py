@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+from pathlib import Path
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
+
+# Waits end when what they wait for is there. These say when to give up, beside a whole suite.
+PATIENCE_MS = 30_000
+expect.set_options(timeout=PATIENCE_MS)
 
 CHROMIUM_OPTIONS = [
     "--no-sandbox",
@@ -16,6 +22,22 @@ CHROMIUM_OPTIONS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+
+IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
+
+
+@pytest.fixture
+def take_picture(page, tmp_path):
+    """Take a picture of the page; with WHENCE_UPDATE_SCREENSHOTS=1 it replaces the one in the docs."""
+    folder = IMAGES if os.environ.get("WHENCE_UPDATE_SCREENSHOTS") == "1" else tmp_path
+
+    def take(name: str) -> None:
+        page.evaluate("document.fonts.ready")
+        page.mouse.move(0, 0)
+        page.screenshot(path=folder / f"{name}.png", animations="disabled", caret="hide")
+
+    return take
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +58,7 @@ def page(browser):
     problems: list[str] = []
     opened.on("console", lambda said: problems.append(said.text) if said.type == "error" else None)
     opened.on("pageerror", lambda error: problems.append(str(error)))
-    opened.set_default_timeout(15_000)
+    opened.set_default_timeout(PATIENCE_MS)
     opened.problems = problems
     yield opened
     context.close()

@@ -143,7 +143,7 @@ def metric_row(page, name: str):
 
 
 def expect_verdict(page, word: str) -> None:
-    expect(page.get_by_role("heading", level=1)).to_have_text(word, timeout=30_000)
+    expect(page.get_by_role("heading", level=1)).to_have_text(word)
 
 
 def choose(page, side: str, version: str) -> None:
@@ -187,6 +187,7 @@ def test_two_chosen_versions_lead_to_the_planted_span_and_its_example(page, demo
 
 def test_a_region_of_durations_lists_its_traces_and_stands_in_the_address(page, demo):
     page.goto(demo.url + ARMS)
+    expect_verdict(page, "Regressed")  # the chart is about its times, so it comes after it
     chart = page.get_by_role("group", name=re.compile("^Share of the traces"))
     chart.get_by_role("link").first.focus()
     page.keyboard.press("ArrowRight")
@@ -195,10 +196,15 @@ def test_a_region_of_durations_lists_its_traces_and_stands_in_the_address(page, 
     expect(listed.get_by_role("link", name=re.compile(r"^Open \d+ trace")).first).to_be_visible()
     assert "region=" in page.url
     page.reload()
+    expect_verdict(page, "Regressed")
     said = listed.get_by_role("link", name=re.compile(r"^Open \d+ trace")).first
     count = re.search(r"\d+", said.text_content())[0]
     said.click()
-    expect(page.get_by_role("status").filter(has_text=f"{count} trace")).to_be_visible()
+    # All are listed, or the first page of them: how many took so long is up to the machine.
+    listing = page.get_by_role("status").filter(
+        has_text=re.compile(rf"^({count} traces?|showing 100 of {count})")
+    )
+    expect(listing).to_be_visible()
     page.go_back()
     listed.get_by_role("link", name="Close").click()
     expect(listed).to_have_count(0)
@@ -379,7 +385,7 @@ def test_hostile_versions_and_environments_are_shown_as_text(page, demo):
     expect(page.get_by_role("heading", level=1)).to_contain_text("<img src=x")
     page.get_by_role("link", name=re.compile("^Compare with")).click()
     expect(page.get_by_role("button", name="Candidate")).to_contain_text("<img src=x")
-    expect(page.get_by_role("region", name="Metrics")).to_be_visible(timeout=30_000)
+    expect(page.get_by_role("region", name="Metrics")).to_be_visible()
     page.goto(f"{demo.url}/environments")
     expect(page.get_by_role("columnheader").filter(has_text="<img src=x")).to_be_visible()
     assert page.locator("img[src=x]").count() == 0

@@ -63,7 +63,7 @@ def test_the_merged_tree_says_what_only_one_has_and_what_changed(page, pair):
     expect(page.locator(".cm-content")).to_have_text("app_version = '2.0.0'")
 
 
-def test_a_span_shows_the_words_that_changed(page, pair):
+def test_a_span_shows_the_words_that_changed(page, pair, take_picture):
     url, old, new = pair
     page.goto(f"{url}/diff/{old}...{new}")
     rows(page).filter(has_text="chat").get_by_role("link").click()
@@ -75,6 +75,7 @@ def test_a_span_shows_the_words_that_changed(page, pair):
     assert "path=answer_ticket%2Fchat" in page.url
     page.reload()
     expect(messages.locator("del")).to_have_text("Friday")
+    take_picture("diff")
     messages.get_by_role("button", name="the same").click()
     expect(messages).to_contain_text("look_up_order(")
     page.keyboard.press("p")
