@@ -22,6 +22,15 @@ def elsewhere(tmp_path):
         yield running
 
 
+def record_in(server, experiment: str) -> str:
+    """Record one trace; return its id."""
+    trace_id = new_trace_id()
+    content = body(span(trace_id), **{"mlflow.experimentId": experiment})
+    headers = {"content-type": "application/json"}
+    httpx.post(f"{server.url}/v1/traces", content=content, headers=headers).raise_for_status()
+    return f"tr-{trace_id}"
+
+
 def read(url: str, trace_id: str) -> dict:
     """Return a trace without what depends on how it was written."""
     trace = httpx.get(f"{url}/api/v1/traces/{trace_id}").json()
@@ -172,12 +181,12 @@ def test_a_store_directory_is_read_without_a_server_of_ones_own(whence, tmp_path
     os.kill(json.loads((store / "server.json").read_text())["pid"], signal.SIGTERM)
 
 
-def test_a_deleted_trace_is_named_and_stays_deleted(whence, server, traces):
-    """The last test: the traces are those of the module."""
+def test_a_deleted_trace_is_named_and_stays_deleted(whence, server):
+    traces = [record_in(server, "502") for _ in range(3)]
     path = f"{server.url}/api/v1/traces/{traces[1]}"
     judged = {"assessment_name": "j", "feedback": {"value": 1}}
     httpx.post(f"{path}/assessments", json=judged).raise_for_status()
-    whence("export", "traces.jsonl", *IN_500)
+    whence("export", "traces.jsonl", "--experiment", "502")
     deleted = {"trace_ids": traces[:2]}
     httpx.post(f"{server.url}/api/v1/traces/delete", json=deleted).raise_for_status()
     done = whence("import", "traces.jsonl")

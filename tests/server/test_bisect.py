@@ -20,6 +20,11 @@ def ask(client, **query):
     return answer.json()
 
 
+def commit_of(digit):
+    """Return a commit that no other file of tests names: ancestors hold for the whole server."""
+    return f"{digit}b" * 20
+
+
 def chances(found):
     return {one["name"]: one["first"] for one in found["versions"]}
 
@@ -124,18 +129,18 @@ def record_commit(client, commit, environment, ms, count=60):
 
 
 def test_commits_are_ordered_by_ancestry_and_those_without_traces_named(client):
-    line = [digit * 40 for digit in "9381d5"]  # the oldest first; "d" has no traces
+    line = [commit_of(digit) for digit in "9381d5"]  # the oldest first; "d" has no traces
     for place, commit in enumerate(line):
         ancestors = "\n".join(reversed(line[:place]))
         if ancestors:
             send_document(client, attributes_of(commit, ancestors, "ancestors"))
     for place in (5, 2, 0, 3, 1):
         record_commit(client, line[place], "commits", 100 if place < 3 else 140)
-    found = ask(client, good="9999999", bad="5555555", environment="commits")
+    found = ask(client, good=commit_of("9")[:7], bad=commit_of("5")[:7], environment="commits")
     assert found["by"] == "commit"
     assert [one["name"][0] for one in found["versions"]] == ["9", "3", "8", "1", "5"]
-    assert (found["outcome"], found["first"]) == ("found", "1" * 40)
-    assert (found["untraced"], found["untraced_count"]) == (["d" * 40], 1)
+    assert (found["outcome"], found["first"]) == ("found", commit_of("1"))
+    assert (found["untraced"], found["untraced_count"]) == ([commit_of("d")], 1)
     assert any("have no traces" in note for note in found["notes"])
 
 

@@ -9,8 +9,8 @@ from tests.server.test_documents import send as send_document
 from compared_traces import draw_calls, send
 from whence.entities.version_manifest import VersionManifest
 
-MAIN = [f"{number:x}" * 40 for number in range(1, 6)]  # 1… is the oldest
-BRANCH = ["a" * 40, "b" * 40]  # left main after 2…
+MAIN = [f"{number:x}a" * 20 for number in range(1, 6)]  # 1… is the oldest
+BRANCH = ["ac" * 20, "bc" * 20]  # left main after 2…
 COMMIT = "vcs.ref.head.revision"
 
 

@@ -122,7 +122,7 @@ def test_two_services_of_one_version_are_no_contradiction(client, experiment):
 
 
 def test_commits_order_versions_that_their_numbers_would_not(client, experiment):
-    first, second, third = ("1" * 40, "2" * 40, "3" * 40)
+    first, second, third = (f"9e{digit}" + digit * 37 for digit in "123")
     for commit, line in ((second, [first]), (third, [second, first]), (third, [second])):
         sent = send(client, attributes_of(commit, "\n".join(line), "ancestors"))
         assert sent.json() == {}
