@@ -152,7 +152,7 @@ def test_figures_of_an_older_program_are_read(store, experiment_id, tell):
 def test_what_is_not_there_and_what_is_wrong_is_said(store):
     with pytest.raises(NotFoundError, match="fi-nothing"):
         read_finding(store, "fi-nothing")
-    with pytest.raises(InvalidInputError, match="open or resolved, never 'closed'"):
+    with pytest.raises(InvalidInputError, match="open, resolved or ended, never 'closed'"):
         list_findings(store, state="closed")
     with pytest.raises(InvalidInputError, match="max_findings"):
         list_findings(store, max_findings=0)

@@ -58,7 +58,11 @@ def found(watched):
     def read():
         return watched.get("/findings").json()["findings"]
 
-    return wait_until(lambda: len(read()) >= 2 and read())
+    def is_whole(found):
+        families = {"duration", "error_rate"}
+        return found and families <= {row["metric"] for row in found[0]["metrics"]} and found
+
+    return wait_until(lambda: is_whole(read()))
 
 
 def wait_until(done):
@@ -71,23 +75,19 @@ def wait_until(done):
 
 
 def test_a_planted_regression_is_found_and_its_twin_is_not(found):
-    assert {one["candidate"] for one in found} == {"1.1.0"}
-    assert {"duration", "error_rate"} <= {one["metric"] for one in found}
-    for one in found:
-        assert (one["state"], one["environment"], one["baseline"]) == (
-            "open",
-            "production",
-            "1.0.1",
-        )
-        figures = one["figures"]
+    (one,) = found
+    assert one["candidate"] == "1.1.0"
+    assert (one["state"], one["environment"], one["baseline"]) == ("open", "production", "1.0.1")
+    assert one["metric"] == one["metrics"][0]["metric"] and one["figures"] == one["metrics"][0]
+    for figures in one["metrics"]:
         assert figures["verdict"] == "regressed"
         assert figures["low"] > figures["margin"]
-        assert one["first_seen_ms"] <= one["last_seen_ms"] <= time.time_ns() // 1_000_000
+    assert one["first_seen_ms"] <= one["last_seen_ms"] <= time.time_ns() // 1_000_000
 
 
 def test_a_finding_tells_the_span_the_traces_and_its_history(watched, found):
-    duration = next(one for one in found if one["metric"] == "duration")
-    one = watched.get(f"/findings/{duration['finding_id']}").json()
+    one = watched.get(f"/findings/{found[0]['finding_id']}").json()
+    assert "1.0.1" in one["evidence"]["notes"][0]
     assert one["evidence"]["spans"][0]["name"] == "rerank"
     assert one["evidence"]["exemplars"][0]["candidate"].startswith("tr-")
     assert one["history"][0]["kind"] == "opened"
@@ -102,6 +102,7 @@ def test_every_finding_arrives_signed_and_once(watched, receiver, found):
     assert all(one.is_signed_by(watched.secret) for one in received)
     assert not any(one.is_signed_by("whsec_" + "A" * 43 + "=") for one in received)
     assert len({one.id for one in received}) == len(received)
+    assert all(one.json["id"] == one.id for one in received)
     told = {one.json["data"]["finding"]["finding_id"]: one.json for one in received}
     assert {one["finding_id"] for one in found} <= set(told)
     for message in told.values():
@@ -179,20 +180,24 @@ def test_a_server_that_starts_again_goes_on_and_tells_nobody_twice(watched, rece
         httpx.Client(base_url=running.url + "/api/v1", timeout=30) as client,
     ):
         record(running, "1.1.0", 200, "planted")
-        duration = next(one for one in found if one["metric"] == "duration")
+        (first,) = found
 
         def look_again():
-            one = client.get(f"/findings/{duration['finding_id']}").json()
-            return one["looks"] > duration["looks"] and one
+            one = client.get(f"/findings/{first['finding_id']}").json()
+            return one["looks"] > first["looks"] and one
 
         again = wait_until(look_again)
         assert [one["kind"] for one in again["history"]].count("opened") == 1
         assert again["history"][-1]["kind"] == "seen"
-        assert again["last_seen_ms"] > duration["last_seen_ms"]
-        assert again["first_seen_ms"] == duration["first_seen_ms"]
+        assert again["last_seen_ms"] > first["last_seen_ms"]
+        assert again["first_seen_ms"] == first["first_seen_ms"]
         assert again["evidence"]["spans"][0]["name"] == "rerank"
-        told = [one.json["data"]["finding"]["finding_id"] for one in receiver.received]
-        assert told.count(duration["finding_id"]) == 1
+        told = [
+            one.json["data"]["finding"]["finding_id"]
+            for one in receiver.received
+            if one.json["type"] == "finding.opened"
+        ]
+        assert told.count(first["finding_id"]) == 1
         assert len({one.id for one in receiver.received}) == len(receiver.received) >= len(before)
 
 
@@ -205,10 +210,10 @@ def test_of_two_servers_on_one_store_one_alarms(clickhouse_server_url, tmp_path)
         running = Running(two, None, tmp_path / "store")
         record(running, "1.0.0", 150)
         record(running, "1.1.0", 150, "planted")
-        receiver.wait(lambda received: len(received) >= 2)
+        receiver.wait(bool)
         time.sleep(45)  # longer than either waits for traffic of the other
         findings = [httpx.get(f"{url}/api/v1/findings").json()["findings"] for url in (one, two)]
         assert findings[0] == findings[1]
         assert all(len(finding["finding_id"]) for finding in findings[0])
         ids = [message.id for message in receiver.received]
-        assert len(ids) == len(set(ids)) == len(findings[0])
+        assert len(ids) == len(set(ids)) >= len(findings[0]) == 1

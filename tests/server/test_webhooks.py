@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 import httpx
@@ -13,8 +15,17 @@ import pytest
 
 from serving import clean_environment, serving
 from webhook_receiver import receiving
-from whence.errors import InvalidInputError
+from whence.errors import InvalidInputError, UnavailableError
+from whence.server.outbox import Outbox
 from whence.server.webhook_post import NotSentError, check_url, post, shorten_url, sign
+from whence.store.watchers import Leadership
+from whence.store.webhooks import (
+    WebhookRow,
+    read_deliveries,
+    remove_webhook,
+    write_deliveries,
+    write_webhook,
+)
 
 PRIVATE = {"WHENCE_WEBHOOK_PRIVATE": "on", "WHENCE_WATCH": "off"}
 
@@ -208,3 +219,63 @@ def test_a_signature_is_the_one_of_standard_webhooks():
     secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
     signed = sign(secret, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, body)
     assert signed == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+
+
+def test_what_was_sent_and_could_not_be_written_down_is_not_sent_again(chdb_store, monkeypatch):
+    """The store fails once, after the receiver has answered."""
+    monkeypatch.setattr("whence.server.outbox.RETRY_S", 0.05)
+    refused = threading.Event()
+
+    def write_once_refused(store, rows):
+        if rows[0].state == "delivered" and not refused.is_set():
+            refused.set()
+            raise UnavailableError("the disk is full")
+        write_deliveries(store, rows)
+
+    monkeypatch.setattr("whence.server.outbox.write_deliveries", write_once_refused)
+    leadership = Leadership(chdb_store, "sender")
+    with receiving() as receiver:
+        hook = WebhookRow(
+            webhook_id="wh-once",
+            url=receiver.url,
+            form="json",
+            environment=None,
+            secret="0123456789abcdef",
+            created_ms=1,
+        )
+        write_webhook(chdb_store, hook)
+        with Outbox(chdb_store, leadership, private=True, public_url=None) as outbox:
+            sent = outbox.test("wh-once")
+            deadline = time.monotonic() + 30
+            while (last := read_deliveries(chdb_store, "wh-once", 1)[0]).state == "pending":
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+        assert refused.is_set()
+        assert (last.state, last.attempts) == ("delivered", 1)
+        (message,) = receiver.received
+        assert message.id == message.json["id"] == sent.delivery_id
+        remove_webhook(chdb_store, hook)
+
+
+@pytest.mark.slow
+def test_the_secret_of_a_removed_webhook_leaves_the_disk(tmp_path):
+    store = tmp_path / "store"
+    secret = "a-secret-that-is-looked-for-on-the-disk-0123456789"
+    with serving(store, **PRIVATE) as running, api(running) as client:
+        asked = {"url": "http://127.0.0.1:9/hook/of-a-secret-path", "secret": secret}
+        made = client.post("/webhooks", json=asked).json()
+        assert holds(store, secret)
+        client.delete(f"/webhooks/{made['webhook']['webhook_id']}").raise_for_status()
+        deadline = time.monotonic() + 90
+        while holds(store, secret) or holds(store, "of-a-secret-path"):
+            assert time.monotonic() < deadline, "it is still there"
+            time.sleep(0.2)
+
+
+def holds(store, text):
+    """Tell whether a text stands in a file of the store, removed files apart."""
+    for path in store.rglob("*"):
+        with contextlib.suppress(OSError):  # a file that was just removed
+            if path.is_file() and text.encode() in path.read_bytes():
+                return True
+    return False

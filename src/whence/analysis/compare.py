@@ -28,7 +28,7 @@ from whence.analysis.metrics import (
     feedback_metric,
     margin_of,
 )
-from whence.analysis.strata import check_by, find_strata
+from whence.analysis.strata import check_by, find_strata, match_hours
 from whence.analysis.trace_filters import Filters
 from whence.entities.comparison import Arm, Comparison, MetricComparison, decide_all
 from whence.entities.comparison_text import label_of, write_summary
@@ -61,7 +61,8 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     """What to compare. `metrics` are the guards, by default the table's; `by` are the strata.
 
     With `looking` the verdicts hold at all looks together. `candidate_since_ms` leaves earlier
-    traces of the candidate out, and none of the baseline.
+    traces of the candidate out, and none of the baseline. `match_hours` adds the finest hours at
+    which both versions have traffic to the strata.
     """
 
     scope: Scope
@@ -73,19 +74,18 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     explain: bool = False
     looking: Looking | None = None
     candidate_since_ms: int | None = None
+    match_hours: bool = False
 
 
 def compare_versions(store: Store, question: Question) -> Comparison:
     """Return the comparison. Raises InvalidInputError for what can't be compared."""
     started = time.perf_counter()
-    check_margins(question.margins)
-    for name in question.metrics or ():
-        check_metric(name, [one.name for one in METRICS])
-    by = check_by(question.by)
+    by = _check(question)
     arms = _name_arms(store, question)
     beside = store.submit(lambda: _read_beside(store, question.scope, arms))
     models = question.explain or "model" in by
     population = read_population(store, question.scope, *arms, models=models)
+    by = match_hours(population, by) if question.match_hours else by
     failed = store.submit(lambda: read_error_spans(store, population))
     first_tokens = read_first_tokens(store, question.scope, arms, population)
     measured, metrics = measure(population, by, beside.result(), first_tokens)
@@ -135,6 +135,14 @@ def compare_versions(store: Store, question: Question) -> Comparison:
         watching=watching,
         elapsed_ms=round((time.perf_counter() - started) * 1000, 3),
     )
+
+
+def _check(question: Question) -> tuple[str, ...]:
+    """Return what to stratify by. Raises InvalidInputError for what can't be compared."""
+    check_margins(question.margins)
+    for name in question.metrics or ():
+        check_metric(name, [one.name for one in METRICS])
+    return check_by(question.by)
 
 
 def _name_arms(store: Store, question: Question) -> tuple[NamedArm, NamedArm]:

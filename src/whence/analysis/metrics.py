@@ -122,6 +122,11 @@ def feedback_metric(label: str, *, is_boolean: bool) -> Metric:
     )
 
 
+def family_of(metric: str) -> str:
+    """Return the family of a metric by its name; a feedback is one of its own."""
+    return next((one.family for one in METRICS if one.name == metric), metric)
+
+
 def choose_guards(metrics: Sequence[Metric], asked: Iterable[str] | None) -> dict[str, bool]:
     """Return whether each metric is a guard: those asked for, else the table's first few.
 

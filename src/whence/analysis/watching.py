@@ -1,12 +1,14 @@
 """The watch of one version: which looks at its traffic are due, and what each of them says.
 
 A `Stretch` is traffic of the candidate that is looked at again and again, at levels that add up
-(`looking`). Each watch has a main stretch, all of the candidate's traffic, in which regressions are
-found. From then on the metric has one of its own: while its finding is open, the traffic since
-it was last seen, to see whether it is gone; after that the traffic since then, to see whether it
-comes back. The n-th stretch of a kind takes 6/(π²n²) of the level.
+(`looking`). Each watch has a main stretch, all of the candidate's traffic (since its finding was
+resolved, if it was), in which regressions are found. From then on the metric has one of its own:
+while it is worse, the traffic since it was last seen, to see whether it is gone; after that the
+traffic since then, to see whether it comes back. The n-th stretch of a kind takes 6/(π²n²) of the
+level.
 
-Nothing is written here. Whoever keeps the progress asks again with it.
+Whatever metrics a version is worse in, it has one finding: a look gives at most one event, about
+all of them. Nothing is written here. Whoever keeps the progress asks again with it.
 """
 
 from __future__ import annotations
@@ -17,14 +19,18 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from whence.analysis.compare import Question, compare_versions
-from whence.analysis.judge import ALPHA
-from whence.analysis.looking import LEAST_UNITS, Looking
-from whence.analysis.statistics.sequences import share_of
+from whence.analysis.looking import Looking
+from whence.analysis.metrics import family_of
+from whence.analysis.watch_progress import Event, MetricWatch, Stretch
+from whence.analysis.watch_window import begin_of, describe, place
 from whence.entities.comparison import REGRESSED
-from whence.entities.comparison_text import describe_metric
-from whence.entities.finding import OPENED, REOPENED, RESOLVED, SEEN, Evidence
+from whence.entities.comparison_text import describe_metric, format_effect, name_metric
+from whence.entities.finding import OPENED, REOPENED, RESOLVED, SEEN, WORSENED, Evidence
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from whence.analysis.watch_progress import Name, Progress, Target
     from whence.entities.comparison import Comparison, MetricComparison
     from whence.query.arms import Scope
     from whence.store.connection import Store
@@ -32,85 +38,16 @@ if TYPE_CHECKING:
 OLDEST_MS = 86_400_000  # a metric's own stretch that has said nothing begins anew then
 GROWTH, LEAST_GROWTH = 1.5, 1.05
 MOST_SHOWN = 5
-PREFIX_OF_KIND = {"app_version": "version", "commit": "commit"}
+JOINED, STAYED, GONE = "joined", "stayed", "gone"
 
 
-class Name(msgspec.Struct, frozen=True):
-    """A version by its app version, or by its commit."""
-
-    kind: str
-    text: str
-
-    @property
-    def asked(self) -> str:
-        """What a comparison is asked by."""
-        return f"{PREFIX_OF_KIND[self.kind]}:{self.text}"
-
-
-class Target(msgspec.Struct, frozen=True, kw_only=True):
-    """A candidate as it is now: `traces` have ended."""
-
-    experiment_id: str
-    environment: str | None
-    candidate: Name
-    traces: int
-    first_seen_ms: int
-    last_seen_ms: int
-
-
-class Stretch(msgspec.Struct, frozen=True, kw_only=True):
-    """Traffic that is looked at: since when, and how many traces there were before.
-
-    `look` looks were taken, the next is due `next_traces` after `from_traces`. `number` counts the
-    stretches of its kind.
-    """
-
-    number: int = 1
-    since_ms: int | None = None
-    from_traces: int = 0
-    look: int = 0
-    next_traces: int = LEAST_UNITS
-
-    @property
-    def alpha(self) -> float:
-        """Its part of the level."""
-        return ALPHA * share_of(self.number)
-
-    def is_due(self, traces: int) -> bool:
-        """Whether so many traces of the candidate allow a look."""
-        return traces - self.from_traces >= self.next_traces
-
-
-class MetricWatch(msgspec.Struct, frozen=True, kw_only=True):
-    """A metric that regressed: `least` is the bad end of its interval that is nearer to zero."""
-
-    open: bool
-    episode: int
-    least: float
-    stretch: Stretch
-
-
-class Progress(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a watch stands. `steps` counts what was looked at in all."""
-
-    baseline: Name
-    since_ms: int | None
-    main: Stretch = Stretch()
-    metrics: dict[str, MetricWatch] = {}
-    steps: int = 0
-
-
-class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """What a look said of a metric; `evidence` where somebody should look at it now."""
+class Change(msgspec.Struct, frozen=True):
+    """What a look said of one metric: `joined` those that are worse, `stayed`, or is `gone`."""
 
     kind: str
-    metric: str
-    episode: int
-    step: int
+    row: MetricComparison
     reason: str
-    summary: str
-    figures: MetricComparison
-    evidence: Evidence | None = None
+    stretch: Stretch
 
 
 class Watch:
@@ -119,10 +56,10 @@ class Watch:
     def __init__(
         self, store: Store, scope: Scope, target: Target, progress: Progress, now_ms: int
     ) -> None:
-        """`scope` is the experiment and the environment, since when both versions are compared."""
+        """`scope` is the experiment and the environment, without a time."""
         self._store, self._scope, self._target = store, scope, target
         self._progress, self._now_ms = progress, now_ms
-        self._events: list[Event] = []
+        self._changes: list[Change] = []
         self._compared: dict[tuple[int | None, int, int], Comparison] = {}
         self._explained: dict[tuple[int | None, int, int], Comparison] = {}
 
@@ -136,39 +73,45 @@ class Watch:
     def look(self) -> tuple[Progress, list[Event]]:
         """Take the looks that are due; return where the watch stands then, and what was seen."""
         progress = self._progress
-        metrics = dict(progress.metrics)
+        metrics, seen = dict(progress.metrics), progress.seen
         main = progress.main
         if main.is_due(self._target.traces):
+            main = self._place(main)
             found = self._compare(main)
             if found.watching is not None and found.watching.is_new:
-                self._look_at_all(main, found, metrics)
+                seen = {row.metric: row for row in found.metrics if row.guard}
+                self._look_at_all(main, seen, metrics)
             main = self._advance(main, found)
         for name, one in progress.metrics.items():
             if one.stretch.is_due(self._target.traces):
                 metrics[name] = self._look_at_one(name, one)
-        return (
-            msgspec.structs.replace(progress, main=main, metrics=metrics, steps=progress.steps + 1),
-            self._events,
+        after = msgspec.structs.replace(
+            progress, main=main, metrics=metrics, seen=seen, steps=progress.steps + 1
         )
+        return self._tell(after)
+
+    def _place(self, stretch: Stretch) -> Stretch:
+        return place(self._store, self._target, self._progress.baseline, stretch)
 
     def _look_at_all(
-        self, main: Stretch, found: Comparison, metrics: dict[str, MetricWatch]
+        self, main: Stretch, seen: dict[str, MetricComparison], metrics: dict[str, MetricWatch]
     ) -> None:
-        for row in found.metrics:
-            if not row.guard or row.verdict != REGRESSED:
+        for row in seen.values():
+            if row.verdict != REGRESSED:
                 continue
             known = metrics.get(row.metric)
             if known is None:
                 metrics[row.metric] = MetricWatch(
-                    open=True, episode=1, least=_least(row), stretch=self._begin(1)
+                    open=True, episode=1, least=_least(row), stretch=self._begin(1), figures=row
                 )
-                self._tell(OPENED, 1, row, "", self._gather(main))
+                self._changes.append(Change(JOINED, row, "", main))
             elif known.open and known.episode == 1:
-                self._tell(SEEN, 1, row, "all of its traffic still shows it")
+                metrics[row.metric] = msgspec.structs.replace(known, figures=row)
+                self._changes.append(Change(STAYED, row, "all of its traffic still shows it", main))
 
     def _look_at_one(self, name: str, one: MetricWatch) -> MetricWatch:
         """Look at a metric's own stretch, to see whether it is gone, still there, or back."""
-        stretch = one.stretch
+        stretch = self._place(one.stretch)
         found = self._compare(stretch)
         watching = found.watching
         row = next((row for row in found.metrics if row.metric == name), None)
@@ -178,16 +121,22 @@ class Watch:
         if not one.open:
             if row.verdict != REGRESSED:
                 return msgspec.structs.replace(one, stretch=self._renew(stretch, ahead))
-            self._tell(REOPENED, one.episode + 1, row, "it is back", self._gather(stretch))
+            self._changes.append(Change(JOINED, row, "it is back", stretch))
             return MetricWatch(
-                open=True, episode=one.episode + 1, least=_least(row), stretch=self._begin(1)
+                open=True,
+                episode=one.episode + 1,
+                least=_least(row),
+                stretch=self._begin(1),
+                figures=row,
             )
         if row.verdict == REGRESSED:
-            self._tell(SEEN, one.episode, row, "the traffic since the last check shows it too")
-        elif _is_gone(row, one.least):
+            reason = "the traffic since the last check shows it too"
+            self._changes.append(Change(STAYED, row, reason, stretch))
+            one = msgspec.structs.replace(one, figures=row)
+        elif is_less(row, one.least):
             units = row.units_candidate
             reason = f"the last {units} independent traces show a smaller change than was found"
-            self._tell(RESOLVED, one.episode, row, reason)
+            self._changes.append(Change(GONE, row, reason, stretch))
             return msgspec.structs.replace(one, open=False, stretch=self._begin(one.episode + 1))
         else:
             return msgspec.structs.replace(one, stretch=self._renew(stretch, ahead))
@@ -206,13 +155,15 @@ class Watch:
         key = (stretch.since_ms, stretch.look, stretch.number)
         known = self._explained if explain else self._compared
         if key not in known:
+            since_ms = begin_of(stretch.against, self._target, stretch)
             question = Question(
-                scope=self._scope,
+                scope=msgspec.structs.replace(self._scope, since_ms=since_ms),
                 baseline=self._progress.baseline.asked,
                 candidate=self._target.candidate.asked,
                 explain=explain,
                 looking=Looking(taken=stretch.look, alpha=stretch.alpha),
                 candidate_since_ms=stretch.since_ms,
+                match_hours=True,
             )
             known[key] = compare_versions(self._store, question)
         return known[key]
@@ -227,7 +178,10 @@ class Watch:
             strata_by=found.strata_by,
             coverage=found.coverage,
             confidence=found.confidence,
-            notes=found.notes,
+            notes=[
+                describe(stretch.against, self._target, self._progress.baseline, found.strata_by),
+                *found.notes,
+            ],
             errors=[one for one in found.errors if one.status != "alike"][:MOST_SHOWN],
         )
         if why is None:
@@ -248,32 +202,67 @@ class Watch:
         wanted = math.ceil(so_far * min(max(_growth(found), LEAST_GROWTH), GROWTH))
         return msgspec.structs.replace(stretch, look=look, next_traces=max(wanted, so_far + 1))
 
-    def _tell(
-        self,
-        kind: str,
-        episode: int,
-        row: MetricComparison,
-        reason: str,
-        evidence: Evidence | None = None,
-    ) -> None:
-        self._events.append(
-            Event(
-                kind=kind,
-                metric=row.metric,
-                episode=episode,
-                step=self._progress.steps + 1,
-                reason=reason,
-                summary=summarise(self._target, self._progress.baseline, row),
-                figures=row,
-                evidence=evidence,
-            )
+    def _tell(self, after: Progress) -> tuple[Progress, list[Event]]:
+        """Return the progress and what is to be said of the version, all its metrics together."""
+        before, worse = self._progress, after.worse
+        gone = {one.row.metric for one in self._changes if one.kind == GONE}
+        self._changes = [
+            one for one in self._changes if one.kind == GONE or one.row.metric not in gone
+        ]  # what all of the traffic still shows is no longer news then
+        was_open = before.episode > 0 and bool(before.worse) and not before.ended
+        joined = [one for one in self._changes if one.kind == JOINED]
+        shown = [one for one in self._changes if one.kind != GONE]
+        if not self._changes or (not worse and not before.episode):
+            return after, []
+        if not worse:
+            kind = RESOLVED  # other metrics may still show the traffic that was bad: it is over
+            main = self._begin(after.main.number + 1)
+            after = msgspec.structs.replace(after, main=main)
+        elif not was_open:
+            if not shown:
+                return after, []
+            kind = REOPENED if before.episode else OPENED
+            joined = shown
+        else:
+            known = {family_of(name) for name in before.worse}
+            is_new = any(family_of(one.row.metric) not in known for one in joined)
+            kind = WORSENED if is_new else SEEN
+        episode = before.episode + (kind in (OPENED, REOPENED))
+        after = msgspec.structs.replace(after, episode=episode, ended=False)
+        rows = [one.row for one in self._changes]
+        if worse:
+            kept = [after.metrics[name].figures for name in worse]
+            rows = [row for row in kept if row is not None] or rows
+        evidence = None if kind in (SEEN, RESOLVED) else self._gather(joined[0].stretch)
+        event = Event(
+            kind=kind,
+            episode=episode,
+            step=after.steps,
+            reason="; ".join(dict.fromkeys(_reason(one) for one in self._changes if one.reason)),
+            summary=summarise(self._target, before.baseline, lead(rows)),
+            metrics=lead(rows),
+            evidence=evidence,
         )
+        return after, [event]
 
 
-def summarise(target: Target, baseline: Name, row: MetricComparison) -> str:
-    """Return a finding in a line."""
+def lead(rows: Sequence[MetricComparison]) -> list[MetricComparison]:
+    """Return metrics with the one first that is furthest beyond its margin."""
+    return sorted(rows, key=lambda row: -_least(row) / max(row.margin, 1e-9))
+
+
+def summarise(target: Target, baseline: Name, rows: Sequence[MetricComparison]) -> str:
+    """Return a finding in a line: the metric that leads with its interval, the others' change."""
     where = f" in {target.environment}" if target.environment else ""
-    return f"{target.candidate.text} against {baseline.text}{where}: {describe_metric(row)}"
+    others = "".join(
+        f"; {name_metric(row.metric)} {format_effect(row.effect, row)}" for row in rows[1:]
+    )
+    told = describe_metric(rows[0]) + others
+    return f"{target.candidate.text} against {baseline.text}{where}: {told}"
+
+
+def _reason(one: Change) -> str:
+    return f"{name_metric(one.row.metric)}: {one.reason}" if one.kind != STAYED else one.reason
 
 
 def _growth(found: Comparison) -> float:
@@ -297,8 +286,11 @@ def _least(row: MetricComparison) -> float:
     return row.margin if sides is None else sides[0]
 
 
-def _is_gone(row: MetricComparison, least: float) -> bool:
-    """Tell whether there is surely less than was found, and nothing shown or within the margin."""
+def is_less(row: MetricComparison, least: float) -> bool:
+    """Tell whether there is surely less than was found, and nothing shown or within the margin.
+
+    `least` is the nearer end of the interval that it was found with.
+    """
     sides = _sides(row)
     if sides is None or sides[1] >= least:
         return False

@@ -17,11 +17,13 @@ from whence.entities.comparison_text import (
     format_value,
     name_metric,
 )
+from whence.entities.finding import CLOSING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from whence.entities.finding import Evidence, Finding
+    from whence.entities.comparison import MetricComparison
+    from whence.entities.finding import Evidence, Finding, FindingEvent
 
 COLUMNS = (
     "finding",
@@ -29,7 +31,7 @@ COLUMNS = (
     "environment",
     "version",
     "against",
-    "metric",
+    "metrics",
     "change",
     "interval",
     "first seen",
@@ -43,7 +45,7 @@ def print_findings(found: Sequence[Finding]) -> None:
 
     table = new_table()
     for column in COLUMNS:
-        keep = column in {"finding", "state", "metric"}
+        keep = column in {"finding", "state"}
         table.add_column(Text(column), no_wrap=keep)
     for one in found:
         figures = one.figures
@@ -53,7 +55,7 @@ def print_findings(found: Sequence[Finding]) -> None:
             one.environment or "-",
             one.candidate,
             one.baseline,
-            name_metric(one.metric),
+            ", ".join(name_metric(row.metric) for row in one.metrics),
             format_effect(figures.effect, figures),
             format_interval(figures),
             _time(one.first_seen_ms),
@@ -69,23 +71,36 @@ def print_finding(found: Finding) -> None:
 
 
 def _lines(found: Finding) -> Iterator[str]:
-    figures = found.figures
     yield f"{found.finding_id} ({_state(found)})"
     yield found.summary
-    yield (
-        f"{name_metric(found.metric)}: {format_value(figures.baseline, figures.unit)} → "
-        f"{format_value(figures.candidate, figures.unit)}, of {figures.n_baseline:,} and "
-        f"{figures.n_candidate:,} traces"
-    )
+    for one in found.metrics:
+        yield (
+            f"{describe_metric(one)}: {format_value(one.baseline, one.unit)} → "
+            f"{format_value(one.candidate, one.unit)}, of {one.n_baseline:,} and "
+            f"{one.n_candidate:,} traces"
+        )
+    if found.resolved_reason is not None:
+        yield f"{found.state}: {found.resolved_reason}"
     if found.note:
         yield f"note: {found.note}"
     if found.evidence is not None:
         yield from _evidence(found.evidence)
-    yield f"traces: whence search {_quote(figures.candidate_filter)}"
+    yield f"traces: whence search {_quote(found.figures.candidate_filter)}"
+    units = {one.metric: one for one in found.metrics}
     for event in found.history:
-        seen = msgspec.structs.replace(figures, effect=event.effect, low=event.low, high=event.high)
-        reason = f" ({event.reason})" if event.reason else ""
-        yield f"{_time(event.at_ms)} {event.kind}: {describe_metric(seen)}{reason}"
+        yield f"{_time(event.at_ms)} {event.kind}: {_describe(event, units)}"
+
+
+def _describe(event: FindingEvent, known: Mapping[str, MetricComparison]) -> str:
+    """Return an event in words; the effect of a metric that is no longer listed has no unit."""
+    reason = f" ({event.reason})" if event.reason else ""
+    told = ", ".join(map(name_metric, event.metrics))
+    figures = known.get(event.metric)
+    if figures is None or event.kind in CLOSING:
+        return told + reason
+    seen = msgspec.structs.replace(figures, effect=event.effect, low=event.low, high=event.high)
+    others = "".join(f", {name_metric(one)}" for one in event.metrics if one != event.metric)
+    return describe_metric(seen) + others + reason
 
 
 def _evidence(evidence: Evidence) -> Iterator[str]:

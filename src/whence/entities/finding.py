@@ -21,10 +21,13 @@ from whence.entities.comparison import (  # noqa: TC001 - msgspec reads them
     SpanPresence,
 )
 
-OPEN, RESOLVED = "open", "resolved"
-STATES = (OPEN, RESOLVED)
-OPENED, SEEN, REOPENED = "opened", "seen", "reopened"
-"""Kinds of events, besides `resolved`: found, seen again at a later look, back after that."""
+OPEN, RESOLVED, ENDED = "open", "resolved", "ended"
+STATES = (OPEN, RESOLVED, ENDED)
+"""`resolved`: traffic showed that it is gone; `ended`: its traffic ended without showing that."""
+OPENED, SEEN, WORSENED, REOPENED = "opened", "seen", "worsened", "reopened"
+"""Kinds of events, besides `resolved` and `ended`: found, seen again at a later look, seen in
+another kind of metric too, back after it was gone."""
+CLOSING = (RESOLVED, ENDED)
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,12 +52,16 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FindingEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """One fact of a finding's history: `opened`, `seen` again, `resolved` or `reopened`.
+    """One fact of a finding's history.
 
-    `look` is the number of the look at the traffic, `effect` what it showed then.
+    `kind`: `opened`, `seen`, `worsened`, `reopened`, `resolved`, `ended`. `look` is the number of
+    the look at the traffic, `effect` what it showed then of `metric`, and `metrics` are all that
+    were worse (of `resolved`: that were found better again).
     """
 
     kind: str
+    metric: str
+    metrics: list[str]
     at_ms: int
     look: int
     reason: str
@@ -64,13 +71,17 @@ class FindingEvent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """A metric of a version that is worse than it was before, in one experiment and environment.
+    """A version that is worse than the one before it, in one experiment and environment.
 
-    There is one finding for each metric × candidate × environment of an experiment: `resolved` when
-    it is gone, `open` again when it comes back. `baseline` and `candidate` are names of their
-    `kind` (`app_version` or `commit`). `figures` are those of the last look that showed it, and
-    hold the filters of both versions' traces. `last_seen_ms` is that look's time. `muted` findings
-    send no webhooks. `evidence` and `history` come with one finding, not with a list of them.
+    There is one finding for each candidate × environment of an experiment, whatever it shows in:
+    `metrics` are those that are worse, and `metric` is the one that is furthest beyond its margin,
+    with its `figures`. `state` is `open`; `resolved` when traffic showed that it is gone, `open`
+    again when it comes back; `ended` when the version has no more traffic, and was not seen to get
+    better. `resolved_by` is the later version that no longer shows it, where one replaced it.
+    `baseline` and `candidate` are names of their `kind` (`app_version` or `commit`). Figures are
+    those of the last look that showed them, and hold the filters of both versions' traces.
+    `last_seen_ms` is that look's time. `muted` findings send no webhooks. `evidence` and
+    `history` come with one finding, not with a list of them.
     """
 
     finding_id: str
@@ -84,10 +95,12 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     state: str
     summary: str
     figures: MetricComparison
+    metrics: list[MetricComparison]
     first_seen_ms: int
     last_seen_ms: int
     resolved_ms: int | None
     resolved_reason: str | None
+    resolved_by: str | None
     reopened: int
     looks: int
     acknowledged_ms: int | None = None

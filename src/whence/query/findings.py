@@ -9,9 +9,9 @@ import msgspec
 
 from whence.entities.comparison import MetricComparison
 from whence.entities.finding import (
+    CLOSING,
     OPEN,
     REOPENED,
-    RESOLVED,
     STATES,
     Evidence,
     Finding,
@@ -34,27 +34,32 @@ DEFAULT_MAX_FINDINGS = 100
 MAX_MAX_FINDINGS = 1000
 MAX_NOTE = 4000
 
-# What is the last of a finding's events: an episode ends by `resolved`.
-_ORDER = "(episode, kind = 'resolved', at_ms)"
+# What is the last of a finding's events: those that close an episode come after all of it.
+_CLOSES = f"kind IN {CLOSING}"
+_ORDER = f"(episode, {_CLOSES}, at_ms)"
+_SHOWS = f"NOT ({_CLOSES})"
 _LIST = f"""\
 SELECT
     finding_id,
     any(experiment_id) AS experiment_id,
     any(environment) AS environment,
-    any(metric) AS metric,
+    argMaxIf(metric, {_ORDER}, {_SHOWS}) AS metric,
     argMax(baseline, {_ORDER}) AS baseline,
     argMax(baseline_kind, {_ORDER}) AS baseline_kind,
     any(candidate) AS candidate,
     any(candidate_kind) AS candidate_kind,
-    argMax(kind, {_ORDER}) = '{RESOLVED}' AS gone,
-    argMaxIf(summary, {_ORDER}, kind != '{RESOLVED}') AS summary,
-    argMaxIf(figures, {_ORDER}, kind != '{RESOLVED}') AS figures,
+    argMax(kind, {_ORDER}) AS last_kind,
+    if(last_kind IN {CLOSING}, last_kind, '{OPEN}') AS state,
+    argMaxIf(summary, {_ORDER}, {_SHOWS}) AS summary,
+    argMaxIf(figures, {_ORDER}, {_SHOWS}) AS figures,
+    argMaxIf(metrics, {_ORDER}, {_SHOWS}) AS metrics,
     min(at_ms) AS first_seen_ms,
-    maxIf(at_ms, kind != '{RESOLVED}') AS last_seen_ms,
+    maxIf(at_ms, {_SHOWS}) AS last_seen_ms,
     argMax(at_ms, {_ORDER}) AS last_ms,
     argMax(reason, {_ORDER}) AS last_reason,
+    argMax(resolved_by, {_ORDER}) AS last_by,
     countIf(kind = '{REOPENED}') AS reopened,
-    countIf(kind != '{RESOLVED}') AS looks,
+    countIf({_SHOWS}) AS looks,
     count() OVER () AS total
 FROM
 (
@@ -87,7 +92,9 @@ def list_findings(
     Raises InvalidInputError for a state that there is not, and for a bad limit.
     """
     if state is not None and state not in STATES:
-        raise InvalidInputError(f"a finding is {' or '.join(STATES)}, never {state!r}")
+        raise InvalidInputError(
+            f"a finding is {', '.join(STATES[:-1])} or {STATES[-1]}, never {state!r}"
+        )
     if not 0 < max_findings <= MAX_MAX_FINDINGS:
         raise InvalidInputError(
             f"max_findings must be between 1 and {MAX_MAX_FINDINGS}, got {max_findings}"
@@ -104,7 +111,7 @@ def list_findings(
         where.append(f"candidate = {parameters.bind(version)}")
     if muted is not None:
         where.append(_MARKED if muted else f"NOT ({_MARKED})")
-    having = "1" if state is None else f"gone = {int(state == RESOLVED)}"
+    having = "1" if state is None else f"state = {parameters.bind(state)}"
     limit = parameters.bind(max_findings, "UInt64")
     sql = _LIST.format(where=" AND ".join(where), having=having, limit=limit)
     rows = store.query(sql, parameters.values).dicts()
@@ -117,18 +124,31 @@ def list_findings(
 
 def _read(row: Mapping[str, object], mark: FindingMarkRow | None) -> Finding:
     given = dict(row)
-    gone = bool(given.pop("gone"))
-    last_ms, reason = given.pop("last_ms"), given.pop("last_reason")
-    given.pop("total")
+    gone = given["state"] != OPEN
+    last_ms, reason, by = (given.pop(name) for name in ("last_ms", "last_reason", "last_by"))
+    for name in ("total", "last_kind"):
+        given.pop(name)
     figures = decode_kept(str(given.pop("figures")), MetricComparison)
+    metrics = _read_all(str(given.pop("metrics")), figures)
     found = Finding(
         **given,  # type: ignore[arg-type] # the columns have the names of the fields
         figures=figures,
-        state=RESOLVED if gone else OPEN,
+        metrics=metrics,
         resolved_ms=int(str(last_ms)) if gone else None,
         resolved_reason=str(reason) if gone else None,
+        resolved_by=str(by) or None,
     )
     return found if mark is None else _mark(found, mark)
+
+
+def _read_all(text: str, figures: MetricComparison) -> list[MetricComparison]:
+    """Return the figures of all metrics; an older program kept those of one."""
+    if not text:
+        return [figures]
+    return [
+        decode_kept(msgspec.json.encode(one).decode(), MetricComparison)
+        for one in msgspec.json.decode(text)
+    ]
 
 
 def _mark(found: Finding, mark: FindingMarkRow) -> Finding:
@@ -150,26 +170,29 @@ def read_finding(store: Store, finding_id: str) -> Finding:
 
 def fold_events(events: Sequence[FindingEventRow], mark: FindingMarkRow | None) -> Finding:
     """Return the finding that events (the oldest first, at least one) make."""
-    last, shown = events[-1], [one for one in events if one.kind != RESOLVED]
+    last, shown = events[-1], [one for one in events if one.kind not in CLOSING]
     newest = shown[-1] if shown else last
     evidence = next((one.evidence for one in reversed(events) if one.evidence), "")
-    gone = last.kind == RESOLVED
+    gone = last.kind in CLOSING
+    figures = decode_kept(newest.figures, MetricComparison)
     found = Finding(
         finding_id=last.finding_id,
         experiment_id=last.experiment_id,
         environment=last.environment,
-        metric=last.metric,
+        metric=newest.metric,
         baseline=last.baseline,
         baseline_kind=last.baseline_kind,
         candidate=last.candidate,
         candidate_kind=last.candidate_kind,
-        state=RESOLVED if gone else OPEN,
+        state=last.kind if gone else OPEN,
         summary=newest.summary,
-        figures=decode_kept(newest.figures, MetricComparison),
+        figures=figures,
+        metrics=_read_all(newest.metrics, figures),
         first_seen_ms=min(one.at_ms for one in events),
         last_seen_ms=newest.at_ms,
         resolved_ms=last.at_ms if gone else None,
         resolved_reason=last.reason if gone else None,
+        resolved_by=last.resolved_by or None,
         reopened=sum(one.kind == REOPENED for one in events),
         looks=len(shown),
         evidence=decode_kept(evidence, Evidence) if evidence else None,
@@ -182,6 +205,8 @@ def _tell(event: FindingEventRow) -> FindingEvent:
     figures = decode_kept(event.figures, MetricComparison)
     return FindingEvent(
         kind=event.kind,
+        metric=event.metric,
+        metrics=[one.metric for one in _read_all(event.metrics, figures)],
         at_ms=event.at_ms,
         look=event.look,
         reason=event.reason,

@@ -55,3 +55,21 @@ def list_named_versions(
         if row.app_version is not None or row.commit is not None:
             found.setdefault(row.environment, []).append(row)
     return found
+
+
+def count_traces(
+    store: Store, experiment_id: str, environment: str | None, since_ms: int
+) -> dict[tuple[str, str], int]:
+    """Return how many traces of each version of an environment ended, those begun since a time.
+
+    The keys are ("app_version", its name) and, of traces that name none, ("commit", its hash).
+    """
+    rows = list_named_versions(store, experiment_id, since_ms=since_ms).get(environment, ())
+    return {name_version(row): row.traces for row in rows}
+
+
+def name_version(row: VersionRow) -> tuple[str, str]:
+    """Return the kind and the name of a version that has one."""
+    if row.app_version is not None:
+        return "app_version", row.app_version
+    return "commit", row.commit or ""

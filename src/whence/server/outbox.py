@@ -1,9 +1,11 @@
 """The outbox: messages about findings are in the store before anything is sent, until it is done.
 
 A message's id is made of the webhook and of what happened, so writing it twice is writing it once.
+It is in the header `webhook-id`, and in the body of the generic form.
 One thread sends what is due, in turn. What is not answered with 2xx is sent again after `DELAYS_S`,
-with the same id and body, and given up after the last of them. A crash between the answer and
-writing it down sends once more: receivers know a message by its `webhook-id`.
+with the same id and body, and given up after the last of them. Where the answer can't be written
+down, it is kept and written when the store answers again, and nothing is sent meanwhile. A crash
+between the answer and writing it down sends once more: receivers know a message by its id.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ import msgspec
 
 from whence.entities.webhook import SLACK
 from whence.errors import NotFoundError, WhenceError
-from whence.server.messages import TEST, write_message
+from whence.server.messages import TEST, Message, write_json, write_slack
 from whence.server.webhook_post import NotSentError, post
 from whence.store.webhooks import (
     DELIVERED,
@@ -67,7 +69,7 @@ class Outbox:
         self._private, self._public_url = private, public_url
         self._news = threading.Event()
         self._closing = threading.Event()
-        self._empty = False  # whether nothing was pending at the last look
+        self._unwritten: list[DeliveryRow] = []  # of what was sent
         self._forgot_at = float("-inf")
         self._thread = threading.Thread(target=self._run, name="whence-outbox", daemon=True)
         self._thread.start()
@@ -85,18 +87,19 @@ class Outbox:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def tell(self, event: str, finding: Finding, at_ms: int) -> None:
-        """Have a finding sent to every webhook that wants it. Durable on return."""
+    def tell(self, event: str, finding: Finding, at_ms: int, look: int = 0) -> None:
+        """Have a finding sent to every webhook that wants it. Durable on return.
+
+        What happened is told apart by the event, the finding, its episode and `look`.
+        """
         hooks = [
             hook
             for hook in read_webhooks(self._store)
             if hook.environment is None or hook.environment == finding.environment
         ]
         episode = finding.reopened + 1
-        rows = [
-            self._write(hook, f"{event} {finding.finding_id} {episode}", event, finding, at_ms)
-            for hook in hooks
-        ]
+        what = f"{event} {finding.finding_id} {episode}" + (f" {look}" if look else "")
+        rows = [self._write(hook, what, event, finding, at_ms) for hook in hooks]
         known = read_known(self._store, [row.delivery_id for row in rows])
         self._add([row for row in rows if row.delivery_id not in known])
 
@@ -111,14 +114,15 @@ class Outbox:
         self, hook: WebhookRow, what: str, event: str, finding: Finding | None, at_ms: int
     ) -> DeliveryRow:
         digest = hashlib.blake2b(f"{hook.webhook_id} {what}".encode(), digest_size=16).hexdigest()
-        is_slack = hook.form == SLACK
+        delivery_id = f"de-{digest}"
+        message = Message(delivery_id, event, finding, at_ms, self._public_url)
         now_ms = _now_ms()
         return DeliveryRow(
-            delivery_id=f"de-{digest}",
+            delivery_id=delivery_id,
             webhook_id=hook.webhook_id,
             finding_id="" if finding is None else finding.finding_id,
             event=event,
-            body=write_message(event, finding, at_ms, slack=is_slack, url=self._public_url),
+            body=write_slack(message) if hook.form == SLACK else write_json(message),
             state=PENDING,
             attempts=0,
             created_ms=now_ms,
@@ -151,6 +155,7 @@ class Outbox:
         """Send what is due; return the seconds until more is, None: until somebody says so."""
         if not self._leadership.holds():
             return POLL_S
+        self._write_down()
         self._forget()
         pending = read_pending(self._store, AT_ONCE)
         hooks = {hook.webhook_id: hook for hook in read_webhooks(self._store)} if pending else {}
@@ -161,12 +166,19 @@ class Outbox:
             done = row
             if row.next_ms <= _now_ms():
                 done = self._send(row, hooks.get(row.webhook_id))
-                write_deliveries(self._store, [done])
+                self._unwritten.append(done)
+                self._write_down()
             if done.state == PENDING:
                 next_ms = done.next_ms if next_ms is None else min(next_ms, done.next_ms)
         if next_ms is None:
             return POLL_S if self._store.hours.shared else None
         return min(max(0.0, (next_ms - _now_ms()) / 1000), POLL_S)
+
+    def _write_down(self) -> None:
+        """Keep how sending went; raises what the store does, and then knows it still."""
+        if self._unwritten:
+            write_deliveries(self._store, self._unwritten)
+            self._unwritten = []
 
     def _send(self, row: DeliveryRow, hook: WebhookRow | None) -> DeliveryRow:
         """Return the delivery after an attempt."""

@@ -21,9 +21,11 @@ if TYPE_CHECKING:
 
 
 class FindingEventRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A fact. `figures` and `evidence` are JSON; `evidence` is '' where nothing new was looked at.
+    """A fact. `figures`, `metrics` and `evidence` are JSON, '' where there are none.
 
-    `kind`: `opened`, `seen`, `resolved`, `reopened`.
+    `kind`: `opened`, `seen`, `worsened`, `reopened`, `resolved`, `ended`. `metric` leads, with its
+    `figures`; `metrics` are the figures of all. `resolved_by` is the later version that shows it
+    no longer, '' where none does. `evidence` is of what was newly looked at.
     """
 
     finding_id: str
@@ -41,6 +43,8 @@ class FindingEventRow(msgspec.Struct, frozen=True, kw_only=True):
     summary: str
     reason: str
     figures: str
+    resolved_by: str = ""
+    metrics: str = ""
     evidence: str = ""
     version: int = 0
 
@@ -71,7 +75,7 @@ _EVENTS = f"""\
 SELECT {list_columns(FindingEventRow)}
 FROM finding_events FINAL
 WHERE finding_id = {{finding_id:String}}
-ORDER BY episode, kind = 'resolved', at_ms, look
+ORDER BY episode, kind IN ('resolved', 'ended'), at_ms, look
 """
 _MARKS = f"""\
 SELECT {list_columns(FindingMarkRow)}

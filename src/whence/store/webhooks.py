@@ -1,7 +1,7 @@
 """The tables `webhooks` (where findings are sent) and `deliveries` (the outbox, and its past).
 
 `version` is a time in nanoseconds; the highest of a key stays. A deleted webhook keeps its row, so
-that its deliveries can still be told apart; its secret goes.
+that its deliveries can still be told apart; its secret goes, and what held it is overwritten.
 """
 
 from __future__ import annotations
@@ -94,6 +94,16 @@ def read_webhooks(store: Store) -> list[WebhookRow]:
 def write_webhook(store: Store, row: WebhookRow) -> None:
     """Add or replace a webhook; durable on return."""
     store.insert("webhooks", [msgspec.structs.replace(row, version=time.time_ns())])
+
+
+def remove_webhook(store: Store, row: WebhookRow) -> None:
+    """Replace a webhook by what is kept of it, and overwrite what it was.
+
+    The table is small, so all of it is merged at once; the engine removes the old files within a
+    minute. Backups of the store keep them.
+    """
+    write_webhook(store, msgspec.structs.replace(row, deleted=1, secret=""))
+    store.command("OPTIMIZE TABLE webhooks FINAL")
 
 
 def read_pending(store: Store, limit: int) -> list[DeliveryRow]:

@@ -467,13 +467,17 @@ export interface components {
         };
         /**
          * Finding
-         * @description A metric of a version that is worse than it was before, in one experiment and environment.
+         * @description A version that is worse than the one before it, in one experiment and environment.
          *
-         *         There is one finding for each metric × candidate × environment of an experiment: `resolved` when
-         *         it is gone, `open` again when it comes back. `baseline` and `candidate` are names of their
-         *         `kind` (`app_version` or `commit`). `figures` are those of the last look that showed it, and
-         *         hold the filters of both versions' traces. `last_seen_ms` is that look's time. `muted` findings
-         *         send no webhooks. `evidence` and `history` come with one finding, not with a list of them.
+         *         There is one finding for each candidate × environment of an experiment, whatever it shows in:
+         *         `metrics` are those that are worse, and `metric` is the one that is furthest beyond its margin,
+         *         with its `figures`. `state` is `open`; `resolved` when traffic showed that it is gone, `open`
+         *         again when it comes back; `ended` when the version has no more traffic, and was not seen to get
+         *         better. `resolved_by` is the later version that no longer shows it, where one replaced it.
+         *         `baseline` and `candidate` are names of their `kind` (`app_version` or `commit`). Figures are
+         *         those of the last look that showed them, and hold the filters of both versions' traces.
+         *         `last_seen_ms` is that look's time. `muted` findings send no webhooks. `evidence` and
+         *         `history` come with one finding, not with a list of them.
          */
         readonly Finding: {
             readonly finding_id: string;
@@ -487,10 +491,12 @@ export interface components {
             readonly state: string;
             readonly summary: string;
             readonly figures: components["schemas"]["MetricComparison"];
+            readonly metrics: readonly components["schemas"]["MetricComparison"][];
             readonly first_seen_ms: number;
             readonly last_seen_ms: number;
             readonly resolved_ms: number | null;
             readonly resolved_reason: string | null;
+            readonly resolved_by: string | null;
             readonly reopened: number;
             readonly looks: number;
             /** @default null */
@@ -532,12 +538,16 @@ export interface components {
         };
         /**
          * FindingEvent
-         * @description One fact of a finding's history: `opened`, `seen` again, `resolved` or `reopened`.
+         * @description One fact of a finding's history.
          *
-         *         `look` is the number of the look at the traffic, `effect` what it showed then.
+         *         `kind`: `opened`, `seen`, `worsened`, `reopened`, `resolved`, `ended`. `look` is the number of
+         *         the look at the traffic, `effect` what it showed then of `metric`, and `metrics` are all that
+         *         were worse (of `resolved`: that were found better again).
          */
         readonly FindingEvent: {
             readonly kind: string;
+            readonly metric: string;
+            readonly metrics: readonly string[];
             readonly at_ms: number;
             readonly look: number;
             readonly reason: string;

@@ -27,6 +27,7 @@ class State(str, Enum):
 
     OPEN = "open"
     RESOLVED = "resolved"
+    ENDED = "ended"
     ALL = "all"
 
 
@@ -41,7 +42,7 @@ def run(
     version: Annotated[
         str | None, typer.Option(help="Of this version only.", show_default=False)
     ] = None,
-    state: Annotated[State, typer.Option(help="open, resolved or all.")] = State.OPEN,
+    state: Annotated[State, typer.Option(help="open, resolved, ended or all.")] = State.OPEN,
     muted: Annotated[bool, typer.Option("--muted", help="Show muted findings too.")] = False,
     form: Shape = Form.TEXT,
     max_results: Annotated[

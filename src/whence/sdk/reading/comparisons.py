@@ -50,7 +50,8 @@ def compare(
     `window` is a length of time until now (`"7d"`, `"12h"`, a timedelta) or (since, until), each a
     datetime, ISO text, Unix ms or None. `metrics` are the guards that decide together (at most 8),
     `margins` what is too little to matter, by metric or family (`{"duration": 0.2}`), `by` the
-    strata (`environment`, `name`, `input_size`, `model`, `hour_of_week`). `locations` are
+    strata (`environment`, `name`, `input_size`, `model`, `hour_of_week`,
+    `hour_of_day`, `part_of_week`). `locations` are
     experiment ids, by default all. `wait` (`"30m"`) watches at most so long while traffic arrives,
     until a guard regressed or all have a verdict, with bounds that bear being looked at again and
     again. Raises `InvalidInputError`, `FilterError`.

@@ -29,9 +29,9 @@ def search_findings(
 ) -> list[Finding]:
     """Return regressions that the server found by itself, those last seen first.
 
-    `version` is the name of the version that is worse, `state` `"open"` or `"resolved"`, by default
-    both. `muted` chooses those that are, or are not. `locations` are experiment ids, by default
-    all. What a finding rests on comes with `get_finding`.
+    `version` is the name of the version that is worse, `state` `"open"`, `"resolved"` or
+    `"ended"`, by default all. `muted` chooses those that are, or are not. `locations` are
+    experiment ids, by default all. What a finding rests on comes with `get_finding`.
 
     >>> import whence
     >>> whence.search_findings("the moon", state="open")

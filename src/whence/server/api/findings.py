@@ -43,7 +43,7 @@ def findings_router(services: Services) -> APIRouter:
         experiment_id: Annotated[list[str] | None, Query()] = None,
         environment: str | None = None,
         version: Annotated[str | None, Query(description="The candidate's name")] = None,
-        state: Literal["open", "resolved"] | None = None,
+        state: Literal["open", "resolved", "ended"] | None = None,
         muted: Annotated[bool | None, Query(description="Only those muted, or not")] = None,
         max_findings: int = DEFAULT_MAX_FINDINGS,
     ) -> Response:

@@ -33,6 +33,7 @@ from whence.store.webhooks import (
     WebhookRow,
     read_deliveries,
     read_webhooks,
+    remove_webhook,
     write_webhook,
 )
 
@@ -142,8 +143,7 @@ def _add(services: Services, body: WebhookBody) -> NewWebhook:
 
 def _remove(services: Services, webhook_id: str) -> None:
     row = find_webhook(services.store, webhook_id)
-    gone = msgspec.structs.replace(row, deleted=1, secret="", url=shorten_url(row.url))
-    write_webhook(services.store, gone)
+    remove_webhook(services.store, msgspec.structs.replace(row, url=shorten_url(row.url)))
 
 
 def _show(services: Services, row: WebhookRow) -> Webhook:

@@ -227,7 +227,7 @@ function Findings({ findings, experimentIds }: { findings: readonly Finding[]; e
   });
   return (
     <Link href={href} className={styles.finding} title={findings.map((one) => one.summary).join("\n")}>
-      ▲ {findings.map((one) => nameMetric(one.metric)).join(", ")}
+      ▲ {findings.flatMap((one) => one.metrics.map((row) => nameMetric(row.metric))).join(", ")}
     </Link>
   );
 }
