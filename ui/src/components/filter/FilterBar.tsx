@@ -6,6 +6,7 @@ import { type ComponentType, createElement, type FormEvent, type RefObject, useE
 import { ApiError } from "../../api/client";
 import { keep, readKept } from "../../kept";
 import { textBeforeColumn } from "../../model/filter";
+import { readFreeText } from "../../model/freeText";
 import { addRecent, readTexts } from "../../model/kept";
 import styles from "./FilterBar.module.css";
 import type { FilterEditorProps } from "./FilterEditor";
@@ -48,8 +49,10 @@ export function FilterBar(props: FilterBarProps) {
     sessionStorage.setItem(draftName, JSON.stringify([filter, draft]));
   }, [draftName, filter, draft]);
   const run = (text: string): void => {
-    remember(text.trim());
-    onRun(text.trim());
+    const asked = readFreeText(text) ?? text.trim();
+    setDraft(asked);
+    remember(asked);
+    onRun(asked);
   };
   const submit = (event: FormEvent): void => {
     event.preventDefault();

@@ -7,7 +7,7 @@ export interface FilterFieldHandle {
   blur: () => void;
 }
 
-export const PLACEHOLDER = "environment = 'production' AND app_version >= '2.1.0'";
+export const PLACEHOLDER = "environment = 'production' AND app_version >= '2.1.0', or words";
 
 interface FilterInputProps {
   handle: RefObject<FilterFieldHandle | null>;
