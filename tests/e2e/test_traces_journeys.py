@@ -204,6 +204,14 @@ def test_the_live_tail_shows_a_new_trace_and_waits_while_rows_are_read(page, url
     expect(rows(page).first).to_contain_text("second live")
 
 
+def export(page, bar, form: str) -> list[str]:
+    """Return the lines of the file that the selected traces are saved to."""
+    bar.get_by_role("button", name="Export").click()
+    with page.expect_download() as started:
+        page.get_by_role("dialog").get_by_role("button", name=form).click()
+    return Path(started.value.path()).read_text(encoding="utf-8").splitlines()
+
+
 def test_selected_traces_are_tagged_exported_and_deleted(page, url):
     calls = [(f"bulk {number} fail", "bulk-lab", "9.1.0", "s") for number in range(3)]
     record(url, calls)
@@ -225,11 +233,11 @@ def test_selected_traces_are_tagged_exported_and_deleted(page, url):
         f"{url}/api/v1/traces", params={"filter": "tags.`reviewed/by me` = 'yes'"}
     ).json()
     assert len(tagged["traces"]) == 2
-    with page.expect_download() as started:
-        bar.get_by_role("button", name="Export").click()
-    lines = Path(started.value.path()).read_text(encoding="utf-8").splitlines()
-    assert {json.loads(line)["info"]["environment"] for line in lines} == {"bulk-lab"}
-    assert len(lines) == 2
+    exported = [json.loads(line)["info"] for line in export(page, bar, "JSON lines")]
+    assert [info["environment"] for info in exported] == ["bulk-lab"] * 2
+    sent = [json.loads(line)["resourceSpans"][0] for line in export(page, bar, "OTLP")]
+    ids = {one["scopeSpans"][0]["spans"][0]["traceId"] for one in sent}
+    assert ids == {info["trace_id"].removeprefix("tr-") for info in exported}
     bar.get_by_role("button", name="Delete…").click()
     dialog = page.get_by_role("dialog")
     page.keyboard.press("Escape")

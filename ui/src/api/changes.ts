@@ -86,13 +86,14 @@ function readWhole(traceId: string): Promise<Trace> {
   return getJson<Trace>(pathOf(traceId));
 }
 
-/** Read traces whole, as JSON lines. */
+/** Read traces whole, as lines of what `write` makes of each; null leaves one out. */
 export async function exportTraces(
   traceIds: readonly string[],
+  write: (trace: Trace) => unknown,
   onStep: (done: number) => void,
-): Promise<string> {
-  const traces = await forEach(traceIds, readWhole, onStep);
-  return traces.map((trace) => `${JSON.stringify(trace)}\n`).join("");
+): Promise<{ text: string; written: number }> {
+  const lines = (await forEach(traceIds, readWhole, onStep)).map(write).filter((line) => line !== null);
+  return { text: lines.map((line) => `${JSON.stringify(line)}\n`).join(""), written: lines.length };
 }
 
 export function saveView({ name, search }: SavedView): Promise<unknown> {

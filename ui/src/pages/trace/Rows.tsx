@@ -26,12 +26,20 @@ export function Rows({ title, rows, isFolded = false }: RowsProps) {
           </dd>
           <dd className={styles.actions}>
             {row.condition === null ? null : (
-              <Link
-                href={buildTracesUrl({ filter: row.condition })}
-                title={`Traces where ${row.condition}`}
-              >
-                Filter by this
-              </Link>
+              <>
+                <Link
+                  href={buildTracesUrl({ filter: row.condition })}
+                  title={`Traces where ${row.condition}`}
+                >
+                  Filter by this
+                </Link>
+                <Link
+                  href={buildTracesUrl({ filter: `NOT ${row.condition}` })}
+                  title={`Traces where NOT ${row.condition}`}
+                >
+                  Exclude
+                </Link>
+              </>
             )}
             <CopyButton text={row.whole ?? row.value} />
           </dd>

@@ -5,10 +5,12 @@ import { type FormEvent, useState } from "react";
 
 import { deleteTraces, exportTraces, tagTraces } from "../../api/changes";
 import { ApiError } from "../../api/client";
+import type { Trace } from "../../api/types";
 import { Dialog } from "../../components/Dialog";
-import { Menu } from "../../components/Menu";
+import { Menu, MenuClose } from "../../components/Menu";
 import { saveText } from "../../kept";
 import { formatCount, formatNumberOf } from "../../model/format";
+import { writeOtlp } from "../../model/otlp";
 import { Link } from "../../router";
 import menus from "../../components/menus.module.css";
 import styles from "./TracesPage.module.css";
@@ -55,10 +57,14 @@ export function SelectionBar({ selected, onClear, diffHref }: SelectionBarProps)
       await refresh();
       return `Deleted ${formatNumberOf(deleted, "trace")}`;
     });
-  const save = (): Promise<void> =>
+  const save = (write: (trace: Trace) => unknown, name: string): Promise<void> =>
     work("Reading", async (onStep) => {
-      saveText(await exportTraces(ids, onStep), "traces.jsonl", "application/x-ndjson");
-      return `Exported ${count} to traces.jsonl`;
+      const { text, written } = await exportTraces(ids, write, onStep);
+      if (written > 0) saveText(text, name, "application/x-ndjson");
+      const left = ids.length - written;
+      return `Exported ${formatNumberOf(written, "trace")} to ${name}${
+        left === 0 ? "" : `; ${formatCount(left)} left out: OTLP has no form for their ids`
+      }`;
     });
   if (ids.length === 0 && said === null) return null;
   return (
@@ -72,9 +78,16 @@ export function SelectionBar({ selected, onClear, diffHref }: SelectionBarProps)
             </Link>
           )}
           <TagMenu isBusy={isBusy} onTag={tag} />
-          <button type="button" className="quiet-button" disabled={isBusy} onClick={() => void save()}>
-            Export
-          </button>
+          <Menu title="Export the selected traces" label="Export">
+            <div className={styles.exports}>
+              <MenuClose disabled={isBusy} onClick={() => void save((trace) => trace, "traces.jsonl")}>
+                JSON lines <span>as the API answers them</span>
+              </MenuClose>
+              <MenuClose disabled={isBusy} onClick={() => void save(writeOtlp, "traces.otlp.jsonl")}>
+                OTLP <span>a request a line, for any OpenTelemetry collector</span>
+              </MenuClose>
+            </div>
+          </Menu>
           <button
             type="button"
             className={`quiet-button ${styles.danger}`}
