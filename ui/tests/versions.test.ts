@@ -8,6 +8,7 @@ import {
   drawSpark,
   filterOf,
   findingsOf,
+  listWithoutLine,
   groupByEnvironment,
   kindOfChange,
   lookUp,
@@ -44,6 +45,12 @@ test("environments stand from production down, those without one last, versions 
   expect(groups.map((group) => group.environment)).toEqual(["production", "development", "qa", null]);
   expect(groups[0]?.rows.map((one) => one.app_version)).toEqual(["2", "1"]);
   expect(groups[0]?.traces).toBe(22);
+});
+
+test("versions among the others of a series are known, to be asked for by name", () => {
+  const series = { lines: [{ kind: "value", value: "1" }, { kind: "other", value: null }] } as unknown as TraceSeries;
+  expect(listWithoutLine(series, [row("1", null), row("2", null), row(null, null)])).toEqual(["2"]);
+  expect(listWithoutLine({ ...series, lines: series.lines.slice(0, 1) }, [row("2", null)])).toEqual([]);
 });
 
 test("a row has a name, a side of a comparison and a filter, whatever it names", () => {

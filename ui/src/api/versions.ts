@@ -21,7 +21,7 @@ export interface VersionScope {
 
 export function versionsQuery(
   { environment, experimentIds, bounds }: VersionScope,
-  { byEnvironment = false, quality = false } = {},
+  { byEnvironment = false, quality = false, most = null as number | null } = {},
 ) {
   const params: [string, string][] = [];
   if (environment !== null) params.push(["environment", environment]);
@@ -30,6 +30,7 @@ export function versionsQuery(
   if (bounds.untilMs !== null) params.push(["until", String(bounds.untilMs)]);
   if (byEnvironment) params.push(["by", "environment"]);
   if (quality) params.push(["quality", "true"]);
+  if (most !== null) params.push(["max_versions", String(most)]);
   return queryOptions({
     queryKey: ["versions", params],
     queryFn: ({ signal }) =>

@@ -119,6 +119,13 @@ export function drawSpark(series: TraceSeries, version: string | null): Spark | 
   };
 }
 
+/** The versions of the rows that an answer put among the others. */
+export function listWithoutLine(series: TraceSeries, rows: readonly VersionRow[]): string[] {
+  if (!series.lines.some(({ kind }) => kind === "other")) return [];
+  const drawn = new Set(series.lines.map((line) => (line.kind === "value" ? line.value : null)));
+  return rows.flatMap(({ app_version: version }) => (version === null || drawn.has(version) ? [] : [version]));
+}
+
 export interface DiffLine {
   kind: "added" | "removed" | "place" | "same";
   text: string;

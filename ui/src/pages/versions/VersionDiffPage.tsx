@@ -132,13 +132,13 @@ function Changes({ found, view }: { found: VersionDiff; view: VersionDiffView })
         ))}
       </ul>
       <Commits found={found} />
-      <ChangeList title="Dependencies" changes={found.dependencies} none="The same distributions are installed." />
+      <ChangeList title="Dependencies" changes={found.dependencies} />
       <Prompts found={found} />
-      <ChangeList title="Models" changes={found.models} none="The same models are declared." />
-      <ChangeList title="Parameters" changes={found.parameters} none="The same parameters are declared." />
-      <Section title="Seen in traces">
-        {hasSeen ? (
-          seen.map(([name, { only_before: before, only_after: after }]) =>
+      <ChangeList title="Models" changes={found.models} />
+      <ChangeList title="Parameters" changes={found.parameters} />
+      {hasSeen ? (
+        <Section title="Seen in traces">
+          {seen.map(([name, { only_before: before, only_after: after }]) =>
             before.length + after.length === 0 ? null : (
               <div key={name} className={styles.seen}>
                 <h3>{name}</h3>
@@ -146,12 +146,11 @@ function Changes({ found, view }: { found: VersionDiff; view: VersionDiffView })
                 <SeenList mark="added" values={after} />
               </div>
             ),
-          )
-        ) : (
-          <p className={table.none}>The same models, tools and spans were seen.</p>
-        )}
-      </Section>
-      <ChangeList title="Where it runs" changes={found.deployment} none="They run in the same places." />
+          )}
+        </Section>
+      ) : null}
+      <ChangeList title="Where it runs" changes={found.deployment} />
+      <Same found={found} hasSeen={hasSeen} />
     </>
   );
 }
@@ -192,13 +191,37 @@ function Commits({ found }: { found: VersionDiff }) {
   );
 }
 
-function ChangeList({ title, changes, none }: { title: string; changes: readonly Change[]; none: string }) {
+/** What did not change, in one place: a card for each would hide the one that did. */
+function Same({ found, hasSeen }: { found: VersionDiff; hasSeen: boolean }) {
+  const said: [boolean, string][] = [
+    [found.dependencies.length === 0, "The same distributions are installed."],
+    [found.prompts.length === 0, "The same prompts are declared."],
+    [found.models.length === 0, "The same models are declared."],
+    [found.parameters.length === 0, "The same parameters are declared."],
+    [!hasSeen, "The same models, tools and spans were seen."],
+    [found.deployment.length === 0, "They run in the same places."],
+  ];
+  const same = said.filter(([isSame]) => isSame);
+  if (same.length === 0) return null;
+  return (
+    <Section title="Unchanged">
+      <ul className={styles.same}>
+        {same.map(([, text]) => (
+          <li key={text}>{text}</li>
+        ))}
+      </ul>
+    </Section>
+  );
+}
+
+function ChangeList({ title, changes }: { title: string; changes: readonly Change[] }) {
+  if (changes.length === 0) return null;
   return (
     <Section
       title={title}
-      aside={changes.length === 0 ? null : <span className={table.soft}>{formatNumberOf(changes.length, "change")}</span>}
+      aside={<span className={table.soft}>{formatNumberOf(changes.length, "change")}</span>}
     >
-      {changes.length === 0 ? <p className={table.none}>{none}</p> : <ChangeTable title={title} changes={changes} />}
+      <ChangeTable title={title} changes={changes} />
     </Section>
   );
 }
@@ -236,9 +259,9 @@ function Mark({ kind }: { kind: keyof typeof MARKS }): ReactNode {
 }
 
 function Prompts({ found }: { found: VersionDiff }) {
+  if (found.prompts.length === 0) return null;
   return (
     <Section title="Prompts">
-      {found.prompts.length === 0 ? <p className={table.none}>The same prompts are declared.</p> : null}
       {found.prompts.map((one) => (
         <article key={one.name} className={styles.prompt}>
           <h3>

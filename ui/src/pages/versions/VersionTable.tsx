@@ -15,6 +15,7 @@ import {
   drawSpark,
   filterOf,
   findingsOf,
+  listWithoutLine,
   lookUp,
   nameVersion,
   perTrace,
@@ -41,11 +42,7 @@ interface VersionTableProps {
 
 export function VersionTable(props: VersionTableProps) {
   const { rows, environment, scope, findings, activeKey, chosen, chooseHref } = props;
-  const where = environment === null ? "environment IS NULL" : equals("environment", environment);
-  const series = useQuery({
-    ...seriesQuery({ ...scope, filter: where ?? "" }, "app_version", BUCKETS, LINES),
-    enabled: where !== null,
-  });
+  const traffic = useTraffic(rows, environment, scope);
   return (
     <table className={`${table.table} ${styles.versions}`}>
       <thead>
@@ -88,7 +85,7 @@ export function VersionTable(props: VersionTableProps) {
               row={row}
               environment={environment}
               scope={scope}
-              series={series.data}
+              series={traffic(row)}
               findings={findingsOf(findings, row, environment)}
               isActive={key === activeKey}
               isChosen={arm !== null && chosen.includes(arm)}
@@ -99,6 +96,32 @@ export function VersionTable(props: VersionTableProps) {
       </tbody>
     </table>
   );
+}
+
+/** When the traces of each row came; versions beyond the lines of one answer are asked for by name. */
+function useTraffic(
+  rows: readonly VersionRow[],
+  environment: string | null,
+  scope: Scope,
+): (row: VersionRow) => TraceSeries | undefined {
+  const where = environment === null ? "environment IS NULL" : equals("environment", environment);
+  const { data: first } = useQuery({
+    ...seriesQuery({ ...scope, filter: where ?? "" }, "app_version", BUCKETS, LINES),
+    enabled: where !== null,
+  });
+  const left = first === undefined ? [] : listWithoutLine(first, rows).slice(0, LINES);
+  const which = left.map((version) => equals("app_version", version)).filter((one) => one !== null);
+  const bounds = first === undefined ? scope.bounds : { sinceMs: first.from_ms, untilMs: first.until_ms };
+  const { data: rest } = useQuery({
+    ...seriesQuery(
+      { ...scope, bounds, filter: `${where} AND (${which.join(" OR ")})` },
+      "app_version",
+      BUCKETS,
+      LINES,
+    ),
+    enabled: which.length > 0,
+  });
+  return (row) => (row.app_version !== null && left.includes(row.app_version) ? rest : first);
 }
 
 interface RowProps {

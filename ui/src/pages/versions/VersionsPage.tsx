@@ -24,14 +24,18 @@ import { buildVersionDiffUrl, buildVersionsUrl, buildVersionUrl, type VersionsVi
 import { VersionTable } from "./VersionTable";
 import styles from "./VersionsPage.module.css";
 
+const MOST_AT_FIRST = 100;
+const MOST_VERSIONS = 1000;
 const NO_FINDINGS: readonly Finding[] = [];
 
 export default function VersionsPage({ view }: { view: VersionsView }) {
   const { scope, restart } = useScope({ ...view, filter: "" });
+  const [most, setMost] = useState(MOST_AT_FIRST);
   const query = useQuery(
-    versionsQuery({ ...view, bounds: scope.bounds }, { byEnvironment: true, quality: true }),
+    versionsQuery({ ...view, bounds: scope.bounds }, { byEnvironment: true, quality: true, most }),
   );
   const found = useLastAnswer(query.data);
+  const isCut = found !== undefined && found.versions.length < found.total;
   const findings = useQuery(findingsQuery(view.experimentIds)).data?.findings ?? NO_FINDINGS;
   const queries = useQueryClient();
   const groups = useMemo(() => groupByEnvironment(found?.versions ?? []), [found]);
@@ -67,6 +71,7 @@ export default function VersionsPage({ view }: { view: VersionsView }) {
                 title={group.environment ?? "No environment"}
                 aside={
                   <span className={styles.aside}>
+                    {isCut ? "the newest " : ""}
                     {formatNumberOf(group.rows.length, "version")}, {formatNumberOf(group.traces, "trace")}
                   </span>
                 }
@@ -82,10 +87,21 @@ export default function VersionsPage({ view }: { view: VersionsView }) {
                 />
               </Section>
             ))}
-            {found.versions.length < found.total ? (
+            {isCut ? (
               <p className={styles.more}>
-                Showing {formatCount(found.versions.length)} of {formatCount(found.total)}: choose an
-                environment or a time to see the others.
+                Showing {formatCount(found.versions.length)} of {formatCount(found.total)}, the newest.{" "}
+                {most < MOST_VERSIONS ? (
+                  <button
+                    type="button"
+                    className="quiet-button"
+                    disabled={query.isPlaceholderData}
+                    onClick={() => setMost(MOST_VERSIONS)}
+                  >
+                    Show more
+                  </button>
+                ) : (
+                  "Choose an environment or a time to see the others."
+                )}
               </p>
             ) : null}
           </Body>
