@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import time
 
@@ -11,6 +13,7 @@ from playwright.sync_api import expect
 
 from chat_traces import MS, chat_requests, request, span
 from serving import serving
+from ui_packages import install_ui_packages
 
 TRACES = 120
 HOSTILE = "<img src=x onerror=\"document.title='owned'\"> {{7*7}} \u202e"
@@ -42,6 +45,14 @@ def filter_field(page):
 def run_filter(page, text: str) -> None:
     filter_field(page).fill(text)
     filter_field(page).press("Enter")
+
+
+def list_serious(page) -> list[str]:
+    """Return the rules of axe that the page breaks badly."""
+    axe = install_ui_packages() / "node_modules" / "axe-core" / "axe.min.js"
+    page.evaluate(axe.read_text(encoding="utf-8"))
+    found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")["violations"]
+    return [one["id"] for one in found if one["impact"] in ("serious", "critical")]
 
 
 def test_an_empty_store_teaches_and_turns_into_the_list_by_itself(page, tmp_path):
@@ -77,6 +88,18 @@ def test_a_filter_typed_finds_traces_and_stands_in_the_address(page, chat):
     expect(page.get_by_text(f"{len(wanted)} traces")).to_be_visible()
     page.go_back()
     expect(page.get_by_text(f"showing 100 of {TRACES}")).to_be_visible()
+
+
+def test_words_without_an_operator_become_a_filter_for_what_was_said(page, chat):
+    url, sent = chat
+    page.goto(f"{url}/traces")
+    run_filter(page, 'input:password "choose security"')
+    asked = [turn for turn in range(len(sent)) if turn % 8 == 2 and not sent[turn].failed]
+    expect(page.get_by_text(f"{len(asked)} traces")).to_be_visible()
+    expect(filter_field(page)).to_have_text(
+        "request_preview ILIKE '%password%' AND "
+        "(request_preview ILIKE '%choose security%' OR response_preview ILIKE '%choose security%')"
+    )
 
 
 def test_a_wrong_filter_shows_its_place_and_keeps_the_rows(page, chat):
@@ -178,6 +201,28 @@ def test_hostile_text_is_shown_as_text_and_a_missing_parent_as_missing(page, cha
     page.get_by_role("button", name="Show all 30.0 kB").click()
 
 
+def test_a_blank_name_and_a_checklist_are_there_for_everybody(page, chat):
+    url, _ = chat
+    trace_id, now_ns = os.urandom(16).hex(), time.time_ns()
+    messages = [{"role": "a role of " * 40, "content": "- [x] written\n- [ ] read"}]
+    inputs = json.dumps({"messages": messages})
+    spans = [
+        span(trace_id, 1, None, "", now_ns - MS, now_ns, whence__inputs=inputs, user__id="blank")
+    ]
+    post(url, request("1.0.0", "production", spans))
+    page.emulate_media(reduced_motion="reduce")
+    page.goto(f"{url}/traces?filter=user+%3D+'blank'")
+    expect(rows(page).get_by_role("link")).to_have_text("(no name)")
+    assert list_serious(page) == []
+    page.goto(f"{url}/traces/tr-{trace_id}?span={1:016x}")
+    expect(page.get_by_role("treeitem")).to_contain_text("(no name)")
+    expect(page.get_by_role("checkbox", name="to do")).to_be_visible()
+    assert list_serious(page) == []
+    card = page.get_by_role("complementary").bounding_box()
+    role = page.get_by_text("a role of").first.bounding_box()
+    assert role["x"] + role["width"] < card["x"] + card["width"]
+
+
 def test_a_running_trace_refreshes_until_it_ends(page, chat):
     url, _ = chat
     now = time.time_ns()
@@ -227,6 +272,7 @@ def test_an_unknown_trace_and_an_unknown_page_say_so(page, chat):
     url, _ = chat
     page.goto(f"{url}/traces/tr-{'0' * 32}")
     expect(page.get_by_text("There is no such trace")).to_be_visible()
+    assert list_serious(page) == []
     assert all("404" in problem for problem in page.problems)
     page.problems.clear()
     page.goto(f"{url}/nowhere")

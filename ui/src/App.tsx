@@ -67,7 +67,8 @@ function isPage(href: string): boolean {
 }
 
 function isWithin(path: string, href: string): boolean {
-  return path === href || path.startsWith(`${href}/`) || (path === "/" && href === "/traces");
+  if (path === href || path.startsWith(`${href}/`)) return true;
+  return href === "/traces" && (path === "/" || path.startsWith("/diff/"));
 }
 
 export function App() {
@@ -166,6 +167,7 @@ function ThemeSwitch({ theme, onTheme }: { theme: Theme; onTheme: (theme: Theme)
 function NoSuchPage({ path }: { path: string }) {
   return (
     <div className={styles.nowhere}>
+      <title>No such page · Whence</title>
       <h1>There is no page here</h1>
       <p>
         <code>{path}</code> is not an address that Whence knows. <Link href="/traces">Traces</Link>

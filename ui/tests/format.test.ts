@@ -8,7 +8,10 @@ import {
   formatDuration,
   formatExactTime,
   formatNumberOf,
+  formatTick,
   formatTime,
+  nameSpan,
+  nameTrace,
   shortenCommit,
 } from "../src/model/format";
 
@@ -27,6 +30,24 @@ test.each([
   [3_725_000_000_000, "1 h 2 min"],
 ])("the duration %s is shown as %s", (ns, shown) => {
   expect(formatDuration(ns)).toBe(shown);
+});
+
+test("an axis says its round times shortly", () => {
+  expect([0, 20e6, 300e9, 305e9, 3600e9, 5400e9].map(formatTick)).toEqual([
+    "0 ms",
+    "20.0 ms",
+    "5 min",
+    "5 min 5 s",
+    "1 h",
+    "1 h 30 min",
+  ]);
+});
+
+test("a blank name is still something to read", () => {
+  expect(nameSpan("  ")).toBe("(no name)");
+  expect(nameTrace({ name: "", trace_id: "tr-1" })).toBe("(no name)");
+  expect(nameTrace({ name: null, trace_id: "tr-1" })).toBe("tr-1");
+  expect(nameTrace({ name: "chat", trace_id: "tr-1" })).toBe("chat");
 });
 
 test("counts, money and sizes have their units, and absence is not zero", () => {

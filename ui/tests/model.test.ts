@@ -77,6 +77,12 @@ test("a running span reaches to now, and a skewed one stays inside", () => {
 test("ticks are round and few", () => {
   expect(listTicks(1_224_000_000, 5)).toEqual([0, 500_000_000, 1_000_000_000]);
   expect(listTicks(1, 5).length).toBeLessThanOrEqual(6);
+  const [second, minute] = [1e9, 60e9];
+  expect(listTicks(370 * second, 5)).toEqual([0, 1, 2, 3].map((count) => count * 2 * minute));
+  expect(listTicks(50 * second, 5)).toEqual([0, 1, 2, 3, 4, 5].map((count) => count * 10 * second));
+  for (let length = 1; length < 1e16; length *= 3) {
+    expect(listTicks(length, 5).length).toBeLessThanOrEqual(6);
+  }
 });
 
 test("where a trace came from stands first, and each row finds its like", () => {

@@ -6,7 +6,7 @@ import { findCommands, readTraceId } from "../src/model/commands";
 import { describeBar, drawHistogram, findBrushed, listTicks } from "../src/model/histogram";
 import { addRecent, readTexts } from "../src/model/kept";
 import { arrive, joinArrivals, NO_ARRIVALS, rateOf, readEvents, release } from "../src/model/live";
-import { groupBySession, listRows } from "../src/model/sessions";
+import { formatLasted, groupBySession, listRows } from "../src/model/sessions";
 import { quoteShell, writeCurl, writePython, writeShell } from "../src/model/snippets";
 import { describeTime, findBounds, fromLocalField, parseLast, readTime, toLocalField, writeTime } from "../src/model/time";
 import { buildTracesUrl, EVERYTHING, parseTracesUrl } from "../src/pages/traces/url";
@@ -124,6 +124,11 @@ test("a new trace waits while the list is held; a known one changes in its place
   expect(rateOf(now, 20_000)).toBe(0);
   expect(joinArrivals(listed, now.shown).map((one) => one.state)).toEqual(["OK", "ERROR"]);
   expect(joinArrivals(listed, release(now).shown).map((one) => one.trace_id)).toEqual(["c", "b", "a"]);
+});
+
+test("a session of one trace has lasted no time that could be told", () => {
+  expect(formatLasted({ traces: 1, first_ms: 5, last_ms: 5 })).toBe("–");
+  expect(formatLasted({ traces: 2, first_ms: 5, last_ms: 1505 })).toBe("1.50 s");
 });
 
 test("sessions stand where their newest trace does", () => {

@@ -26,6 +26,9 @@ const COMPONENTS: Components = {
       {typeof src === "string" ? `: ${src.slice(0, 200)}` : ""}]
     </span>
   ),
+  input: ({ checked }) => (
+    <input type="checkbox" disabled checked={checked === true} aria-label={checked === true ? "done" : "to do"} />
+  ),
   table: ({ children }) => (
     <div className={styles.wide}>
       <table>{children}</table>

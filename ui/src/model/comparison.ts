@@ -34,7 +34,7 @@ function directionOf(one: MetricComparison): 1 | -1 {
 
 export function nameMetric(metric: string): string {
   if (metric.startsWith("feedback.")) return metric.slice("feedback.".length);
-  return metric.replaceAll("_", " ").replace(/ usd$/, "").replace(/ p(\d\d)$/, " p$1");
+  return metric.replaceAll("_", " ").replace(/ usd\b/, "").replace(/ p(\d\d)$/, " p$1");
 }
 
 export function formatValue(value: number | null, unit: string): string {

@@ -16,6 +16,11 @@ export function formatDuration(ns: number | null): string {
   return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
 }
 
+/** For an axis, whose ticks are round: "5 min", not "5 min 0 s". */
+export function formatTick(ns: number): string {
+  return formatDuration(ns).replace(/(?<=\D) 0 (s|min)$/, "");
+}
+
 function digits(value: number): string {
   const magnitude = Math.abs(value);
   if (magnitude >= 99.95) return value.toFixed(0);
@@ -76,6 +81,15 @@ export function formatAge(ageMs: number): string {
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`;
   if (seconds < 86_400) return `${Math.floor(seconds / 3600)} h ago`;
   return `${Math.floor(seconds / 86_400)} d ago`;
+}
+
+/** What a trace is called; a blank name would leave nothing to read or to click. */
+export function nameTrace({ name, trace_id: id }: { name: string | null; trace_id: string }): string {
+  return name === null ? id : nameSpan(name);
+}
+
+export function nameSpan(name: string): string {
+  return name.trim() === "" ? "(no name)" : name;
 }
 
 /** Twelve digits of a commit are enough to tell it and short enough to read. */

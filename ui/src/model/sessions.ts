@@ -1,6 +1,7 @@
 /** The listed traces by session: each session once, where its newest trace stands. */
 
-import type { TraceInfo } from "../api/types";
+import type { TraceGroup, TraceInfo } from "../api/types";
+import { ABSENT, formatDuration } from "./format";
 
 export interface SessionGroup {
   session: string | null;
@@ -34,6 +35,11 @@ export function groupBySession(traces: readonly TraceInfo[]): SessionGroup[] {
       tokens: counted.length === 0 ? null : counted.reduce((sum, one) => sum + one, 0),
     };
   });
+}
+
+/** From the beginning of a group's first trace to that of its last; nothing lasts with one only. */
+export function formatLasted(group: Pick<TraceGroup, "traces" | "first_ms" | "last_ms">): string {
+  return group.traces < 2 ? ABSENT : formatDuration((group.last_ms - group.first_ms) * 1e6);
 }
 
 /** The rows of a list, a session's heading before its traces where they are grouped. */

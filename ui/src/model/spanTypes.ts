@@ -7,7 +7,7 @@ export interface SpanLook {
 }
 
 const SPEECH = "M3 4.5h10v6.5H8l-2.5 2.2V11H3z";
-const PLAIN: SpanLook = { colour: "var(--type-plain)", path: "M8 5.2v5.6M5.2 8h5.6" };
+const PLAIN: SpanLook = { colour: "var(--type-plain)", path: "M8 5.6a2.4 2.4 0 1 0 .01 0" };
 
 const LOOKS: Readonly<Record<string, SpanLook>> = {
   LLM: { colour: "var(--type-llm)", path: SPEECH },

@@ -93,12 +93,20 @@ export function placeBar(start: number, end: number, lengthNs: number, sight: Si
   return { left: from, width: to - from, isOut: right < 0 || left > 1 };
 }
 
-/** Round offsets for the axis, in steps of 1, 2 or 5: at most `most` steps. */
+const MINUTE_NS = 60e9;
+/** From ten seconds on, time is no longer counted in tens. */
+const LONG_STEPS_NS = [
+  ...[1 / 6, 1 / 4, 1 / 2, 1, 2, 5, 10, 15, 30].map((minutes) => minutes * MINUTE_NS),
+  ...[1, 2, 3, 6, 12, 24].map((hours) => hours * 60 * MINUTE_NS),
+];
+
+/** Round offsets for the axis: at most `most` steps. */
 export function listTicks(lengthNs: number, most: number, sight: Sight = WHOLE): number[] {
   const [low, high] = [sight.from * lengthNs, sight.to * lengthNs];
   const rough = Math.max(1e-3, (high - low) / Math.max(1, most));
   const power = 10 ** Math.floor(Math.log10(rough));
-  const step = power * ([1, 2, 5, 10].find((factor) => power * factor >= rough) ?? 10);
+  const decimal = power * ([1, 2, 5, 10].find((factor) => power * factor >= rough) ?? 10);
+  const step = decimal < MINUTE_NS / 6 ? decimal : (LONG_STEPS_NS.find((one) => one >= rough) ?? decimal);
   const ticks: number[] = [];
   for (let count = Math.ceil(low / step); count * step <= high; count += 1) ticks.push(count * step);
   return ticks;

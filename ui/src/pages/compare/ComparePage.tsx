@@ -74,7 +74,10 @@ export default function ComparePage({ view }: { view: CompareView }) {
           <Refused error={query.error} view={view} onRetry={again} />
         )}
         {found === undefined ? (
-          query.error === null ? <Bones label="Comparing" /> : null
+          <>
+            <h1 className="visually-hidden">Compare</h1>
+            {query.error === null ? <Bones label="Comparing" /> : null}
+          </>
         ) : (
           <Body isStale={isStale}>
             <Sections found={found} view={view} bounds={scope.bounds} />

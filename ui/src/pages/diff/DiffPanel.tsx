@@ -45,6 +45,8 @@ export function DiffPanel({ view, diff, baseline, candidate, selected }: DiffPan
   ];
   return (
     <div className={styles.content}>
+      <h2 className="visually-hidden">The traces as a whole</h2>
+      <p className={styles.faint}>Select a span to see what differs in it.</p>
       <Preview title="Request" before={asked?.[0] ?? null} after={asked?.[1] ?? null} />
       <Preview title="Response" before={answered?.[0] ?? null} after={answered?.[1] ?? null} />
       <Values title="Metadata" values={diff.metadata} conditionOf={metadataEquals} />
@@ -52,7 +54,6 @@ export function DiffPanel({ view, diff, baseline, candidate, selected }: DiffPan
       {diff.metadata.length + diff.tags.length === 0 ? (
         <p className={styles.faint}>Metadata and tags are the same.</p>
       ) : null}
-      <p className={styles.faint}>Select a span to see what differs in it.</p>
     </div>
   );
 }

@@ -5,7 +5,7 @@ import { type MouseEvent, useEffect, useRef } from "react";
 
 import type { Span, SpanDiff } from "../../api/types";
 import { SpanSign } from "../../components/SpanSign";
-import { formatCount, formatDuration } from "../../model/format";
+import { formatCount, formatDuration, formatTick } from "../../model/format";
 import { type MergedNode, type MergedTree, timesIn } from "../../model/mergedTree";
 import { listTicks, placeBar, WHOLE } from "../../model/timeline";
 import { useMedia } from "../../useMedia";
@@ -61,7 +61,7 @@ export function MergedRows({ tree, rows, selected, collapsed, view, onSelect, on
               style={{ left: `${(tick / tree.lengthNs) * 100}%` }}
               data-turned={tick / tree.lengthNs > 0.9 ? "" : undefined}
             >
-              {formatDuration(tick)}
+              {formatTick(tick)}
             </span>
           ))}
         </div>

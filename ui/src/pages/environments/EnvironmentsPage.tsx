@@ -176,7 +176,7 @@ function SideBySide({ found, view }: { found: EnvironmentOverview; view: Environ
 function EnvironmentName({ one, view }: { one: EnvironmentRow; view: EnvironmentsView }) {
   if (one.environment === null) return <>none named</>;
   return (
-    <Link href={buildVersionsUrl({ ...view, environment: one.environment })}>
+    <Link href={buildVersionsUrl({ ...view, environment: one.environment })} title={one.environment}>
       <bdi>{one.environment}</bdi>
     </Link>
   );

@@ -4,13 +4,8 @@ import { useInfiniteQuery } from "@tanstack/react-query";
 
 import { groupsQuery, type Scope } from "../../api/queries";
 import { CopyButton } from "../../components/CopyButton";
-import {
-  formatCost,
-  formatCount,
-  formatDuration,
-  formatExactTime,
-  formatTime,
-} from "../../model/format";
+import { formatCost, formatCount, formatExactTime, formatTime } from "../../model/format";
+import { formatLasted } from "../../model/sessions";
 import { Link } from "../../router";
 import { buildTracesUrl } from "../traces/url";
 import styles from "./Groups.module.css";
@@ -23,8 +18,6 @@ interface GroupHeaderProps {
   /** The filter that finds its traces; null where the language can't say it. */
   condition: string | null;
 }
-
-const NS_PER_MS = 1e6;
 
 export function GroupHeader({ by, name, scope, condition }: GroupHeaderProps) {
   const { data, dataUpdatedAt } = useInfiniteQuery(groupsQuery(by, scope, name));
@@ -63,10 +56,7 @@ export function GroupHeader({ by, name, scope, condition }: GroupHeaderProps) {
             value={formatTime(group.last_ms, dataUpdatedAt)}
             title={formatExactTime(group.last_ms, dataUpdatedAt)}
           />
-          <Fact
-            label="Lasted"
-            value={formatDuration((group.last_ms - group.first_ms) * NS_PER_MS)}
-          />
+          <Fact label="Lasted" value={formatLasted(group)} />
           <Fact
             label="Tokens"
             value={formatCount(group.total_tokens)}

@@ -2,13 +2,8 @@
 
 import type { TraceGroup } from "../../api/types";
 import { readSaid } from "../../model/conversation";
-import {
-  formatCost,
-  formatCount,
-  formatDuration,
-  formatExactTime,
-  formatTime,
-} from "../../model/format";
+import { ABSENT, formatCost, formatCount, formatExactTime, formatTime } from "../../model/format";
+import { formatLasted } from "../../model/sessions";
 import { Link } from "../../router";
 import styles from "./Groups.module.css";
 import { buildGroupsUrl, type By } from "./url";
@@ -19,11 +14,11 @@ interface GroupTableProps {
   experimentIds: readonly string[];
   nowMs: number;
   isStale: boolean;
+  /** They are all of one user, whom the page names already. */
+  ofUser?: boolean;
 }
 
-const NS_PER_MS = 1e6;
-
-export function GroupTable({ by, groups, experimentIds, nowMs, isStale }: GroupTableProps) {
+export function GroupTable({ by, groups, experimentIds, nowMs, isStale, ofUser = false }: GroupTableProps) {
   return (
     <table className={`${styles.table} ${isStale ? styles.stale : ""}`}>
       <thead>
@@ -45,7 +40,7 @@ export function GroupTable({ by, groups, experimentIds, nowMs, isStale }: GroupT
           <th scope="col" className={styles.number}>
             Cost
           </th>
-          <th scope="col">{by === "session" ? "User" : "Sessions"}</th>
+          {ofUser ? null : <th scope="col">{by === "session" ? "User" : "Sessions"}</th>}
           <th scope="col">Environment</th>
           <th scope="col">Version</th>
           <th scope="col" className={styles.wide}>
@@ -70,12 +65,14 @@ export function GroupTable({ by, groups, experimentIds, nowMs, isStale }: GroupT
               {formatCount(group.errors)}
             </td>
             <td className={styles.number}>
-              {formatDuration((group.last_ms - group.first_ms) * NS_PER_MS)}
+              {formatLasted(group)}
             </td>
             <td className={styles.number}>{formatCount(group.total_tokens)}</td>
             <td className={styles.number}>{formatCost(group.cost_usd)}</td>
-            <td>{by === "session" ? nameSome(group.users, group.others) : formatCount(group.others)}</td>
-            <td>{group.environments.join(", ")}</td>
+            {ofUser ? null : (
+              <td>{by === "session" ? nameSome(group.users, group.others) : formatCount(group.others)}</td>
+            )}
+            <td>{nameSome(group.environments, group.environments.length)}</td>
             <td>{nameSome(group.app_versions, group.app_versions.length)}</td>
             <td className={styles.wide}>{readSaid(group.request_preview ?? "")}</td>
           </tr>
@@ -89,6 +86,7 @@ const NAMED = 2;
 
 /** "a, b and 3 more" of those that are listed and those that are only counted. */
 function nameSome(names: readonly string[], count: number): string {
+  if (names.length === 0) return ABSENT;
   const shown = names.slice(0, NAMED).join(", ");
   return count > NAMED ? `${shown} and ${formatCount(count - NAMED)} more` : shown;
 }

@@ -130,9 +130,7 @@ function None({ by }: { by: By }) {
         Where a trace is recorded, say which {by} it belongs to; it is found under that name from
         then on.
       </p>
-      <pre>{`whence.update_current_trace(metadata={
-    "mlflow.trace.${by}": "${by === "session" ? "session-abc-456" : "user-104"}",
-})`}</pre>
+      <pre>{`whence.update_current_trace(${by === "session" ? 'session_id="session-abc-456"' : 'user="user-104"'})`}</pre>
     </div>
   );
 }

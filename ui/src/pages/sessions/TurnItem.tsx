@@ -15,6 +15,7 @@ import {
   formatDuration,
   formatExactTime,
   formatTime,
+  nameTrace,
   shortenCommit,
 } from "../../model/format";
 import { toLine } from "../../model/json";
@@ -53,7 +54,7 @@ export function TurnItem({ turn, nowMs }: { turn: Turn; nowMs: number }) {
       )}
       <p className={styles.meta}>
         <StateMark state={info.state} />
-        <Link href={buildTraceUrl({ traceId: info.trace_id })}>{info.name ?? info.trace_id}</Link>
+        <Link href={buildTraceUrl({ traceId: info.trace_id })}>{nameTrace(info)}</Link>
         <span title={formatExactTime(info.request_time_ms, nowMs)}>
           {formatTime(info.request_time_ms, nowMs)}
         </span>

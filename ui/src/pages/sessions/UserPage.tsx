@@ -42,6 +42,7 @@ export function UserPage({ name, view }: { name: string; view: GroupsView }) {
               experimentIds={experimentIds}
               nowMs={query.dataUpdatedAt}
               isStale={query.isPlaceholderData}
+              ofUser
             />
           </>
         ) : null}

@@ -2,7 +2,7 @@
 
 import { useMemo } from "react";
 
-import { formatDuration } from "../../model/format";
+import { formatDuration, formatTick } from "../../model/format";
 import { layOutFlame } from "../../model/flame";
 import { isFailed, type SpanNode } from "../../model/spanTree";
 import { lookOf } from "../../model/spanTypes";
@@ -37,7 +37,7 @@ export function FlameChart({ tree, shown, selected, sight, onSight, onSelect }: 
       <div className={styles.axis} aria-hidden="true">
         {listTicks(extent.lengthNs, MOST_TICKS, sight).map((tick) => (
           <span key={tick} style={{ left: `${placeBar(tick, tick, extent.lengthNs, sight).left * 100}%` }}>
-            {formatDuration(tick)}
+            {formatTick(tick)}
           </span>
         ))}
       </div>

@@ -6,6 +6,7 @@ import type { Trace } from "../../api/types";
 import { Problem } from "../../components/Problem";
 import { Shortcuts } from "../../components/Shortcuts";
 import { useKept } from "../../kept";
+import { nameTrace } from "../../model/format";
 import { findOddities } from "../../model/spanFacts";
 import { countTypes } from "../../model/spanSearch";
 import { isFailed, listAncestors, listParents, type SpanNode } from "../../model/spanTree";
@@ -96,7 +97,7 @@ export function ShownTrace({ view, trace, readAtMs, error, onRetry }: ShownTrace
 
   return (
     <>
-      <title>{`${trace.info.name ?? trace.info.trace_id} · Whence`}</title>
+      <title>{`${nameTrace(trace.info)} · Whence`}</title>
       <Shortcuts table={shortcuts} />
       <TraceHeader trace={trace} nowMs={readAtMs} neighbours={neighbours} />
       {error === null ? null : <Problem error={error} onRetry={onRetry} />}

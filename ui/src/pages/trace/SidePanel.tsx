@@ -80,6 +80,9 @@ export function SidePanel({ view, trace, tree, selected }: SidePanelProps) {
         ))}
       </nav>
       <div className={styles.content}>
+        {tab === "context" || tab === "assessments" ? (
+          <h2 className="visually-hidden">{tab === "context" ? "Context" : "Assessments"}</h2>
+        ) : null}
         {tab === "context" ? <ContextPanel trace={trace} /> : null}
         {tab === "assessments" ? (
           <AssessmentsView

@@ -8,7 +8,7 @@ import { JsonViewer } from "../../components/JsonViewer";
 import { SpanSign } from "../../components/SpanSign";
 import { StateMark } from "../../components/StateMark";
 import { equals } from "../../model/filter";
-import { formatBytes, formatCost, formatCount, formatDuration } from "../../model/format";
+import { formatBytes, formatCost, formatCount, formatDuration, nameSpan } from "../../model/format";
 import { listSelfStretches, measureStretches } from "../../model/ownTime";
 import type { SpanNode } from "../../model/spanTree";
 import { Link } from "../../router";
@@ -38,7 +38,7 @@ export function SpanPanel({ node, span, tree, tab }: SpanPanelProps) {
       <div className={styles.title}>
         <SpanSign spanType={span.span_type} />
         <h2>
-          <bdi>{span.name}</bdi>
+          <bdi>{nameSpan(span.name)}</bdi>
         </h2>
         <StateMark state={span.end_time_ns === null ? "IN_PROGRESS" : span.status} />
       </div>

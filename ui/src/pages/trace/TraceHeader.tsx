@@ -12,6 +12,7 @@ import {
   formatExactTime,
   formatNumberOf,
   formatTime,
+  nameTrace,
   shortenCommit,
 } from "../../model/format";
 import { writeOtlp } from "../../model/otlp";
@@ -20,6 +21,8 @@ import { buildTracesUrl } from "../traces/url";
 import type { Neighbours } from "./neighbours";
 import styles from "./TraceHeader.module.css";
 import { buildTraceUrl } from "./url";
+
+const NS_PER_MS = 1e6;
 
 interface TraceHeaderProps {
   trace: Trace;
@@ -31,7 +34,9 @@ export function TraceHeader({ trace, nowMs, neighbours }: TraceHeaderProps) {
   const { info } = trace;
   const facts: [string, string, string?][] = [
     ["Started", formatTime(info.request_time_ms, nowMs), formatExactTime(info.request_time_ms, nowMs)],
-    ["Duration", formatDuration(info.duration_ns)],
+    info.state === "IN_PROGRESS"
+      ? ["Running for", formatDuration(Math.max(0, nowMs - info.request_time_ms) * NS_PER_MS)]
+      : ["Duration", formatDuration(info.duration_ns)],
     ["Spans", formatCount(info.span_count)],
   ];
   if (info.total_tokens !== null) {
@@ -48,7 +53,7 @@ export function TraceHeader({ trace, nowMs, neighbours }: TraceHeaderProps) {
         </Link>
         <span className={styles.slash}>/</span>
         <h1>
-          <bdi>{info.name ?? info.trace_id}</bdi>
+          <bdi>{nameTrace(info)}</bdi>
         </h1>
         <StateMark state={info.state} />
         {info.error_count > 0 ? (
@@ -79,7 +84,7 @@ export function TraceHeader({ trace, nowMs, neighbours }: TraceHeaderProps) {
                 title={`Traces where ${row.condition}`}
               >
                 <span>{row.label}</span>
-                {row.label === "commit" ? shortenCommit(row.value) : row.value}
+                <bdi>{row.label === "commit" ? shortenCommit(row.value) : row.value}</bdi>
               </Link>
             ),
           )}

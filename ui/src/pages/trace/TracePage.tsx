@@ -27,6 +27,7 @@ export default function TracePage({ view }: { view: TraceView }) {
   if (query.error instanceof ApiError && query.error.status === 404) {
     return (
       <div className={styles.missing}>
+        <title>No such trace · Whence</title>
         <h1>There is no such trace</h1>
         <p>
           <code>{view.traceId}</code> is not in this store: it was deleted, or has not arrived yet.{" "}

@@ -5,7 +5,7 @@ import { useCallback, useEffect, useRef } from "react";
 
 import { useSlots } from "../../components/useSlots";
 import { useKept } from "../../kept";
-import { formatDuration } from "../../model/format";
+import { formatTick } from "../../model/format";
 import { listSelfStretches, type Stretch } from "../../model/ownTime";
 import type { SpanNode } from "../../model/spanTree";
 import { fit, listTicks, placeBar, type Sight, zoom } from "../../model/timeline";
@@ -207,7 +207,7 @@ function Axis({ lengthNs, sight, width, onWidth }: AxisProps) {
           const { left } = placeBar(tick, tick, lengthNs, sight);
           return (
             <span key={tick} style={{ left: `${left * 100}%` }} data-turned={left > 0.92 ? "" : undefined}>
-              {formatDuration(tick)}
+              {formatTick(tick)}
             </span>
           );
         })}

@@ -4,7 +4,7 @@ import { memo, type MouseEvent } from "react";
 
 import type { Span } from "../../api/types";
 import { SpanSign } from "../../components/SpanSign";
-import { formatCount, formatDuration, formatNumberOf } from "../../model/format";
+import { formatCount, formatDuration, formatNumberOf, nameSpan } from "../../model/format";
 import { joinStretches, type Stretch } from "../../model/ownTime";
 import { isFailed, type SpanNode } from "../../model/spanTree";
 import { lookOf } from "../../model/spanTypes";
@@ -141,7 +141,7 @@ function Name({ node, href, isFocusable, onSelect }: RowProps) {
         draggable={false}
         tabIndex={isFocusable ? 0 : -1}
       >
-        <bdi>{span.name}</bdi>
+        <bdi>{nameSpan(span.name)}</bdi>
       </a>
       {isFailed(span) ? (
         <span className={styles.failed} title={span.status_message || "Failed"}>

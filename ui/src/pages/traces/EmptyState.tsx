@@ -22,6 +22,22 @@ const WAYS: readonly { title: string; write: (url: string) => string }[] = [
       ].join("\n"),
   },
   {
+    title: "MLflow",
+    write: (url) =>
+      [
+        "import mlflow",
+        "",
+        `mlflow.set_tracking_uri("${url}")`,
+        "",
+        "@mlflow.trace",
+        "def answer(question: str) -> str:",
+        '    return f"You asked: {question}"',
+        "",
+        'answer("Where did this trace come from?")',
+        "mlflow.flush_trace_async_logging()",
+      ].join("\n"),
+  },
+  {
     title: "OpenTelemetry",
     write: (url) =>
       [

@@ -139,7 +139,7 @@ function FacetGroup(props: GroupProps) {
           </button>
         )}
       </div>
-      {isOpen && facet === undefined ? <Waiting /> : null}
+      {isOpen && facet === undefined && !isStale ? <Waiting /> : null}
       {isOpen && facet !== undefined ? (
         <ul className={isStale ? styles.stale : undefined}>
           <Values facet={facet} field={field} picked={picked} view={view} />

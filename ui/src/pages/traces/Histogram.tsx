@@ -169,14 +169,25 @@ function Chart({ series, view, isStale }: ChartProps) {
         )}
       </div>
       <div className={styles.axis} aria-hidden="true">
-        {ticks.map(({ ms, text }) => (
-          <span key={ms} style={{ left: `${((ms - drawn.fromMs) / span) * 100}%` }}>
-            {text}
-          </span>
-        ))}
+        {ticks.map(({ ms, text }) => {
+          const share = (ms - drawn.fromMs) / span;
+          return (
+            <span key={ms} style={{ left: `${share * 100}%` }} data-edge={edgeOf(share)}>
+              {text}
+            </span>
+          );
+        })}
       </div>
     </div>
   );
+}
+
+const NEAR = 0.04;
+
+/** A text at an end of the axis stands inside it. */
+function edgeOf(share: number): "start" | "end" | undefined {
+  if (share < NEAR) return "start";
+  return share > 1 - NEAR ? "end" : undefined;
 }
 
 function zoomUrl(view: TracesView, sinceMs: number, untilMs: number): string {

@@ -274,10 +274,10 @@ function NothingFound({ view }: { view: TracesView }) {
       <p>
         {view.time.kind === "all" ? null : (
           <>
-            <Link href={buildTracesUrl({ ...view, time: ALL_TIME })}>Look at all times</Link>, or{" "}
+            <Link href={buildTracesUrl({ ...view, time: ALL_TIME })}>Look at all times</Link>.{" "}
           </>
         )}
-        <Link href={buildTracesUrl({ isLive: view.isLive })}>show all traces</Link>. A comparison on
+        <Link href={buildTracesUrl({ isLive: view.isLive })}>Show all traces</Link>. A comparison on
         a key that a trace does not have is false: <code>IS NULL</code> finds those.
       </p>
     </div>

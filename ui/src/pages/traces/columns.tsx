@@ -12,6 +12,7 @@ import {
   formatDuration,
   formatExactTime,
   formatTime,
+  nameTrace,
   shortenCommit,
 } from "../../model/format";
 
@@ -54,7 +55,7 @@ export const COLUMNS: readonly Column[] = [
     grows: 0.9,
     sortField: "name",
     tooltip: (info) => info.name,
-    show: (info) => info.name ?? info.trace_id,
+    show: nameTrace,
   },
   {
     id: "state",
@@ -69,7 +70,11 @@ export const COLUMNS: readonly Column[] = [
     width: 82,
     isNumber: true,
     sortField: "execution_time_ms",
-    show: (info) => formatDuration(info.duration_ns),
+    tooltip: (info) => (info.state === "IN_PROGRESS" ? "It runs still: what its spans tell so far" : null),
+    show: (info) =>
+      info.state === "IN_PROGRESS" && info.duration_ns !== null
+        ? `≥ ${formatDuration(info.duration_ns)}`
+        : formatDuration(info.duration_ns),
   },
   { ...text("environment"), title: "Environment", width: 106 },
   { ...text("app_version"), title: "Version", width: 84 },
