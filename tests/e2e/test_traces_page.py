@@ -65,6 +65,35 @@ def test_an_empty_store_teaches_and_turns_into_the_list_by_itself(page, tmp_path
         page.goto("about:blank")
 
 
+def test_a_server_with_a_key_asks_for_it_once_and_the_palette_finds_every_version(page, tmp_path):
+    with serving(tmp_path / "store", WHENCE_API_KEY="open sesame") as running:
+        now_ns, headers = time.time_ns(), {"Authorization": "Bearer open sesame"}
+        for number in range(40):
+            spans = [span(f"{number + 1:032x}", 1, None, "answer", now_ns - MS, now_ns)]
+            body = request(f"3.0.{number}", "production", spans)
+            httpx.post(f"{running.url}/v1/traces", json=body, headers=headers).raise_for_status()
+        page.goto(f"{running.url}/traces")
+        key = page.get_by_label("API key")
+        key.fill("wrong")
+        key.press("Enter")
+        expect(page.get_by_role("alert")).to_have_text("The key that was sent is not the server's.")
+        expect(key).to_have_count(1)
+        key.fill("open sesame")
+        key.press("Enter")
+        expect(page.get_by_text("40 traces")).to_be_visible()
+        fields = page.get_by_role("complementary", name="Fields")
+        expect(fields.get_by_text("production")).to_be_visible()
+        page.keyboard.press("Control+k")
+        palette = page.get_by_role("dialog", name="Command palette")
+        for number in (7, 39):
+            palette.get_by_role("combobox").fill(f"3.0.{number}")
+            chosen = palette.get_by_role("option").filter(has_text=f"3.0.{number}Version")
+            expect(chosen).to_be_visible()
+        page.goto("about:blank")
+    assert all("401" in problem for problem in page.problems)
+    page.problems.clear()
+
+
 def test_the_list_says_honestly_that_there_is_more(page, chat):
     url, _ = chat
     page.goto(f"{url}/traces")

@@ -3,6 +3,8 @@
 import { lazy, type ReactNode, Suspense, useEffect, useRef, useState } from "react";
 
 import styles from "./App.module.css";
+import { Shortcuts } from "./components/Shortcuts";
+import type { Shortcut } from "./model/shortcuts";
 import { parseCompareUrl } from "./pages/compare/url";
 import { parseDiffUrl } from "./pages/diff/url";
 import { parseEnvironmentsUrl } from "./pages/environments/url";
@@ -164,10 +166,13 @@ function ThemeSwitch({ theme, onTheme }: { theme: Theme; onTheme: (theme: Theme)
   );
 }
 
+const NO_SHORTCUTS: readonly Shortcut[] = [];
+
 function NoSuchPage({ path }: { path: string }) {
   return (
     <div className={styles.nowhere}>
       <title>No such page · Whence</title>
+      <Shortcuts table={NO_SHORTCUTS} />
       <h1>There is no page here</h1>
       <p>
         <code>{path}</code> is not an address that Whence knows. <Link href="/traces">Traces</Link>

@@ -21,6 +21,10 @@ export function keepApiKey(key: string): void {
   sessionStorage.setItem(KEY_NAME, key);
 }
 
+export function hasApiKey(): boolean {
+  return sessionStorage.getItem(KEY_NAME) !== null;
+}
+
 export async function getJson<T>(
   path: string,
   params: Iterable<readonly [string, string]> = [],

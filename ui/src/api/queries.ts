@@ -2,6 +2,7 @@
 
 import { infiniteQueryOptions, keepPreviousData, queryOptions } from "@tanstack/react-query";
 
+import { quoteValue } from "../model/filter";
 import { refreshEveryMs } from "../model/refresh";
 import type { Bounds } from "../model/time";
 import { getJson } from "./client";
@@ -85,6 +86,24 @@ export function facetsQuery(scope: Scope, fields: readonly string[], limit: numb
   return queryOptions({
     queryKey: ["facets", params],
     queryFn: ({ signal }) => getJson<FacetList>("/api/v1/facets", params, signal),
+    placeholderData: keepPreviousData,
+  });
+}
+
+/** The values of one field that hold a text, the most frequent first. */
+export function matchingValuesQuery(field: string, text: string) {
+  const pattern = quoteValue(`%${text}%`);
+  const params = [
+    ["filter", `${field} ILIKE ${pattern ?? "''"}`],
+    ["field", field],
+    ["own", "true"],
+    ["limit", String(VALUES_SUGGESTED)],
+  ] as const;
+  return queryOptions({
+    queryKey: ["facets", params],
+    queryFn: ({ signal }) => getJson<FacetList>("/api/v1/facets", params, signal),
+    enabled: text !== "" && pattern !== null,
+    staleTime: 30_000,
     placeholderData: keepPreviousData,
   });
 }

@@ -3,7 +3,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { type KeyboardEvent, useEffect, useRef, useState } from "react";
 
-import { experimentsQuery, valuesQuery, viewsQuery } from "../api/queries";
+import { experimentsQuery, matchingValuesQuery, valuesQuery, viewsQuery } from "../api/queries";
 import { writeArm } from "../model/arms";
 import { type Command, findCommands, readTraceId } from "../model/commands";
 import { equals } from "../model/filter";
@@ -26,7 +26,7 @@ export default function Palette({ pages, onClose, onTheme }: PaletteProps) {
   const dialog = useRef<HTMLDialogElement>(null);
   const [typed, setTyped] = useState("");
   const [at, setAt] = useState(0);
-  const commands = [...pages, ...useCommands(onTheme)];
+  const commands = [...pages, ...useCommands(onTheme, typed.trim())];
   const traceId = readTraceId(typed);
   const found =
     traceId === null
@@ -94,10 +94,13 @@ export default function Palette({ pages, onClose, onTheme }: PaletteProps) {
   );
 }
 
-function useCommands(onTheme: (theme: Theme) => void): Command[] {
+/** `typed` finds versions that are not among the most frequent. */
+function useCommands(onTheme: (theme: Theme) => void, typed: string): Command[] {
   const experiments = useQuery(experimentsQuery());
   const views = useQuery(viewsQuery());
-  const versions = useQuery(valuesQuery("app_version", []));
+  const frequent = useQuery(valuesQuery("app_version", []));
+  const matching = useQuery(matchingValuesQuery("app_version", typed));
+  const versions = typed === "" || matching.data === undefined ? frequent : matching;
   const environments = useQuery(valuesQuery("environment", []));
   const values = (field: string, group: string, query: typeof versions): Command[] =>
     (query.data?.facets[0]?.values ?? []).flatMap(({ value }) => {

@@ -1,8 +1,9 @@
 /** A request that failed: what the server said, its request id, and another try. */
 
+import { useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 
-import { ApiError, keepApiKey } from "../api/client";
+import { ApiError, hasApiKey, keepApiKey } from "../api/client";
 import styles from "./small.module.css";
 
 interface ProblemProps {
@@ -13,7 +14,7 @@ interface ProblemProps {
 export function Problem({ error, onRetry }: ProblemProps) {
   const requestId = error instanceof ApiError ? error.requestId : null;
   if (error instanceof ApiError && error.status === 401) {
-    return <KeyForm message={error.message} onDone={onRetry} />;
+    return <KeyForm onDone={onRetry} />;
   }
   return (
     <div className={styles.problem} role="alert">
@@ -30,18 +31,23 @@ export function Problem({ error, onRetry }: ProblemProps) {
   );
 }
 
-function KeyForm({ message, onDone }: { message: string; onDone: () => void }) {
+/** The server demands a key. With the right one everything on the page is asked for again. */
+function KeyForm({ onDone }: { onDone: () => void }) {
+  const queries = useQueryClient();
   const [key, setKey] = useState("");
+  const [wasSent] = useState(hasApiKey);
   const submit = (event: FormEvent): void => {
     event.preventDefault();
     keepApiKey(key.trim());
     onDone();
+    void queries.invalidateQueries();
   };
   return (
-    <form className={styles.problem} onSubmit={submit}>
-      <p>{message}</p>
+    <form className={`${styles.problem} ${styles.asks}`} onSubmit={submit}>
+      <h2>This server asks for a key</h2>
+      {wasSent ? <p role="alert">The key that was sent is not the server's.</p> : null}
       <label>
-        API key (WHENCE_API_KEY of the server), kept until this tab is closed
+        API key (<code>WHENCE_API_KEY</code> of the server), kept until this tab is closed
         <input
           type="password"
           autoComplete="off"

@@ -13,6 +13,9 @@ const SHOWN_KEY: Readonly<Record<string, string>> = {
   ArrowRight: "→",
 };
 
+/** The frame around the pages listens for it. */
+const PALETTE = { keys: ["Ctrl K"], does: "Go to a page, a view, a version, a trace" };
+
 /** The key belongs to what has the focus: text being typed, or Enter on a link or a button. */
 function isTaken({ target, key }: KeyboardEvent): boolean {
   if (!(target instanceof HTMLElement)) return false;
@@ -59,7 +62,7 @@ export function Shortcuts({ table }: { table: readonly Shortcut[] }) {
         </button>
       </div>
       <dl className={styles.list}>
-        {table.map((shortcut) => (
+        {[...table, PALETTE].map((shortcut) => (
           <div key={shortcut.does}>
             <dt>
               {shortcut.keys.map((key) => (

@@ -2,12 +2,14 @@
 
 import { useState } from "react";
 
+import { hasApiKey } from "../../api/client";
 import { CopyButton } from "../../components/CopyButton";
 import styles from "./EmptyState.module.css";
 
-const WAYS: readonly { title: string; write: (url: string) => string }[] = [
+const WAYS: readonly { title: string; key: string; write: (url: string) => string }[] = [
   {
     title: "Python",
+    key: "WHENCE_API_KEY",
     write: (url) =>
       [
         "import whence",
@@ -23,6 +25,7 @@ const WAYS: readonly { title: string; write: (url: string) => string }[] = [
   },
   {
     title: "MLflow",
+    key: "MLFLOW_TRACKING_TOKEN",
     write: (url) =>
       [
         "import mlflow",
@@ -39,6 +42,7 @@ const WAYS: readonly { title: string; write: (url: string) => string }[] = [
   },
   {
     title: "OpenTelemetry",
+    key: 'OTEL_EXPORTER_OTLP_HEADERS="Authorization=Bearer%20…"',
     write: (url) =>
       [
         "# any OpenTelemetry SDK, over OTLP/HTTP",
@@ -73,6 +77,11 @@ export function EmptyState() {
         </div>
         <pre>{code}</pre>
       </div>
+      {hasApiKey() ? (
+        <p className={styles.key}>
+          This server asks for its key: set <code>{WAYS[chosen]?.key}</code> where the program runs.
+        </p>
+      ) : null}
       <p className={styles.waiting} role="status">
         <span aria-hidden="true" /> Waiting for the first trace…
       </p>

@@ -27,6 +27,7 @@ const TITLES: Readonly<Record<string, string>> = {
 };
 const STANDARD = Object.keys(TITLES);
 const OPEN_AT_FIRST = ["environment", "app_version", "state", "name", "branch"];
+const SAID_ABOVE: ReadonlySet<unknown> = new Set([0, 400, 401]);
 const SHOWN = 8;
 const SHOWN_MORE = 50;
 const STATES: Readonly<Record<string, string>> = { OK: "OK", ERROR: "Error", IN_PROGRESS: "Running" };
@@ -60,8 +61,8 @@ export function FacetSidebar({ view, scope, isWanted }: SidebarProps) {
     keepAdded(JSON.stringify([...added, field]));
     keepOpen(JSON.stringify([...open, field]));
   };
-  // The filter's own mistake is shown under the filter.
-  const isBroken = query.error !== null && !("status" in query.error && query.error.status === 400);
+  // A mistake stands under the filter; a missing key or server concerns the whole page, which says so.
+  const isBroken = query.error !== null && !("status" in query.error && SAID_ABOVE.has(query.error.status));
   return (
     <div className={styles.facets}>
       {isBroken && query.error !== null ? (

@@ -2,6 +2,7 @@
 
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 
+import { ApiError } from "../../api/client";
 import { useScope } from "../../api/scope";
 import type { TraceInfo } from "../../api/types";
 import type { FilterFieldHandle } from "../../components/filter/FilterInput";
@@ -45,6 +46,7 @@ export function TracesPage({ view }: { view: TracesView }) {
   const hasDiff = useIsPage(diff) && selection.ids.size === 2;
   const isFirst =
     view.filter === "" && view.experimentIds.length === 0 && view.time.kind === "all";
+  const isLocked = query.error instanceof ApiError && query.error.status === 401;
   const isEmpty = list.hasPages && traces.length === 0 && query.error === null;
 
   useEffect(() => keepLastList(buildTracesUrl(view)), [view]);
@@ -104,7 +106,7 @@ export function TracesPage({ view }: { view: TracesView }) {
       {query.error !== null && !list.isFilterWrong ? (
         <Problem error={query.error} onRetry={list.again} />
       ) : null}
-      {isEmpty && isFirst ? (
+      {isLocked ? null : isEmpty && isFirst ? (
         <EmptyState />
       ) : (
         <div className={styles.body}>
