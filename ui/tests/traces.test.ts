@@ -84,6 +84,13 @@ test("there are never too many ticks, and an empty histogram has no bars", () =>
   expect(drawHistogram({ ...SERIES, lines: [], from_ms: 0, until_ms: 0 }).bars).toEqual([]);
 });
 
+test("ticks that are months apart name their year, and days do not", () => {
+  const from = new Date(2024, 0, 1).getTime();
+  const texts = (days: number): string[] => listTicks(from, from + days * 86_400_000, 7).map(({ text }) => text);
+  for (const text of texts(2_000)) expect(text).toMatch(/^[A-Z][a-z]{2} 20\d\d$/);
+  for (const text of texts(40)) expect(text).toMatch(/^[A-Z][a-z]{2} \d{1,2}$/);
+});
+
 test("what was kept of columns is checked, never trusted", () => {
   const known = ["time", "name", "state"];
   const read = (kept: string | null) => readChoice(kept, known, known);

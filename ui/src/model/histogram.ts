@@ -83,6 +83,8 @@ export function describeBar(bar: Bar, lines: readonly Line[], split: string): st
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
+/** From this step on, a day without its year could be any. */
+const YEARLY_MS = 90 * DAY_MS;
 const TICKS_MS = [
   ...[1, 2, 5, 10, 15, 30].map((seconds) => seconds * 1000),
   ...[1, 2, 5, 10, 15, 30].map((minutes) => minutes * 60_000),
@@ -104,7 +106,9 @@ export function listTicks(fromMs: number, untilMs: number, most: number): { ms: 
 
 function nameTick(ms: number, step: number): string {
   const moment = writeMoment(ms);
-  const day = `${new Date(ms).toLocaleString("en-US", { month: "short" })} ${new Date(ms).getDate()}`;
+  const month = new Date(ms).toLocaleString("en-US", { month: "short" });
+  if (step >= YEARLY_MS) return `${month} ${new Date(ms).getFullYear()}`;
+  const day = `${month} ${new Date(ms).getDate()}`;
   if (step >= DAY_MS) return day;
   const time = moment.slice(11);
   return time === "00:00" && step >= HOUR_MS ? day : time;
