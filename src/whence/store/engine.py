@@ -31,7 +31,7 @@ ENGINE_FOLDER = "db"
 STATUS_FILE = "status"  # the engine's own lock, with its pid
 CONFIG_FILE = "engine.xml"
 MEBIBYTE = 1 << 20
-PACKED_PART_BYTES = 10 * MEBIBYTE  # up to which the engine keeps all columns in one file anyway
+PACKED_PART_BYTES = 64 * MEBIBYTE  # uncompressed: some 30,000 traces, or 60,000 spans
 
 # Schemes of a ClickHouse server → clickhouse-connect's interface (None: by the port).
 INTERFACES: dict[str, str | None] = {
@@ -80,7 +80,8 @@ _CONFIG = """\
         <min_rows_to_fsync_after_merge>1</min_rows_to_fsync_after_merge>
         <min_compressed_bytes_to_fsync_after_merge>1</min_compressed_bytes_to_fsync_after_merge>
         <min_free_disk_bytes_to_perform_insert>{reserve}</min_free_disk_bytes_to_perform_insert>
-        <!-- A small part is one file, synced once, and not ten: an insert waits for that. -->
+        <!-- A part is one file, synced once, and not ten or, from a merge, 120: an insert waits for
+             what it syncs, and for what others do. -->
         <min_bytes_for_full_part_storage>{packed_part_bytes}</min_bytes_for_full_part_storage>
     </merge_tree>
 </clickhouse>
