@@ -92,7 +92,7 @@ export const COLUMNS: readonly Column[] = [
   {
     id: "cost",
     title: "Cost",
-    width: 68,
+    width: 84,
     isNumber: true,
     show: (info) => formatCost(info.cost_usd),
   },
