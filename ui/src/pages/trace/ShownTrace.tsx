@@ -11,15 +11,17 @@ import { findOddities } from "../../model/spanFacts";
 import { countTypes } from "../../model/spanSearch";
 import { isFailed, listAncestors, listParents, type SpanNode } from "../../model/spanTree";
 import { clampSight, fit, type Sight, WHOLE } from "../../model/timeline";
+import { sortByStart } from "../../model/traceLog";
 import { navigate } from "../../router";
 import { Banners } from "./Banners";
 import { FlameChart } from "./FlameChart";
+import { LogView } from "./LogView";
 import { Minimap } from "./Minimap";
 import { useNeighbours } from "./neighbours";
 import { SidePanel } from "./SidePanel";
 import { listShortcuts } from "./shortcuts";
 import { StatisticsTable } from "./StatisticsTable";
-import { Toolbar } from "./Toolbar";
+import { showsTime, Toolbar } from "./Toolbar";
 import { TraceHeader } from "./TraceHeader";
 import styles from "./TracePage.module.css";
 import { buildTraceUrl, type TraceView } from "./url";
@@ -48,7 +50,12 @@ export function ShownTrace({ view, trace, readAtMs, error, onRetry }: ShownTrace
     keptEmphasis === "self" || keptEmphasis === "none" ? keptEmphasis : "critical";
   const field = useRef<HTMLInputElement>(null);
   const neighbours = useNeighbours(trace.info.trace_id);
-  const at = shown.rows.findIndex(
+  const isLog = view.chart === "log";
+  const walked = useMemo(
+    () => (isLog ? sortByStart(shown.rows, tree.times) : shown.rows),
+    [isLog, shown.rows, tree.times],
+  );
+  const at = walked.findIndex(
     ({ node }) => node.span !== null && node.span.span_id === view.spanId,
   );
   const selected = useMemo(
@@ -70,7 +77,7 @@ export function ShownTrace({ view, trace, readAtMs, error, onRetry }: ShownTrace
   };
   const matches = useMatches(tree, shown, selected, select);
   const walk = listShortcuts({
-    rows: shown.rows,
+    rows: walked,
     at,
     select,
     toggle: folding.toggle,
@@ -117,7 +124,7 @@ export function ShownTrace({ view, trace, readAtMs, error, onRetry }: ShownTrace
             sight={sight}
             onSight={showSight}
           />
-          {view.chart === "table" || trace.spans.length < 2 ? null : (
+          {!showsTime(view.chart) || trace.spans.length < 2 ? null : (
             <Minimap tree={tree} sight={sight} onSight={showSight} />
           )}
           {view.chart === "waterfall" ? (
@@ -135,6 +142,16 @@ export function ShownTrace({ view, trace, readAtMs, error, onRetry }: ShownTrace
           ) : null}
           {view.chart === "flame" ? (
             <FlameChart tree={tree} shown={shown} selected={selected} sight={sight} onSight={showSight} onSelect={select} />
+          ) : null}
+          {isLog ? (
+            <LogView
+              tree={tree}
+              shown={shown}
+              sorted={walked}
+              selected={selected}
+              hrefOf={(spanId) => buildTraceUrl({ ...view, spanId })}
+              onSelect={select}
+            />
           ) : null}
           {view.chart === "table" ? <StatisticsTable tree={tree} view={view} onSelect={select} /> : null}
         </div>

@@ -15,6 +15,7 @@ const WRITE_AFTER_MS = 150;
 const CHART_NAMES: readonly (readonly [Chart, string])[] = [
   ["waterfall", "Waterfall"],
   ["flame", "Flame"],
+  ["log", "Log"],
   ["table", "By name"],
 ];
 const EMPHASES: readonly (readonly [Emphasis, string, string])[] = [
@@ -38,6 +39,11 @@ interface ToolbarProps {
   onSight: (sight: Sight) => void;
 }
 
+/** Whether a chart has an axis of time, which can be zoomed. */
+export function showsTime(chart: Chart): boolean {
+  return chart === "waterfall" || chart === "flame";
+}
+
 export function Toolbar(props: ToolbarProps) {
   const { view, onView, errorCount, emphasis, onEmphasis, sight, onSight } = props;
   return (
@@ -55,7 +61,7 @@ export function Toolbar(props: ToolbarProps) {
       ) : null}
       <TypesMenu {...props} />
       <span className={styles.gap} />
-      {isWhole(sight) || view.chart === "table" ? null : (
+      {isWhole(sight) || !showsTime(view.chart) ? null : (
         <button type="button" className="quiet-button" onClick={() => onSight(WHOLE)}>
           Reset zoom
         </button>

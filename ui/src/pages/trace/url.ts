@@ -14,7 +14,7 @@ export const TABS = [
 ] as const;
 export type Tab = (typeof TABS)[number];
 
-export const CHARTS = ["waterfall", "flame", "table"] as const;
+export const CHARTS = ["waterfall", "flame", "log", "table"] as const;
 export type Chart = (typeof CHARTS)[number];
 
 export interface TraceView {
