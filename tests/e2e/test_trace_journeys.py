@@ -126,6 +126,11 @@ def test_tabs_are_those_with_something_to_show_and_attributes_are_narrowed(page,
     attributes = details(page).get_by_role("region", name="Attributes")
     expect(attributes.locator("dt")).to_have_count(1)
     attributes.locator("dl > div").hover()
+    attributes.get_by_role("button", name="Pin gen_ai.request.model").click()
+    pinned = page.get_by_role("treeitem").get_by_title("gen_ai.request.model")
+    expect(pinned).to_have_text("model-b")
+    attributes.get_by_role("button", name="Unpin gen_ai.request.model").click()
+    expect(pinned).to_have_count(0)
     attributes.get_by_role("link", name="Filter by this").click()
     expect(page.locator(".cm-content")).to_contain_text("span.attributes.`gen_ai.request.model`")
     page.go_back()
@@ -381,6 +386,22 @@ def test_time_is_summed_up_by_name_and_drawn_as_a_flame(page, agent):
     page.get_by_role("link", name="Flame").click()
     page.get_by_role("region", name="Flame chart").get_by_role("button", name="rerank").click()
     expect(details(page).get_by_role("heading", name="rerank")).to_be_visible()
+
+
+def test_spans_and_events_are_read_as_a_log(page, agent):
+    open_trace(page, agent.url, agent.new)
+    page.get_by_role("link", name="Log", exact=True).click()
+    lines = page.get_by_role("region", name="Log").get_by_role("listitem")
+    expect(lines.first).to_contain_text("answer_ticket")
+    failure = lines.filter(has_text="exception")
+    expect(failure.first).to_contain_text("TimeoutError")
+    failure.first.get_by_role("link").click()
+    expect(details(page).get_by_role("heading", name="look_up_order")).to_be_visible()
+    page.keyboard.press("e")
+    page.keyboard.press("j")
+    assert "chart=log" in page.url
+    page.reload()
+    expect(lines.and_(page.locator("[aria-current='true']")).first).to_be_visible()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

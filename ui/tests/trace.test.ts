@@ -5,12 +5,14 @@ import { layOutFlame } from "../src/model/flame";
 import { drawMinimap } from "../src/model/minimap";
 import { writeOtlp } from "../src/model/otlp";
 import { findCriticalPath, joinStretches, listSelfStretches, measureStretches } from "../src/model/ownTime";
+import { listPinned, togglePin, writePill } from "../src/model/pinned";
 import { findCommitPage, findRepositoryPage } from "../src/model/repository";
 import { findOddities } from "../src/model/spanFacts";
 import { filterNodes, findNodes } from "../src/model/spanSearch";
 import { summariseNames } from "../src/model/spanStatistics";
 import { buildTree, listNodes, listRows } from "../src/model/spanTree";
 import { clampSight, findExtent, fit, isWhole, pan, placeBar, readTimes, WHOLE, zoom } from "../src/model/timeline";
+import { describeLine, listLog, sortByStart } from "../src/model/traceLog";
 import { makeSpan } from "./spans";
 
 function arrange(spans: Parameters<typeof buildTree>[0]) {
@@ -167,4 +169,41 @@ test("a trace becomes an OTLP request with its times, types and context", () => 
   ]);
   const foreign = { info: { ...info, trace_id: "request 7" }, spans, conflicts: [] } as unknown as Trace;
   expect(writeOtlp(foreign)).toBeNull();
+});
+
+test("a log has spans where they began and events where they happened", () => {
+  const failed = { "exception.type": "TimeoutError", "exception.message": "no  answer" };
+  const spans = [
+    at("root", null, 0, 100, { inputs: { q: 1 }, outputs: "done" }),
+    at("late", "root", 50, 60),
+    at("first", "root", 10, 90, {
+      status: "ERROR",
+      status_message: "it failed",
+      events: [
+        { name: "exception", time_ns: "1080", attributes: failed },
+        { name: "retry", time_ns: "1020", attributes: { attempt: 2, wait: "1 s" } },
+      ],
+    }),
+    at("lost", "gone", 95, 96),
+  ];
+  const { roots, times, extent } = arrange(spans);
+  const rows = sortByStart(listRows(roots, new Set(), null), times);
+  expect(rows.map(({ node }) => node.spanId)).toEqual(["root", "first", "late", "lost"]);
+  const lines = listLog(rows, times, extent.startNs);
+  expect(lines.map(({ atNs, row, event }) => [atNs, row.node.spanId, event?.name ?? ""])).toEqual([
+    [0, "root", ""], [10, "first", ""], [20, "first", "retry"], [50, "late", ""],
+    [80, "first", "exception"], [95, "lost", ""],
+  ]);
+  expect(lines.map(describeLine)).toEqual([
+    '{"q":1} → done', "it failed", "attempt=2 wait=1 s", "", "TimeoutError: no answer", "",
+  ]);
+  expect(new Set(lines.map(({ key }) => key)).size).toBe(lines.length);
+});
+
+test("pinned attributes are those that a span has, of its own or of its resource", () => {
+  const span = at("a", null, 0, 1, { attributes: { city: "Oslo", n: 0 }, resource: { host: "h1", city: "Rome" } });
+  expect(listPinned(span, ["host", "n", "absent", "city"])).toEqual([["host", "h1"], ["n", "0"], ["city", "Oslo"]]);
+  expect(togglePin(["a", "b"], "a")).toEqual(["b"]);
+  expect(togglePin(["1", "2", "3", "4", "5", "6", "7", "8"], "9")).toHaveLength(8);
+  expect(writePill("x".repeat(100))).toHaveLength(40);
 });

@@ -8,6 +8,7 @@ import { spanAttributeEquals } from "../../model/filter";
 import { toLine, toText } from "../../model/json";
 import styles from "./Panel.module.css";
 import { Rows } from "./Rows";
+import { usePinned } from "./usePinned";
 
 const LONGEST_LINE = 4000;
 const LONGEST_CONDITION_VALUE = 300;
@@ -15,6 +16,7 @@ const MOST_WITHOUT_BOX = 6;
 
 export function AttributesView({ span }: { span: Span }) {
   const [typed, setTyped] = useState("");
+  const pins = usePinned();
   const wanted = typed.trim().toLowerCase();
   const narrow = (rows: ContextRow[]): ContextRow[] =>
     rows.filter(({ label, value }) => `${label}\n${value}`.toLowerCase().includes(wanted));
@@ -36,8 +38,8 @@ export function AttributesView({ span }: { span: Span }) {
         />
       ) : null}
       {all.length === 0 ? <p className={styles.faint}>The span has no attributes.</p> : null}
-      <Rows title="Attributes" rows={shown} />
-      <Rows title="Resource" rows={shownResource} isFolded={wanted === ""} />
+      <Rows title="Attributes" rows={shown} pins={pins} />
+      <Rows title="Resource" rows={shownResource} isFolded={wanted === ""} pins={pins} />
       {all.length > 0 && shown.length + shownResource.length === 0 ? (
         <p className={styles.faint}>Nothing fits “{typed}”.</p>
       ) : null}

@@ -6,14 +6,17 @@ import { formatNumberOf } from "../../model/format";
 import { Link } from "../../router";
 import { buildTracesUrl } from "../traces/url";
 import styles from "./Panel.module.css";
+import type { Pins } from "./usePinned";
 
 interface RowsProps {
   title: string;
   rows: readonly ContextRow[];
   isFolded?: boolean;
+  /** Where rows can be pinned. */
+  pins?: Pins;
 }
 
-export function Rows({ title, rows, isFolded = false }: RowsProps) {
+export function Rows({ title, rows, isFolded = false, pins }: RowsProps) {
   if (rows.length === 0) return null;
   const list = (
     <dl className={styles.rows}>
@@ -41,6 +44,7 @@ export function Rows({ title, rows, isFolded = false }: RowsProps) {
                 </Link>
               </>
             )}
+            {pins === undefined ? null : <PinButton name={row.label} pins={pins} />}
             <CopyButton text={row.whole ?? row.value} />
           </dd>
         </div>
@@ -59,5 +63,21 @@ export function Rows({ title, rows, isFolded = false }: RowsProps) {
       <h3>{title}</h3>
       {list}
     </section>
+  );
+}
+
+function PinButton({ name, pins }: { name: string; pins: Pins }) {
+  const isPinned = pins.keys.includes(name);
+  return (
+    <button
+      type="button"
+      className={styles.pin}
+      aria-pressed={isPinned}
+      aria-label={`${isPinned ? "Unpin" : "Pin"} ${name}`}
+      title="Shown for every span that has it, also on its bar"
+      onClick={() => pins.toggle(name)}
+    >
+      {isPinned ? "Unpin" : "Pin"}
+    </button>
   );
 }

@@ -10,6 +10,7 @@ import { StateMark } from "../../components/StateMark";
 import { equals } from "../../model/filter";
 import { formatBytes, formatCost, formatCount, formatDuration, nameSpan } from "../../model/format";
 import { listSelfStretches, measureStretches } from "../../model/ownTime";
+import { listPinned } from "../../model/pinned";
 import type { SpanNode } from "../../model/spanTree";
 import { Link } from "../../router";
 import { buildTracesUrl } from "../traces/url";
@@ -18,6 +19,7 @@ import { ChatView } from "./ChatView";
 import { EventList, ExceptionBlock, isException } from "./Events";
 import styles from "./Panel.module.css";
 import { buildTraceUrl, type Tab } from "./url";
+import { usePinned } from "./usePinned";
 import type { Tree } from "./useTree";
 
 const MOST_EXCEPTIONS = 5;
@@ -73,6 +75,7 @@ function rawOf(span: Span) {
 
 function Facts({ node, span, tree }: Omit<SpanPanelProps, "tab">) {
   const times = tree.times.get(node);
+  const pins = usePinned();
   const facts: [string, string, string?][] = [];
   if (times !== undefined) {
     const whole = times.end - times.start;
@@ -104,6 +107,14 @@ function Facts({ node, span, tree }: Omit<SpanPanelProps, "tab">) {
         <div key={label} title={about}>
           <dt>{label}</dt>
           <dd>{value}</dd>
+        </div>
+      ))}
+      {listPinned(span, pins.keys).map(([key, value]) => (
+        <div key={key} data-pinned="">
+          <dt>{key}</dt>
+          <dd>
+            <bdi>{value}</bdi>
+          </dd>
         </div>
       ))}
     </dl>

@@ -11,6 +11,7 @@ import type { SpanNode } from "../../model/spanTree";
 import { fit, listTicks, placeBar, type Sight, zoom } from "../../model/timeline";
 import { useMedia } from "../../useMedia";
 import { useLaneDrag } from "./useLaneDrag";
+import { usePinned } from "./usePinned";
 import type { Shown, Tree } from "./useTree";
 import styles from "./Waterfall.module.css";
 import { type Emphasis, WaterfallRow } from "./WaterfallRow";
@@ -58,6 +59,7 @@ export function Waterfall(props: WaterfallProps) {
   useEffect(() => {
     if (selected >= 0) virtualizer.scrollToIndex(selected, { align: "auto" });
   }, [selected, virtualizer]);
+  const pinned = usePinned().keys;
   const [keptWidth, keepWidth] = useKept(NAME_WIDTH);
   const nameWidth = keptWidth === null ? null : clampNames(Number(keptWidth));
   const drag = useLaneDrag(scroller, sight, extent.lengthNs, onSight);
@@ -108,6 +110,7 @@ export function Waterfall(props: WaterfallProps) {
               lengthNs={extent.lengthNs}
               sight={sight}
               emphasis={emphasis}
+              pinned={pinned}
               stretches={stretchesOf(node, emphasis, tree, criticalPath)}
               top={item.start}
               height={height}

@@ -6,6 +6,7 @@ import type { Span } from "../../api/types";
 import { SpanSign } from "../../components/SpanSign";
 import { formatCount, formatDuration, formatNumberOf, nameSpan } from "../../model/format";
 import { joinStretches, type Stretch } from "../../model/ownTime";
+import { listPinned, writePill } from "../../model/pinned";
 import { isFailed, type SpanNode } from "../../model/spanTree";
 import { lookOf } from "../../model/spanTypes";
 import { placeBar, type Sight, type Times } from "../../model/timeline";
@@ -37,6 +38,8 @@ export interface RowProps {
   lengthNs: number;
   sight: Sight;
   emphasis: Emphasis;
+  /** The attributes whose values stand on the bar. */
+  pinned: readonly string[];
   stretches: readonly Stretch[];
   top: number;
   height: number;
@@ -157,7 +160,7 @@ interface BarProps extends RowProps {
   times: Times;
 }
 
-function SpanBar({ span, times, lengthNs, sight, emphasis, stretches }: BarProps) {
+function SpanBar({ span, times, lengthNs, sight, emphasis, stretches, pinned }: BarProps) {
   const bar = placeBar(times.start, times.end, lengthNs, sight);
   const colour = isFailed(span) ? "var(--error)" : lookOf(span.span_type).colour;
   if (bar.isOut) {
@@ -185,7 +188,13 @@ function SpanBar({ span, times, lengthNs, sight, emphasis, stretches }: BarProps
           />
         );
       })}
-      <BarLabel span={span} times={times} left={bar.left} right={bar.left + bar.width} />
+      <BarLabel
+        span={span}
+        times={times}
+        pinned={pinned}
+        left={bar.left}
+        right={bar.left + bar.width}
+      />
     </>
   );
 }
@@ -193,11 +202,12 @@ function SpanBar({ span, times, lengthNs, sight, emphasis, stretches }: BarProps
 interface LabelProps {
   span: Span;
   times: Times;
+  pinned: readonly string[];
   left: number;
   right: number;
 }
 
-function BarLabel({ span, times, left, right }: LabelProps) {
+function BarLabel({ span, times, pinned, left, right }: LabelProps) {
   const label = times.isOpen ? "running" : formatDuration(times.end - times.start);
   const isTurned = right > LABEL_TURN;
   const isInside = isTurned && left < LEAST_ROOM;
@@ -210,6 +220,11 @@ function BarLabel({ span, times, left, right }: LabelProps) {
       {label}
       {listPills(span).map((pill) => (
         <span key={pill}>{pill}</span>
+      ))}
+      {listPinned(span, pinned).map(([key, value]) => (
+        <bdi key={key} className={styles.pinned} title={key}>
+          {writePill(value)}
+        </bdi>
       ))}
     </span>
   );
