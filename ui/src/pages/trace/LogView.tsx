@@ -35,6 +35,7 @@ export function LogView({ tree, shown, sorted, selected, hrefOf, onSelect }: Log
     estimateSize: () => LINE_HEIGHT,
     getItemKey: useCallback((index: number) => lines[index]?.key ?? index, [lines]),
     overscan: OVERSCAN,
+    useFlushSync: false, // as in the list of traces
   });
   const place = selected === null ? -1 : lines.findIndex(({ key }) => key === selected.key);
   useEffect(() => {

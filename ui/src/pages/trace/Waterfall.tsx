@@ -54,6 +54,7 @@ export function Waterfall(props: WaterfallProps) {
     estimateSize: () => height,
     getItemKey: useCallback((index: number) => rows[index]?.node.key ?? index, [rows]),
     overscan: OVERSCAN,
+    useFlushSync: false, // as in the list of traces
   });
   useEffect(() => virtualizer.measure(), [height, virtualizer]);
   useEffect(() => {

@@ -20,7 +20,7 @@ import { buildTracesUrl, type TracesView } from "./url";
 
 const ROW_HEIGHT = 32;
 /** Rows beyond the edges: what one notch of a wheel brings in. */
-const OVERSCAN = 5;
+const OVERSCAN = 4;
 const LOAD_AHEAD = 15;
 
 /** Where each list was scrolled to, so that "back" comes back to the same row. */
@@ -58,6 +58,8 @@ export function TraceTable(props: TraceTableProps) {
     // One function for one list, or every scroll event would measure all rows anew.
     getItemKey: useCallback((index: number) => keyOf(rows[index], index), [rows]),
     overscan: OVERSCAN,
+    // React works between two frames, not inside one: each stays short while the list flies by.
+    useFlushSync: false,
     initialOffset: offsets.get(key) ?? 0,
   });
   useEffect(() => {
