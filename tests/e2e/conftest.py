@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from playwright.sync_api import expect, sync_playwright
+
+from serving import serving
+from shown_traces import make_agent, record_agent
 
 # Waits end when what they wait for is there. These say when to give up, beside a whole suite.
 PATIENCE_MS = 30_000
@@ -25,6 +29,23 @@ CHROMIUM_OPTIONS = [
 
 
 IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
+
+
+class Recorded(NamedTuple):
+    """The server, and the ids of the agent's traces at 2.0.0 and 2.1.0."""
+
+    url: str
+    old: str
+    new: str
+
+
+@pytest.fixture(scope="session")
+def agent(tmp_path_factory):
+    """One agent at two versions, recorded once for all that only add to its store."""
+    folder = make_agent(tmp_path_factory.mktemp("agent"))
+    with serving(tmp_path_factory.mktemp("agent-store") / "store") as running:
+        old, new = (record_agent(folder, running.url, version) for version in ("2.0.0", "2.1.0"))
+        yield Recorded(running.url, old, new)
 
 
 @pytest.fixture

@@ -6,18 +6,6 @@ import httpx
 import pytest
 from playwright.sync_api import expect
 
-from serving import serving
-from shown_traces import make_agent, record_agent
-
-
-@pytest.fixture(scope="module")
-def pair(tmp_path_factory):
-    """A server with the agent's trace at two versions: (its address, the old one, the new one)."""
-    folder = make_agent(tmp_path_factory.mktemp("agent"))
-    with serving(tmp_path_factory.mktemp("diff-journeys") / "store") as running:
-        old, new = (record_agent(folder, running.url, version) for version in ("2.0.0", "2.1.0"))
-        yield running.url, old, new
-
 
 def rows(page):
     return page.get_by_role("tree", name="Spans of both traces").get_by_role("treeitem")
@@ -27,8 +15,8 @@ def differences(page):
     return page.get_by_role("complementary", name="Differences")
 
 
-def test_two_selected_traces_are_compared_by_one_key(page, pair):
-    url, old, new = pair
+def test_two_selected_traces_are_compared_by_one_key(page, agent):
+    url, old, new = agent
     page.goto(f"{url}/traces?order_by=timestamp_ms+ASC")
     expect(page.get_by_role("table").get_by_role("link", name="answer_ticket")).to_have_count(2)
     page.keyboard.press("j")
@@ -42,8 +30,8 @@ def test_two_selected_traces_are_compared_by_one_key(page, pair):
     expect(page.get_by_role("table")).to_be_visible()
 
 
-def test_the_merged_tree_says_what_only_one_has_and_what_changed(page, pair):
-    url, old, new = pair
+def test_the_merged_tree_says_what_only_one_has_and_what_changed(page, agent):
+    url, old, new = agent
     page.goto(f"{url}/diff/{old}...{new}")
     expect(rows(page)).to_have_count(8)
     expect(rows(page).filter(has_text="rerank")).to_contain_text("only in B")
@@ -63,8 +51,8 @@ def test_the_merged_tree_says_what_only_one_has_and_what_changed(page, pair):
     expect(page.locator(".cm-content")).to_have_text("app_version = '2.0.0'")
 
 
-def test_a_span_shows_the_words_that_changed(page, pair, take_picture):
-    url, old, new = pair
+def test_a_span_shows_the_words_that_changed(page, agent, take_picture):
+    url, old, new = agent
     page.goto(f"{url}/diff/{old}...{new}")
     rows(page).filter(has_text="chat").get_by_role("link").click()
     messages = differences(page).get_by_role("region", name="Messages")
@@ -91,8 +79,8 @@ def test_a_span_shows_the_words_that_changed(page, pair, take_picture):
     expect(page.get_by_role("heading", level=2, name="rerank")).to_be_visible()
 
 
-def test_a_trace_that_is_not_there_is_named(page, pair):
-    url, old, _ = pair
+def test_a_trace_that_is_not_there_is_named(page, agent):
+    url, old, _ = agent
     page.goto(f"{url}/diff/{old}...tr-{'0' * 32}")
     expect(page.get_by_text("There is no such trace")).to_be_visible()
     expect(page.get_by_text(f"tr-{'0' * 32}")).to_be_visible()

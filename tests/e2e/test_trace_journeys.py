@@ -10,7 +10,6 @@ import json
 import re
 import time
 from pathlib import Path
-from typing import NamedTuple
 
 import httpx
 import pytest
@@ -18,24 +17,8 @@ from playwright.sync_api import expect
 
 from chat_traces import MS, request, span
 from serving import serving
-from shown_traces import HOSTILE, make_agent, record_agent
+from shown_traces import HOSTILE
 from ui_packages import install_ui_packages
-
-
-class Recorded(NamedTuple):
-    """The server, and the ids of the agent's traces at 2.0.0 and 2.1.0."""
-
-    url: str
-    old: str
-    new: str
-
-
-@pytest.fixture(scope="module")
-def agent(tmp_path_factory):
-    folder = make_agent(tmp_path_factory.mktemp("agent"))
-    with serving(tmp_path_factory.mktemp("trace-journeys") / "store") as running:
-        old, new = (record_agent(folder, running.url, version) for version in ("2.0.0", "2.1.0"))
-        yield Recorded(running.url, old, new)
 
 
 def read_trace(url: str, trace_id: str) -> dict[str, object]:

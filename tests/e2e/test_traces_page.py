@@ -28,8 +28,9 @@ def chat(tmp_path_factory):
     """A server with the chat application's traces: (its address, what was sent)."""
     with serving(tmp_path_factory.mktemp("traces") / "store") as running:
         sent = chat_requests(TRACES, time.time_ns())
-        for _, body in sent:
-            post(running.url, body)
+        # In one request: each is made durable before it is answered.
+        resources = [one for _, body in sent for one in body["resourceSpans"]]
+        post(running.url, {"resourceSpans": resources})
         yield running.url, [known for known, _ in sent]
 
 
