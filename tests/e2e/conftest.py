@@ -53,10 +53,13 @@ def take_picture(page, tmp_path):
     """Take a picture of the page; with WHENCE_UPDATE_SCREENSHOTS=1 it replaces the one in the docs."""
     folder = IMAGES if os.environ.get("WHENCE_UPDATE_SCREENSHOTS") == "1" else tmp_path
 
-    def take(name: str) -> None:
+    def take(name: str, height: int = 860) -> None:
         page.evaluate("document.fonts.ready")
         page.mouse.move(0, 0)
-        page.screenshot(path=folder / f"{name}.png", animations="disabled", caret="hide")
+        shown = {"x": 0, "y": 0, "width": 1440, "height": height}
+        page.screenshot(
+            path=folder / f"{name}.png", clip=shown, animations="disabled", caret="hide"
+        )
 
     return take
 

@@ -133,7 +133,7 @@ def test_axe_finds_nothing_serious_and_a_picture_is_taken(page, url, scheme, tak
         expect(page.get_by_text(re.compile("session-a")).first).to_be_visible()
         expect(page.get_by_text("2.1.0").first).to_be_visible()
         if (path, scheme) == ("/sessions/session-a", "light"):
-            take_picture("session")
+            take_picture("session", height=500)
         page.evaluate(axe.read_text(encoding="utf-8"))
         found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")["violations"]
         serious = [
