@@ -22,7 +22,7 @@ import {
   ViewPlugin,
   type ViewUpdate,
 } from "@codemirror/view";
-import { type RefObject, useEffect, useEffectEvent, useImperativeHandle, useRef } from "react";
+import { type RefObject, useEffect, useEffectEvent, useImperativeHandle, useLayoutEffect, useRef } from "react";
 
 import { splitFilter } from "../../model/filterSyntax";
 import { PLACEHOLDER } from "./FilterInput";
@@ -111,7 +111,8 @@ export default function FilterEditor(props: FilterEditorProps) {
   const suggest = useEffectEvent(props.suggest);
   const first = useEffectEvent(() => ({ value, isWrong, hasFocus: props.hasFocus }));
 
-  useEffect(() => {
+  // With the commit that takes the plain field away: no key may fall between the two.
+  useLayoutEffect(() => {
     if (place.current === null) return;
     const source: CompletionSource = ({ state, pos }) => suggest(state.doc.toString(), pos);
     const start = first();
@@ -186,7 +187,8 @@ export default function FilterEditor(props: FilterEditorProps) {
     [],
   );
 
-  useEffect(() => {
+  // At once as well: later, it would take back what was typed since.
+  useLayoutEffect(() => {
     const view = editor.current;
     if (view === null || view.state.doc.toString() === value) return;
     view.dispatch({
