@@ -189,8 +189,13 @@ def test_a_region_of_durations_lists_its_traces_and_stands_in_the_address(page, 
     page.goto(demo.url + ARMS)
     expect_verdict(page, "Regressed")  # the chart is about its times, so it comes after it
     chart = page.get_by_role("group", name=re.compile("^Share of the traces"))
-    chart.get_by_role("link").first.focus()
-    page.keyboard.press("ArrowRight")
+    regions = chart.get_by_role("link")
+    regions.first.focus()
+    # Between the fastest and the rest there may be regions that no trace of this machine fell into.
+    said = regions.evaluate_all("links => links.map((link) => link.ariaLabel)")
+    filled = next(at for at, one in enumerate(said) if at and not re.search(r": 0 \(.*, 0 \(", one))
+    for _ in range(filled):
+        page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
     listed = page.get_by_role("region", name=re.compile("^Traces of "))
     expect(listed.get_by_role("link", name=re.compile(r"^Open \d+ trace")).first).to_be_visible()

@@ -132,6 +132,22 @@ def test_words_without_an_operator_become_a_filter_for_what_was_said(page, chat)
     )
 
 
+def test_what_is_typed_while_the_editor_arrives_is_kept(page, chat):
+    url, _ = chat
+    held = []
+    page.route("**/assets/FilterEditor-*.js", lambda route: held.append(route))
+    with page.expect_request("**/assets/FilterEditor-*.js"):
+        page.goto(f"{url}/traces")
+        page.keyboard.press("/")
+    page.keyboard.type("state = ")
+    expect(page.get_by_label("Filter", exact=True)).to_have_value("state = ")
+    held.pop().continue_()
+    page.keyboard.type("'OK' AND name = 'handle_chat' AND branch = 'main'", delay=4)
+    expect(filter_field(page)).to_have_text(
+        "state = 'OK' AND name = 'handle_chat' AND branch = 'main'"
+    )
+
+
 def test_a_wrong_filter_shows_its_place_and_keeps_the_rows(page, chat):
     url, _ = chat
     page.goto(f"{url}/traces")
